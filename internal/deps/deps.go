@@ -1,0 +1,26 @@
+package deps
+
+import (
+	_ "github.com/Eyevinn/mp4ff/mp4"
+	_ "github.com/alecthomas/kong"
+	_ "github.com/bluenviron/gortsplib/v4"
+	_ "github.com/bluenviron/mediacommon/v2/pkg/codecs/h264"
+	_ "github.com/chromedp/chromedp"
+	_ "github.com/elastic/go-seccomp-bpf"
+	_ "github.com/landlock-lsm/go-landlock/landlock"
+	_ "github.com/mattn/go-sqlite3"
+	_ "github.com/pelletier/go-toml/v2"
+	_ "github.com/pion/webrtc/v4"
+	_ "github.com/prometheus/client_golang/prometheus"
+	_ "github.com/prometheus/client_golang/prometheus/promhttp"
+	_ "github.com/tus/tusd/v2/pkg/filestore"
+	_ "github.com/tus/tusd/v2/pkg/handler"
+	_ "golang.org/x/crypto/argon2"
+	_ "golang.org/x/mod/sumdb/tlog"
+	_ "golang.org/x/mod/sumdb/note"
+	_ "golang.org/x/sys/unix"
+	_ "golang.org/x/time/rate"
+	_ "github.com/pion/rtp"
+	_ "github.com/pion/interceptor"
+	_ "github.com/abema/go-mp4"
+)

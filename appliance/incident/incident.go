@@ -1,0 +1,219 @@
+// Package incident is the case model: what happened, who is shown, what was
+// assessed and what was disclosed. It does no I/O and decides nothing; the
+// gate is appliance/policy, the acts are appliance/casework.
+//
+// Times are instants in UTC; "the same day" is counted in Europe/Copenhagen.
+// Values are whole Danish kroner.
+package incident
+
+import (
+	"time"
+
+	"veilbox/capture/footage"
+	"veilbox/redact/subject"
+)
+
+type (
+	// CaseID names a case: 26 characters A-Z and 2-7, random.
+	CaseID string
+	// PersonID names a personal account on a box, unique within its member.
+	PersonID string
+	// MemberID names a connected retailer: 1 to 31 of a-z, 0-9 and "-".
+	MemberID string
+	// DisclosureID names a disclosure: 26 characters A-Z and 2-7, random.
+	DisclosureID string
+)
+
+// A State is where a case stands.
+type State string
+
+const (
+	Draft     State = "draft"     // made by staff; no copy yet
+	Redacting State = "redacting" // the veiled copy is being made
+	Redacted  State = "redacted"  // a proved copy is there
+	Submitted State = "submitted" // waits for the assessor
+	Refused   State = "refused"   // the assessor said no, with reasons; may be changed and submitted again
+	Released  State = "released"  // approved; on its way to the extranet
+	Disclosed State = "disclosed" // the extranet has it
+	Withdrawn State = "withdrawn" // ended before time, by a person
+	Expired   State = "expired"   // ended by a clock
+)
+
+// An Offence is the kind of property offence (criminal code §§ 276-289 a).
+type Offence string
+
+const (
+	Theft        Offence = "theft"        // § 276, shop theft among it
+	TrickTheft   Offence = "trick-theft"  // § 276, tricktyveri
+	TillSnatch   Offence = "till-snatch"  // § 276, kassedyk
+	CardFraud    Offence = "card-fraud"   // §§ 279, 279 a, misuse of a payment card
+	Fraud        Offence = "fraud"        // § 279
+	Embezzlement Offence = "embezzlement" // § 278
+	Robbery      Offence = "robbery"      // § 288
+	Extortion    Offence = "extortion"    // § 281
+	Handling     Offence = "handling"     // § 290 is outside; kept so that it can be refused by name
+	VehicleUse   Offence = "vehicle-use"  // § 293 a, brugstyveri: closely related
+	Vandalism    Offence = "vandalism"    // § 291: not a property offence in this sense; refused by name
+	Violence     Offence = "violence"     // § 244: likewise
+	OtherOffence Offence = "other"        // refused: it must be named
+)
+
+// Basis is why the person is held to be the perpetrator (V1).
+type Basis string
+
+const (
+	BasisRecording     Basis = "recording"     // the offence is clearly seen on the recording
+	BasisCircumstances Basis = "circumstances" // other circumstances, in words (a witness)
+)
+
+// An Authorisation is the formal permission of one person (V7).
+type Authorisation struct {
+	By       string    `json:"by"`       // name of who gave it
+	Function string    `json:"function"` // the person's function in the shop
+	Need     string    `json:"need"`     // why that function needs access
+	From     time.Time `json:"from"`
+	To       time.Time `json:"to"` // it ends by itself
+}
+
+// Valid reports whether a holds at t.
+func (a Authorisation) Valid(t time.Time) bool {
+	return a.By != "" && a.Function != "" && !t.Before(a.From) && t.Before(a.To)
+}
+
+// A Qualification is what makes an assessor (V9).
+type Qualification struct {
+	Education   string    `json:"education"`
+	Experience  string    `json:"experience"`  // with cases of property crime
+	Competences []string  `json:"competences"` // of "law", "security", "property-crime"
+	From        time.Time `json:"from"`
+	To          time.Time `json:"to"`
+}
+
+// Valid reports whether q is filled in and holds at t.
+func (q Qualification) Valid(t time.Time) bool {
+	return q.Education != "" && q.Experience != "" && len(q.Competences) > 0 && !t.Before(q.From) && t.Before(q.To)
+}
+
+// A Person is an account as it was when an act was done, kept with the act.
+type Person struct {
+	ID            PersonID       `json:"id"`
+	Name          string         `json:"name"`
+	Authorisation Authorisation  `json:"authorisation"`
+	Qualification *Qualification `json:"qualification,omitempty"`
+}
+
+// A Clip is the span cut for the case.
+type Clip struct {
+	Camera footage.CameraID `json:"camera"`
+	Span   footage.Span     `json:"span"`
+	Hash   footage.ClipHash `json:"hash"`
+}
+
+// A Copy points at the proved veiled copy; redact.Copy is the thing itself.
+type Copy struct {
+	Hash   footage.CopyHash  `json:"hash"`
+	Clip   footage.ClipHash  `json:"clip"`
+	Proof  footage.ProofHash `json:"proof"`
+	Sheet  footage.SheetHash `json:"sheet"`
+	Passed bool              `json:"passed"` // the proof passed
+	Made   time.Time         `json:"made"`
+}
+
+// A Report is the report to the police (V4).
+type Report struct {
+	Number     string     `json:"number"` // receipt or journal number
+	At         time.Time  `json:"at"`     // when it was sent
+	Withdrawn  *time.Time `json:"withdrawn,omitempty"`
+	Groundless *time.Time `json:"groundless,omitempty"` // the police found it so
+}
+
+// A Circle is who may receive (V6).
+type Circle struct {
+	Area    string     `json:"area"`   // "town", "region" or "country"
+	Place   string     `json:"place"`  // which town or region
+	Trades  []string   `json:"trades"` // empty: not limited by trade
+	Chains  []string   `json:"chains"`
+	Members []MemberID `json:"members"` // who that is, resolved against the member list
+	Reason  string     `json:"reason"`  // why these are exposed to the same kind of crime
+}
+
+// Evidence is what the form asks. A nil pointer is a question not yet answered.
+type Evidence struct {
+	Offence       Offence    `json:"offence"`
+	Attempt       bool       `json:"attempt"`
+	Basis         Basis      `json:"basis"`
+	BasisWords    string     `json:"basis_words"`
+	CertaintyLost *time.Time `json:"certainty_lost,omitempty"` // V1 ended: new facts
+
+	ValueDKK     *int   `json:"value_dkk,omitempty"`
+	Repetition   string `json:"repetition"`   // earlier cases, in words; empty: none
+	Professional string `json:"professional"` // professional or organised trait, in words
+
+	RepeatReasons string     `json:"repeat_reasons"` // V3: concrete reasons to believe it will happen again
+	Charged       *time.Time `json:"charged,omitempty"`
+
+	Report *Report `json:"report,omitempty"`
+	// ReportToday is the undertaking to report before the day of the disclosure
+	// ends (V4); without a report by then the disclosure ends by itself.
+	ReportToday bool `json:"report_today"`
+
+	Circle Circle `json:"circle"`
+
+	NextReassessment *time.Time `json:"next_reassessment,omitempty"` // V8
+	Doubtful         bool       `json:"doubtful"`                    // V9: a doubtful case
+	FirstOfKind      bool       `json:"first_of_kind"`               // V9: first of its kind
+}
+
+// A Decision is what an assessor decided.
+type Decision string
+
+const (
+	Approve Decision = "approve"
+	Refuse  Decision = "refuse"
+)
+
+// An Assessment is one assessor's decision on one copy (V9).
+type Assessment struct {
+	Assessor  Person            `json:"assessor"`
+	At        time.Time         `json:"at"`
+	Decision  Decision          `json:"decision"`
+	Reasons   string            `json:"reasons"`
+	SawSheet  footage.SheetHash `json:"saw_sheet"` // the reveal sheet that was looked at (V5)
+	Copy      footage.CopyHash  `json:"copy"`
+	Guideline string            `json:"guideline,omitempty"` // the written guideline a clear case follows
+}
+
+// A Disclosure is a released copy on its way or made available.
+type Disclosure struct {
+	ID        DisclosureID `json:"id"`
+	Released  time.Time    `json:"released"`
+	Disclosed *time.Time   `json:"disclosed,omitempty"` // receipt of the extranet
+	NotAfter  time.Time    `json:"not_after"`           // 30 days at most
+	ReportDue time.Time    `json:"report_due"`          // end of the day of the disclosure
+	Ended     *time.Time   `json:"ended,omitempty"`
+	EndReason string       `json:"end_reason,omitempty"`
+	EndedBy   string       `json:"ended_by,omitempty"` // a person's name or the clock's: "30 days", "police report missing"
+}
+
+// A Case is an incident with its evidence and assessments.
+type Case struct {
+	ID      CaseID    `json:"id"`
+	Version int       `json:"version"` // rises by one at each change; for optimistic locking
+	State   State     `json:"state"`
+	Member  MemberID  `json:"member"`
+	Created time.Time `json:"created"`
+	Changed time.Time `json:"changed"`
+
+	Tagged     Person    `json:"tagged"` // who marked it
+	What       string    `json:"what"`
+	HappenedAt time.Time `json:"happened_at"`
+
+	Clip     Clip            `json:"clip"`
+	Subject  subject.Subject `json:"subject"`
+	Copy     *Copy           `json:"copy,omitempty"`
+	Evidence Evidence        `json:"evidence"`
+
+	SubmittedBy *Person      `json:"submitted_by,omitempty"`
+	Assessments []Assessment `json:"assessments"`
+	Disclosure  *Disclosure  `json:"disclosure,omitempty"`
+}

@@ -1,0 +1,222 @@
+package wire
+
+import (
+	"crypto/ed25519"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"veilbox/appliance/incident"
+	"veilbox/capture/footage"
+	"veilbox/internal/clock"
+)
+
+// ConditionIDs are the nine conditions of a disclosure, in order.
+var ConditionIDs = [9]string{"V1", "V2", "V3", "V4", "V5", "V6", "V7", "V8", "V9"}
+
+// A Manifest says what is disclosed.
+type Manifest struct {
+	Version    int                   `json:"version"`
+	Disclosure incident.DisclosureID `json:"disclosure"`
+	Sender     incident.MemberID     `json:"sender"`
+	Box        BoxID                 `json:"box"`
+	Case       incident.CaseID       `json:"case"`
+
+	Clip  footage.ClipHash  `json:"clip"`
+	Copy  footage.CopyHash  `json:"copy"`
+	Proof footage.ProofHash `json:"proof"`
+	Sheet footage.SheetHash `json:"sheet"`
+
+	Content Content      `json:"content"`
+	Alert   footage.Hash `json:"alert"` // of the sealed alert
+
+	Created   time.Time  `json:"created"`
+	NotAfter  time.Time  `json:"not_after"`
+	ReportDue time.Time  `json:"report_due"`
+	Reported  *time.Time `json:"reported"` // when the police got the report; null: not yet
+
+	Circle     Circle       `json:"circle"`
+	Conditions [9]Condition `json:"conditions"`
+	Assessor   Assessor     `json:"assessor"`
+}
+
+// Content is the sealed video.
+type Content struct {
+	Hash footage.Hash `json:"hash"` // of the ciphertext
+	Size int64        `json:"size"` // of the ciphertext, bytes
+}
+
+// A Circle is who may receive (V6).
+type Circle struct {
+	Area    string              `json:"area"` // "town", "region" or "country"
+	Place   string              `json:"place"`
+	Trades  []string            `json:"trades"`
+	Chains  []string            `json:"chains"`
+	Members []incident.MemberID `json:"members"`
+}
+
+// A Condition is the gate's finding on one of the nine.
+type Condition struct {
+	ID        string       `json:"id"`
+	Satisfied bool         `json:"satisfied"`
+	Evidence  footage.Hash `json:"evidence"`
+}
+
+// An Assessor is who approved (V9).
+type Assessor struct {
+	ID   incident.PersonID `json:"id"`
+	Name string            `json:"name"`
+	Key  KeyID             `json:"key"`
+}
+
+// A SignedManifest is a manifest with its two signatures.
+type SignedManifest struct {
+	Manifest []byte `json:"manifest"` // the exact bytes that were signed, JSON
+	Box      []byte `json:"box"`      // Ed25519
+	Assessor []byte `json:"assessor"` // Ed25519
+}
+
+// Errors of Verify.
+var (
+	ErrBoxSignature      = errors.New("the box's signature does not hold")
+	ErrAssessorSignature = errors.New("the assessor's signature does not hold")
+	ErrManifest          = errors.New("the manifest does not hold")
+)
+
+type role string
+
+const (
+	roleBox      role = "box"
+	roleAssessor role = "assessor"
+)
+
+func signed(r role, manifest []byte) []byte {
+	return append([]byte("veilbox manifest 1\x00"+string(r)+"\x00"), manifest...)
+}
+
+// Sign checks m, encodes it and signs it with both keys.
+func Sign(m Manifest, box, assessor ed25519.PrivateKey) (SignedManifest, error) {
+	if err := m.Check(); err != nil {
+		return SignedManifest{}, err
+	}
+	if k, ok := assessor.Public().(ed25519.PublicKey); !ok || KeyIDOf(k) != m.Assessor.Key {
+		return SignedManifest{}, fmt.Errorf("wire: the assessor's key is not the one the manifest names: %w", ErrManifest)
+	}
+	b, err := json.Marshal(m)
+	if err != nil {
+		return SignedManifest{}, fmt.Errorf("wire: encode the manifest: %w", err)
+	}
+	if len(b) > MaxManifest {
+		return SignedManifest{}, fmt.Errorf("wire: the manifest is %d bytes, %d is the most: narrow the circle: %w", len(b), MaxManifest, ErrManifest)
+	}
+	return SignedManifest{Manifest: b, Box: ed25519.Sign(box, signed(roleBox, b)), Assessor: ed25519.Sign(assessor, signed(roleAssessor, b))}, nil
+}
+
+// Parse decodes the manifest and checks it for itself, but not its signatures:
+// it tells which keys to ask for.
+func (sm SignedManifest) Parse() (Manifest, error) {
+	if len(sm.Manifest) > MaxManifest {
+		return Manifest{}, fmt.Errorf("wire: manifest of %d bytes: %w", len(sm.Manifest), ErrMessage)
+	}
+	var m Manifest
+	if err := DecodeBytes(sm.Manifest, &m); err != nil {
+		return Manifest{}, err
+	}
+	return m, m.Check()
+}
+
+// Verify returns the manifest where both signatures and all that it claims hold
+// at now.
+func Verify(sm SignedManifest, box, assessor ed25519.PublicKey, now time.Time) (Manifest, error) {
+	m, err := sm.Parse()
+	if err != nil {
+		return Manifest{}, err
+	}
+	if len(box) != ed25519.PublicKeySize || !ed25519.Verify(box, signed(roleBox, sm.Manifest), sm.Box) {
+		return Manifest{}, fmt.Errorf("wire: disclosure %s: %w", m.Disclosure, ErrBoxSignature)
+	}
+	if len(assessor) != ed25519.PublicKeySize || KeyIDOf(assessor) != m.Assessor.Key || !ed25519.Verify(assessor, signed(roleAssessor, sm.Manifest), sm.Assessor) {
+		return Manifest{}, fmt.Errorf("wire: disclosure %s: %w", m.Disclosure, ErrAssessorSignature)
+	}
+	if m.Created.After(now.Add(Skew)) {
+		return Manifest{}, fmt.Errorf("wire: disclosure %s was made at %s, which is yet to come: set the clocks: %w", m.Disclosure, m.Created.Format(time.RFC3339), ErrManifest)
+	}
+	if !now.Before(m.NotAfter) {
+		return Manifest{}, fmt.Errorf("wire: disclosure %s ended at %s (V8): %w", m.Disclosure, m.NotAfter.Format(time.RFC3339), ErrManifest)
+	}
+	return m, nil
+}
+
+// Check returns the first thing that is wrong with m, whoever signed it and
+// whenever it is read.
+func (m Manifest) Check() error {
+	bad := func(format string, a ...any) error {
+		return fmt.Errorf("wire: manifest: "+format+": %w", append(a, ErrManifest)...)
+	}
+	switch {
+	case m.Version != Version:
+		return bad("version %d, this program knows %d", m.Version, Version)
+	case !ValidID(string(m.Disclosure)) || !ValidID(string(m.Case)) || !ValidID(string(m.Box)):
+		return bad("an id is malformed")
+	case !ValidMember(m.Sender):
+		return bad("the sender is malformed")
+	case m.Clip.IsZero() || m.Copy.IsZero() || m.Proof.IsZero() || m.Sheet.IsZero() || m.Alert.IsZero() || m.Content.Hash.IsZero():
+		return bad("a hash is missing")
+	case m.Content.Size <= 0 || m.Content.Size > MaxContent:
+		return bad("size %d", m.Content.Size)
+	case m.Created.Year() < 2025 || m.Created.Year() > 9000:
+		return bad("the time of making is %s: set the box's clock", m.Created.Format(time.RFC3339))
+	case !m.NotAfter.After(m.Created) || m.NotAfter.Sub(m.Created) > MaxAge:
+		return bad("a disclosure lasts 30 days at most (V8)")
+	case !m.ReportDue.Equal(clock.EndOfDay(m.Created)):
+		return bad("the report to the police is due at the end of the day of the disclosure (V4)")
+	case m.Reported != nil && m.Reported.After(m.Created.Add(Skew)):
+		return bad("the report to the police is of a time yet to come")
+	case m.Assessor.ID == "" || len(m.Assessor.ID) > MaxName || m.Assessor.Key == "":
+		return bad("the assessor is missing (V9)")
+	}
+	if err := Text("the assessor's name", m.Assessor.Name, MaxName, true); err != nil {
+		return err
+	}
+	for i, c := range m.Conditions {
+		if c.ID != ConditionIDs[i] || !c.Satisfied || c.Evidence.IsZero() {
+			return bad("condition %s is not satisfied with evidence", ConditionIDs[i])
+		}
+	}
+	return m.Circle.check(m.Sender)
+}
+
+func (c Circle) check(sender incident.MemberID) error {
+	bad := func(s string) error { return fmt.Errorf("wire: circle: %s (V6): %w", s, ErrManifest) }
+	if c.Area != "town" && c.Area != "region" && c.Area != "country" {
+		return bad("the area is town, region or country")
+	}
+	if err := Text("the circle's place", c.Place, MaxName, true); err != nil {
+		return err
+	}
+	if len(c.Trades) > 100 || len(c.Chains) > 100 || len(c.Members) > MaxMembers {
+		return bad("too long")
+	}
+	for _, s := range append(slices.Clone(c.Trades), c.Chains...) {
+		if err := Text("a trade or chain", s, MaxName, true); err != nil {
+			return err
+		}
+	}
+	seen := map[incident.MemberID]bool{}
+	others := 0
+	for _, m := range c.Members {
+		if !ValidMember(m) || seen[m] {
+			return bad("a member is malformed or named twice")
+		}
+		seen[m] = true
+		if m != sender {
+			others++
+		}
+	}
+	if others == 0 {
+		return bad("nobody but the sender is in it")
+	}
+	return nil
+}

@@ -1,0 +1,96 @@
+package track
+
+// What the background is learnt from.
+const (
+	bgSamples = 41 // frames a model, odd
+	bgWindow  = 90 // seconds a model: light changes over longer times
+)
+
+// A background is what each pixel looks like with nobody before it: the median
+// over time, and how much it varies.
+type background struct {
+	models []model
+	window int // frames a model
+}
+
+type model struct {
+	mid    []byte // median
+	thresh []byte // a difference from it up to here is noise
+}
+
+// learn takes the models from the whole clip.
+func (b *background) learn(e *engine) error {
+	b.window = e.total
+	if span := e.src.Time(e.total-1) - e.src.Time(0); span > bgWindow {
+		b.window = max(bgSamples, int(float64(e.total)*bgWindow/span))
+	}
+	for from := 0; from < e.total; from += b.window {
+		to := min(from+b.window, e.total)
+		// A short rest says little: what it would hold is in the model before it.
+		if from > 0 && to-from < b.window/2 {
+			break
+		}
+		m, err := learnModel(e, from, to)
+		if err != nil {
+			return err
+		}
+		b.models = append(b.models, m)
+	}
+	return nil
+}
+
+func (b *background) at(frame int) model {
+	return b.models[min(frame/b.window, len(b.models)-1)]
+}
+
+func learnModel(e *engine, from, to int) (model, error) {
+	n := min(bgSamples, to-from)
+	planes := make([][]byte, n)
+	for i := range planes {
+		p, err := e.plane(from + (to-from-1)*i/max(1, n-1))
+		if err != nil {
+			return model{}, err
+		}
+		planes[i] = p
+	}
+	m := model{make([]byte, e.w*e.h), make([]byte, e.w*e.h)}
+	var v [bgSamples]byte
+	for i := range m.mid {
+		if i%e.w == 0 && i/e.w%32 == 0 {
+			if err := e.ctx.Err(); err != nil {
+				return model{}, err
+			}
+		}
+		for j, p := range planes {
+			v[j] = p[i]
+		}
+		mid := median(v[:n])
+		for j := range n {
+			v[j] = diff(v[j], mid)
+		}
+		m.mid[i] = mid
+		// Three times the median deviation is two standard deviations of noise.
+		m.thresh[i] = byte(min(60, 10+3*int(median(v[:n]))))
+	}
+	return m, nil
+}
+
+// median sorts v and returns its middle.
+func median(v []byte) byte {
+	for i := 1; i < len(v); i++ {
+		x := v[i]
+		j := i
+		for ; j > 0 && v[j-1] > x; j-- {
+			v[j] = v[j-1]
+		}
+		v[j] = x
+	}
+	return v[len(v)/2]
+}
+
+func diff(a, b byte) byte {
+	if a > b {
+		return a - b
+	}
+	return b - a
+}

@@ -1,0 +1,231 @@
+package track
+
+import "math"
+
+// Thresholds of a walk. Matches are 0 to 1.
+const (
+	sureMatch   = 0.62 // below: unsure
+	strongMatch = 0.70 // needed to take a track up again
+	dropTime    = 0.6  // seconds that a track may be unsure and still come back
+	topSpeed    = 1.8  // body heights a second
+)
+
+// A walker follows the subject from one frame to the next.
+type walker struct {
+	e     *engine
+	look  appearance
+	at    box
+	vx    float64 // px a second
+	vy    float64
+	match float64 // smoothed
+	base  float64 // what a good match is for this subject
+	low   float64 // seconds since the track was sure
+	lost  string  // reason
+}
+
+// walk follows the subject from a keyframe in direction dir (1 or -1) to frame
+// until, and returns a step for each frame but the keyframe's, by rising frame.
+func (e *engine) walk(k key, dir, until int) ([]step, error) {
+	n := (until - k.frame) * dir
+	if n < 1 {
+		return nil, nil
+	}
+	out := make([]step, n)
+	w, err := e.startWalk(k.frame, boxOf(*k.rect, e.w, e.h))
+	if err != nil {
+		return nil, err
+	}
+	for i := 1; i <= n; i++ {
+		if err := e.tick(); err != nil {
+			return nil, err
+		}
+		s, err := w.next(k.frame+i*dir, dir)
+		if err != nil {
+			return nil, err
+		}
+		if dir > 0 {
+			out[i-1] = s
+		} else {
+			out[n-i] = s
+		}
+	}
+	return out, nil
+}
+
+func (e *engine) startWalk(frame int, b box) (*walker, error) {
+	w := &walker{e: e, at: b}
+	if err := e.look(frame, b.area(b.w, b.h)); err != nil {
+		return nil, err
+	}
+	w.look.start(&e.seen, b)
+	w.match, _ = w.look.match(&e.seen, b, 1)
+	w.base = w.match
+	return w, nil
+}
+
+// next follows the subject into a frame.
+func (w *walker) next(frame, dir int) (step, error) {
+	if w.lost != "" {
+		return step{state: Unsure, reason: w.lost}, nil
+	}
+	dt := math.Abs(w.e.src.Time(frame) - w.e.src.Time(frame-dir))
+	dt = math.Max(1./240, math.Min(dt, 2))
+	h := w.at.h
+	reach := math.Min(h*(0.1+topSpeed*dt)*(1+w.low), 1.5*h)
+	guess := w.at
+	guess.cx += w.vx * dt
+	guess.cy += w.vy * dt
+	if err := w.e.look(frame, guess.area(reach+w.at.w*0.5, reach+w.at.h*0.2)); err != nil {
+		return step{}, err
+	}
+	best, m, visible := w.search(guess, reach)
+	if best.inside(w.e.w, w.e.h) < 0.5 || visible < 0.45 {
+		w.lost = ReasonAtEdge
+		return step{state: Unsure, box: best, reason: ReasonAtEdge}, nil
+	}
+	free := w.free(best)
+	need := math.Max(0.5, math.Min(sureMatch, w.base*0.85))
+	if w.low > 0 {
+		need = math.Max(need, math.Min(strongMatch, w.base*0.92))
+	}
+	if m < need {
+		w.low += dt
+		w.at.cx, w.at.cy = guess.cx, guess.cy
+		w.vx *= 0.9
+		w.vy *= 0.9
+		if w.low > dropTime {
+			w.lost = ReasonLost
+		}
+		return step{state: Unsure, box: best, conf: float32(m * 0.5), reason: ReasonLowMatch}, nil
+	}
+	w.low = 0
+	tight := best
+	if free && w.look.trust > 0.5 {
+		tight, best = w.snug(best)
+	}
+	k := math.Min(1, dt*3)
+	w.vx += k * ((best.cx-w.at.cx)/dt - w.vx)
+	w.vy += k * ((best.cy-w.at.cy)/dt - w.vy)
+	w.at = best
+	w.base += math.Min(1, dt) * 0.5 * (m - w.base)
+	reason, rate := ReasonTracked, float32(math.Min(0.5, dt*1.5))
+	if !free {
+		reason, rate = ReasonCrowded, rate/8
+	}
+	w.look.update(&w.e.seen, best, rate)
+	return step{state: Shown, box: tight, conf: float32(math.Min(1, m/0.9)), reason: reason}, nil
+}
+
+// search returns the best place near guess, its match, and how much of the
+// subject is within the picture there.
+func (w *walker) search(guess box, reach float64) (box, float64, float64) {
+	s, a := &w.e.seen, &w.look
+	step := max(1, int(guess.h/20))
+	r := max(2, int(reach))
+	a.place(guess)
+	bx, by, best := 0, 0, -1.
+	for dy := -r; dy <= r; dy += step {
+		for dx := -r; dx <= r; dx += step {
+			m, vis := a.matchAt(s, dx, dy, 2)
+			if vis < 0.3 {
+				continue
+			}
+			far := (float64(dx*dx) + float64(dy*dy)) / (guess.h * guess.h)
+			if m -= 0.25 * far; m > best {
+				bx, by, best = dx, dy, m
+			}
+		}
+	}
+	at := guess
+	at.cx += float64(bx)
+	at.cy += float64(by)
+	top, topScore, topMatch, topVis := at, -1., 0., 0.
+	for _, scale := range [...]float64{1, 0.96, 1.04} {
+		b := at
+		b.w *= scale
+		b.h *= scale
+		a.place(b)
+		fine := max(1, step/2)
+		for dy := -step; dy <= step; dy += fine {
+			for dx := -step; dx <= step; dx += fine {
+				m, vis := a.matchAt(s, dx, dy, 1)
+				score := m - 0.2*math.Abs(scale-1)
+				if score > topScore {
+					top, topScore, topMatch, topVis = b, score, m, vis
+					top.cx += float64(dx)
+					top.cy += float64(dy)
+				}
+			}
+		}
+	}
+	return top, topMatch, topVis
+}
+
+// free reports whether b's margin holds little foreground: nobody else is near.
+func (w *walker) free(b box) bool {
+	s, a := &w.e.seen, &w.look
+	a.place(b)
+	in, rim := 0, 0
+	a.each(s, func(_, x, y int, _, f byte) {
+		switch {
+		case a.within(x, y):
+			in += int(f)
+		case x == 0 || y == 0 || x == a.cols-1 || y == a.rows-1:
+			rim += int(f)
+		}
+	})
+	return in > 0 && float64(rim) < 0.04*float64(in)
+}
+
+// snug returns the box around the foreground of b and its margin, and b moved
+// a part of the way there.
+func (w *walker) snug(b box) (tight, moved box) {
+	s := &w.e.seen
+	area := b.area(0, 0).Intersect(s.window)
+	if area.Empty() {
+		return b, b
+	}
+	const full = 255
+	needX, needY := int(b.h*0.04*full)+full, int(b.w*0.08*full)+full
+	l, r, t, d := -1, -1, -1, -1
+	for y := area.Min.Y; y < area.Max.Y; y++ {
+		sum := 0
+		for _, f := range s.fg[y*s.w+area.Min.X : y*s.w+area.Max.X] {
+			sum += int(f)
+		}
+		if sum >= needY {
+			if t < 0 {
+				t = y
+			}
+			d = y + 1
+		}
+	}
+	for x := area.Min.X; x < area.Max.X; x++ {
+		sum := 0
+		for y := area.Min.Y; y < area.Max.Y; y++ {
+			sum += int(s.fg[y*s.w+x])
+		}
+		if sum >= needX {
+			if l < 0 {
+				l = x
+			}
+			r = x + 1
+		}
+	}
+	if l < 0 || t < 0 {
+		return b, b
+	}
+	m := box{float64(l+r) / 2, float64(t+d) / 2, float64(r - l), float64(d - t)}
+	if m.w < 0.4*b.w || m.w > 1.5*b.w || m.h < 0.6*b.h || m.h > 1.4*b.h || m.iou(b) < 0.4 {
+		return b, b
+	}
+	moved = b
+	moved.cx += 0.2 * (m.cx - b.cx)
+	moved.cy += 0.3 * (m.cy - b.cy)
+	scale := math.Pow(m.h/b.h, 0.1)
+	moved.w *= scale
+	moved.h *= scale
+	m.w += 2
+	m.h += 2
+	return m, moved
+}

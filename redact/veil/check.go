@@ -1,0 +1,158 @@
+package veil
+
+import (
+	"fmt"
+	"image"
+
+	"veilbox/redact/subject"
+)
+
+// Margins of Check, in luma pixels.
+const (
+	ShownMargin = 8 // around what is shown, where a lossy codec rings
+	CellMargin  = 4 // within a cell, which its deblocking filter may reach
+)
+
+// A Tolerance bounds what a lossy codec may add to a flat cell. The zero value
+// is of an uncompressed veil.
+type Tolerance struct {
+	Deviation float64 // most that a sample in a cell's inside may differ from the cell's mean
+	Energy    float64 // most that a whole cell's samples may vary (mean square)
+}
+
+// A Worst is the largest value that was found, and the cell where.
+type Worst struct {
+	Value    float64 `json:"value"`
+	Col, Row int
+	Plane    int `json:"plane"` // 0 luma, 1 and 2 chroma
+}
+
+// A Report is what Check found.
+type Report struct {
+	OK        bool
+	Cells     int   // cells looked at
+	Deviation Worst // of the samples at least CellMargin within their cell
+	Energy    Worst
+	// Edge is the largest deviation anywhere in a cell, the rim with it.
+	Edge Worst
+	// Skipped are luma pixels neither shown nor looked at: within ShownMargin
+	// of what is shown.
+	Skipped int
+}
+
+// Check measures how far the cells of a veiled frame are from flat, on luma and
+// chroma, outside shown and a margin around it. A cell that is partly shown is
+// measured on the rest of it. The error is that f cannot be measured.
+func Check(f *Frame, shown []subject.Rect, cell int, t Tolerance) (Report, error) {
+	if err := f.check(); err != nil {
+		return Report{}, err
+	}
+	if cell < MinCell || cell%2 != 0 || len(shown) > MaxShown {
+		return Report{}, fmt.Errorf("veil: cells of %d px and %d rectangles: give an even number of at least %d, and at most %d",
+			cell, len(shown), MinCell, MaxShown)
+	}
+	var buf, wide [8]image.Rectangle
+	exact, rects := buf[:0], wide[:0]
+	for _, r := range shown {
+		if px := Pixels(f.W, f.H, r); !px.Empty() {
+			exact = append(exact, px)
+			rects = append(rects, px.Inset(-ShownMargin))
+		}
+	}
+	cols, rows := max(1, f.W/cell), max(1, f.H/cell)
+	rep := Report{Cells: cols * rows, Skipped: covered(f.W, f.H, rects) - covered(f.W, f.H, exact)}
+	for p, pix := range f.planes() {
+		pw, ph := planeSize(p, f.W, f.H)
+		margin := CellMargin
+		if p != 0 {
+			margin /= 2
+		}
+		for r := range rows {
+			for c := range cols {
+				area := image.Rect(edge(p, c, cols, cell, pw), edge(p, r, rows, cell, ph),
+					edge(p, c+1, cols, cell, pw), edge(p, r+1, rows, cell, ph))
+				inner, all, energy := measureCell(pix, pw, p, area, area.Inset(margin), rects)
+				rep.Deviation.take(inner, c, r, p)
+				rep.Edge.take(all, c, r, p)
+				rep.Energy.take(energy, c, r, p)
+			}
+		}
+	}
+	rep.OK = rep.Deviation.Value <= t.Deviation && rep.Energy.Value <= t.Energy
+	return rep, nil
+}
+
+func (w *Worst) take(v float64, c, r, p int) {
+	if v > w.Value {
+		*w = Worst{v, c, r, p}
+	}
+}
+
+// hidden calls fn for each run of samples of row y within area that is outside
+// rects.
+func hidden(p, y int, area image.Rectangle, rects []image.Rectangle, fn func(x0, x1 int)) {
+	shift := 0
+	if p != 0 {
+		shift = 1
+	}
+	for x := area.Min.X; x < area.Max.X; {
+		end, in := area.Max.X, false
+		for _, r := range rects {
+			rx0, rx1 := r.Min.X>>shift, (r.Max.X+shift)>>shift
+			if y < r.Min.Y>>shift || y >= (r.Max.Y+shift)>>shift || rx1 <= x {
+				continue
+			}
+			if rx0 <= x {
+				in, end = true, rx1
+				break
+			}
+			end = min(end, rx0)
+		}
+		if !in {
+			fn(x, end)
+		}
+		x = end
+	}
+}
+
+// measureCell returns the largest deviation from the mean within inner and
+// within area, and the variance over area.
+func measureCell(pix []byte, pw, p int, area, inner image.Rectangle, rects []image.Rectangle) (in, all, energy float64) {
+	n, sum, sq := 0, 0, 0
+	lo, hi, ilo, ihi := 255, 0, 255, 0
+	for y := area.Min.Y; y < area.Max.Y; y++ {
+		mid := y >= inner.Min.Y && y < inner.Max.Y
+		hidden(p, y, area, rects, func(x0, x1 int) {
+			for i, b := range pix[y*pw+x0 : y*pw+x1] {
+				v := int(b)
+				sum += v
+				sq += v * v
+				lo, hi = min(lo, v), max(hi, v)
+				if x := x0 + i; mid && x >= inner.Min.X && x < inner.Max.X {
+					ilo, ihi = min(ilo, v), max(ihi, v)
+				}
+			}
+			n += x1 - x0
+		})
+	}
+	if n == 0 {
+		return 0, 0, 0
+	}
+	mean := float64(sum) / float64(n)
+	if ihi >= ilo {
+		in = max(mean-float64(ilo), float64(ihi)-mean)
+	}
+	return in, max(mean-float64(lo), float64(hi)-mean), max(0, float64(sq)/float64(n)-mean*mean)
+}
+
+// covered returns how many pixels of a frame of w by h lie in rects.
+func covered(w, h int, rects []image.Rectangle) int {
+	n := 0
+	whole := image.Rect(0, 0, w, h)
+	for y := range h {
+		free := 0
+		hidden(0, y, whole, rects, func(x0, x1 int) { free += x1 - x0 })
+		n += w - free
+	}
+	return n
+}

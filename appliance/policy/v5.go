@@ -1,0 +1,48 @@
+package policy
+
+import (
+	"time"
+
+	"veilbox/appliance/incident"
+	"veilbox/internal/problem"
+)
+
+// Condition 5, annexes 1 and 2: persons other than those of condition 1 are not
+// directly identifiable; the recording is gone through for them before the
+// disclosure. The evidence is the proof of the veiled copy, and that each
+// approval is of that very copy after a look at all that it reveals.
+var v5 = rule{
+	id: V5, source: "Vilkår 5, bilag 1 og 2",
+	title: problem.Text{DA: "Ingen andre kan genkendes", EN: "Nobody else can be recognised"},
+	asks: problem.Text{
+		DA: "Andre end den mistænkte må ikke kunne genkendes. Boksen slører alt andet og kontrollerer den færdige kopi; vurderingspersonen ser alt det igennem, som kopien viser.",
+		EN: "Nobody but the suspect may be recognisable. The box veils everything else and checks the finished copy; the assessor looks through all that the copy shows."},
+	check: func(q question) ([]Refusal, *time.Time) {
+		c := q.c.Copy
+		if c == nil || c.Hash.IsZero() {
+			return []Refusal{refuse("v5.copy", "Der er ingen sløret kopi endnu. Markér den mistænkte, så laver boksen den.", "There is no veiled copy yet. Mark the suspect, and the box makes it.")}, nil
+		}
+		var out []Refusal
+		if !c.Passed || c.Proof.IsZero() {
+			out = append(out, refuse("v5.proof", "Kontrollen af den slørede kopi er ikke bestået. Ret markeringen og lav kopien igen.", "The check of the veiled copy did not pass. Correct the marking and make the copy again."))
+		}
+		if c.Sheet.IsZero() {
+			out = append(out, refuse("v5.sheet", "Oversigten over det, kopien viser, mangler. Lav kopien igen.", "The sheet of what the copy reveals is missing. Make the copy again."))
+		}
+		if c.Clip.IsZero() || c.Clip != q.c.Clip.Hash {
+			out = append(out, refuse("v5.clip", "Kopien er lavet af et andet klip end sagens. Lav kopien igen.", "The copy was made from another clip than the case's. Make the copy again."))
+		}
+		if n := len(q.c.Assessments); n > 0 && q.c.Assessments[n-1].Decision == incident.Approve {
+			a := q.c.Assessments[n-1]
+			if a.Copy != c.Hash {
+				out = append(out, refuseAssessor("v5.copy-changed", "Kopien er ændret, efter at den blev godkendt. Den skal vurderes igen.", "The copy has changed since it was approved. It must be assessed again."))
+			}
+			if a.SawSheet != c.Sheet {
+				out = append(out, refuseAssessor("v5.not-seen", "Vurderingspersonen har ikke set oversigten over alt det, kopien viser.", "The assessor has not looked at the sheet of all that the copy reveals."))
+			}
+		} else {
+			out = append(out, refuseAssessor("v5.look", "En vurderingsperson skal se alt det igennem, som kopien viser.", "An assessor must look through all that the copy shows."))
+		}
+		return out, nil
+	},
+}

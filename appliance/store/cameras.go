@@ -1,0 +1,90 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"veilbox/capture/footage"
+)
+
+// A Camera is how a camera is reached. It holds a password and never prints it.
+type Camera struct {
+	ID       footage.CameraID `json:"id"`
+	Name     string           `json:"name"` // for people, such as "Kasse 1"
+	URL      string           `json:"url"`  // rtsp://, without user and password
+	SubURL   string           `json:"sub_url,omitempty"`
+	Username string           `json:"username,omitempty"`
+	Password string           `json:"password,omitempty"`
+	Added    time.Time        `json:"added"`
+}
+
+func (c Camera) String() string             { return "camera " + string(c.ID) }
+func (c Camera) GoString() string           { return c.String() }
+func (c Camera) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(c.String())) }
+func (c Camera) LogValue() slog.Value       { return slog.StringValue(string(c.ID)) }
+
+// PutCamera keeps a camera, new or changed. A zero Added becomes the time of now.
+func (s *Store) PutCamera(ctx context.Context, c Camera) error {
+	if _, err := footage.ParseCameraID(string(c.ID)); err != nil {
+		return fmt.Errorf("store: camera: %w", err)
+	}
+	if c.Added.IsZero() {
+		c.Added = s.clock.Now().UTC()
+	}
+	body, err := s.seal("cameras", string(c.ID), c)
+	if err != nil {
+		return err
+	}
+	return s.exec(ctx, "INSERT INTO cameras (id, added, body) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET added = excluded.added, body = excluded.body",
+		c.ID, micro(c.Added), body)
+}
+
+// Camera returns the camera called id, or ErrNotFound.
+func (s *Store) Camera(ctx context.Context, id footage.CameraID) (Camera, error) {
+	all, err := s.cameras(ctx, "WHERE id = ?", id)
+	if err != nil {
+		return Camera{}, err
+	}
+	if len(all) == 0 {
+		return Camera{}, ErrNotFound
+	}
+	return all[0], nil
+}
+
+// Cameras returns all cameras in the order they were added.
+func (s *Store) Cameras(ctx context.Context) ([]Camera, error) {
+	return s.cameras(ctx, "ORDER BY added, id")
+}
+
+func (s *Store) cameras(ctx context.Context, rest string, args ...any) (_ []Camera, err error) {
+	rows, err := s.db.QueryContext(ctx, "SELECT id, body FROM cameras "+rest, args...)
+	if err != nil {
+		return nil, fmt.Errorf("store: cameras: %w", err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	var out []Camera
+	for rows.Next() {
+		var id string
+		var body []byte
+		if err := rows.Scan(&id, &body); err != nil {
+			return nil, fmt.Errorf("store: cameras: %w", err)
+		}
+		var c Camera
+		if err := s.open("cameras", id, body, &c); err != nil {
+			return nil, err
+		}
+		out = append(out, c)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("store: cameras: %w", err)
+	}
+	return out, nil
+}
+
+// DeleteCamera forgets a camera, its password among it.
+func (s *Store) DeleteCamera(ctx context.Context, id footage.CameraID) error {
+	return s.execOne(ctx, ErrNotFound, "DELETE FROM cameras WHERE id = ?", id)
+}

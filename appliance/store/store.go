@@ -1,0 +1,208 @@
+// Package store keeps what the box knows in one SQLite file: cases, cameras,
+// settings, accounts and sessions. The ring has its own index, the audit log
+// its own file.
+//
+// Every body is JSON, sealed under the box's key for its table and row, so that
+// a row moved to another place does not open. Times are kept in microseconds
+// since 1970 UTC. schema.sql is the schema as it stands; upgrades/ is how it
+// came to be.
+package store
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"database/sql"
+	"embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"veilbox/internal/clock"
+	"veilbox/internal/keys"
+	"veilbox/internal/problem"
+	"veilbox/internal/sqlitedb"
+)
+
+//go:embed upgrades/*.sql
+var upgrades embed.FS
+
+// MaxBody is the longest body of a row, in bytes of JSON.
+const MaxBody = 16 << 20
+
+// What can go wrong in a way that the caller can act on.
+var (
+	ErrNotFound = problem.New(http.StatusNotFound, "store.not-found",
+		problem.Text{DA: "Det, du leder efter, findes ikke (længere).", EN: "What you look for does not exist (any more)."},
+		problem.Text{DA: "Gå tilbage til oversigten og vælg igen.", EN: "Go back to the overview and choose again."})
+	ErrConflict = problem.New(http.StatusConflict, "store.conflict",
+		problem.Text{DA: "En anden har ændret dette, siden du åbnede det.", EN: "Someone else has changed this since you opened it."},
+		problem.Text{DA: "Hent siden igen, se ændringerne, og lav din ændring igen.", EN: "Load the page again, look at the changes, and make yours again."})
+	ErrExists = problem.New(http.StatusConflict, "store.exists",
+		problem.Text{DA: "Navnet er allerede i brug.", EN: "The name is already in use."},
+		problem.Text{DA: "Vælg et andet navn.", EN: "Choose another name."})
+)
+
+// Options are what a Store needs.
+type Options struct {
+	Path  string // such as DIR/box.db
+	Key   keys.Key
+	Clock clock.Clock
+}
+
+// A Store is safe for concurrent use.
+type Store struct {
+	db    *sql.DB
+	key   keys.Key
+	login keys.Key
+	clock clock.Clock
+}
+
+// Open opens the file, makes it if it is missing, and upgrades its schema. A key
+// that does not fit the file is refused.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	if o.Path == "" || o.Key.IsZero() || o.Clock == nil {
+		return nil, errors.New("store: path, key and clock are needed")
+	}
+	steps, err := migrations()
+	if err != nil {
+		return nil, err
+	}
+	db, err := sqlitedb.Open(ctx, o.Path, steps)
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	s := &Store{db: db, key: o.Key.Derive("veilbox store 1"), login: o.Key.Derive("veilbox store log-in names 1"), clock: o.Clock}
+	if err := s.checkKey(ctx); err != nil {
+		_ = db.Close() // the first error is the one to act on
+		return nil, err
+	}
+	return s, nil
+}
+
+func migrations() ([]sqlitedb.Migration, error) {
+	list, err := upgrades.ReadDir("upgrades") // in the order of their names
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	var out []sqlitedb.Migration
+	for i, e := range list {
+		if e.Name() != fmt.Sprintf("%03d.sql", i+1) {
+			return nil, fmt.Errorf("store: upgrade %s is out of order", e.Name())
+		}
+		b, err := upgrades.ReadFile("upgrades/" + e.Name())
+		if err != nil {
+			return nil, fmt.Errorf("store: %w", err)
+		}
+		out = append(out, sqlitedb.Migration(b))
+	}
+	return out, nil
+}
+
+const keyCheck = "store.key-check"
+
+func (s *Store) checkKey(ctx context.Context) error {
+	var there bool
+	found, err := s.Setting(ctx, keyCheck, &there)
+	if err != nil {
+		return fmt.Errorf("store: the key does not fit the file; restore the key that belongs to it from the backup: %w", err)
+	}
+	if found {
+		return nil
+	}
+	return s.PutSetting(ctx, keyCheck, true)
+}
+
+// Close closes the file.
+func (s *Store) Close() error { return s.db.Close() }
+
+// Setting decodes the setting called name into v and reports whether it exists.
+func (s *Store) Setting(ctx context.Context, name string, v any) (bool, error) {
+	var body []byte
+	err := s.db.QueryRowContext(ctx, "SELECT body FROM settings WHERE name = ?", name).Scan(&body)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("store: setting %s: %w", name, err)
+	}
+	return true, s.open("settings", name, body, v)
+}
+
+// PutSetting sets name to v.
+func (s *Store) PutSetting(ctx context.Context, name string, v any) error {
+	body, err := s.seal("settings", name, v)
+	if err != nil {
+		return err
+	}
+	return s.exec(ctx, "INSERT INTO settings (name, changed, body) VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET changed = excluded.changed, body = excluded.body",
+		name, micro(s.clock.Now()), body)
+}
+
+// DeleteSetting removes name; one that is gone is no error.
+func (s *Store) DeleteSetting(ctx context.Context, name string) error {
+	return s.exec(ctx, "DELETE FROM settings WHERE name = ?", name)
+}
+
+func (s *Store) exec(ctx context.Context, query string, args ...any) error {
+	if _, err := s.db.ExecContext(ctx, query, args...); err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	return nil
+}
+
+// execOne is exec for a statement that must change a row, else none is returned.
+func (s *Store) execOne(ctx context.Context, none error, query string, args ...any) error {
+	r, err := s.db.ExecContext(ctx, query, args...)
+	if err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	n, err := r.RowsAffected()
+	if err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	if n == 0 {
+		return none
+	}
+	return nil
+}
+
+func (s *Store) seal(table, row string, v any) ([]byte, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("store: %s: %w", table, err)
+	}
+	if len(b) > MaxBody {
+		return nil, fmt.Errorf("store: %s: %d bytes, at most %d", table, len(b), MaxBody)
+	}
+	return s.key.Seal(table+"/"+row, b), nil
+}
+
+func (s *Store) open(table, row string, sealed []byte, v any) error {
+	b, err := s.key.Open(table+"/"+row, sealed)
+	if err != nil {
+		return fmt.Errorf("store: %s %s: %w", table, row, err)
+	}
+	if err := json.Unmarshal(b, v); err != nil {
+		return fmt.Errorf("store: %s %s: %w", table, row, err)
+	}
+	return nil
+}
+
+// loginHash is what a log-in name is found by.
+func (s *Store) loginHash(login string) []byte {
+	m := hmac.New(sha256.New, s.login.Bytes())
+	m.Write([]byte(login))
+	return m.Sum(nil)
+}
+
+func micro(t time.Time) int64     { return t.UnixMicro() }
+func fromMicro(u int64) time.Time { return time.UnixMicro(u).UTC() }
+
+// taken reports whether err is a name used twice.
+func taken(err error) bool {
+	return err != nil && strings.Contains(err.Error(), "UNIQUE constraint failed")
+}

@@ -1,0 +1,45 @@
+CREATE TABLE cases (
+	id      TEXT    NOT NULL PRIMARY KEY,
+	version INTEGER NOT NULL CHECK (version > 0),
+	state   TEXT    NOT NULL,
+	created INTEGER NOT NULL,
+	changed INTEGER NOT NULL,
+	body    BLOB    NOT NULL
+) STRICT;
+CREATE INDEX cases_created ON cases (created);
+CREATE TABLE redactions (
+	case_id TEXT    NOT NULL PRIMARY KEY REFERENCES cases (id) ON DELETE CASCADE,
+	changed INTEGER NOT NULL,
+	body    BLOB    NOT NULL
+) STRICT;
+CREATE TABLE cameras (
+	id    TEXT    NOT NULL PRIMARY KEY,
+	added INTEGER NOT NULL,
+	body  BLOB    NOT NULL
+) STRICT;
+CREATE TABLE settings (
+	name    TEXT    NOT NULL PRIMARY KEY,
+	changed INTEGER NOT NULL,
+	body    BLOB    NOT NULL
+) STRICT;
+CREATE TABLE people (
+	id      TEXT    NOT NULL PRIMARY KEY,
+	login   BLOB    NOT NULL UNIQUE,
+	version INTEGER NOT NULL CHECK (version > 0),
+	body    BLOB    NOT NULL
+) STRICT;
+CREATE TABLE sessions (
+	token   BLOB    NOT NULL PRIMARY KEY CHECK (length(token) = 32),
+	person  TEXT    NOT NULL REFERENCES people (id) ON DELETE CASCADE,
+	created INTEGER NOT NULL,
+	used    INTEGER NOT NULL,
+	body    BLOB    NOT NULL
+) STRICT;
+CREATE INDEX sessions_person ON sessions (person);
+CREATE TABLE acceptances (
+	person   TEXT    NOT NULL REFERENCES people (id),
+	version  TEXT    NOT NULL,
+	accepted INTEGER NOT NULL,
+	body     BLOB    NOT NULL,
+	PRIMARY KEY (person, version)
+) STRICT;

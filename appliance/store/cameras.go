@@ -34,7 +34,7 @@ func (s *Store) PutCamera(ctx context.Context, c Camera) error {
 	if c.Added.IsZero() {
 		c.Added = s.clock.Now().UTC()
 	}
-	body, err := s.seal("cameras", string(c.ID), c)
+	body, err := s.sealJSON("cameras", string(c.ID), c)
 	if err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func (s *Store) cameras(ctx context.Context, rest string, args ...any) (_ []Came
 			return nil, fmt.Errorf("store: cameras: %w", err)
 		}
 		var c Camera
-		if err := s.open("cameras", id, body, &c); err != nil {
+		if err := s.openJSON("cameras", id, body, &c); err != nil {
 			return nil, err
 		}
 		out = append(out, c)

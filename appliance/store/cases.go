@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -11,50 +10,42 @@ import (
 	"veilbox/appliance/incident"
 )
 
-// CreateCase keeps a new case and sets its version to 1 and its times.
-func (s *Store) CreateCase(ctx context.Context, c *incident.Case) error {
-	n := *c
-	n.Version = 1
-	n.Created = s.clock.Now().UTC()
-	n.Changed = n.Created
-	body, err := s.seal("cases", string(n.ID), n)
+// CreateCase keeps a new case. Its version is 1, whatever c says.
+func (s *Store) CreateCase(ctx context.Context, c incident.Case) error {
+	c.Version = 1
+	body, err := s.sealJSON("cases", string(c.ID), c)
 	if err != nil {
 		return err
 	}
 	err = s.exec(ctx, "INSERT INTO cases (id, version, state, created, changed, body) VALUES (?, ?, ?, ?, ?, ?)",
-		n.ID, n.Version, n.State, micro(n.Created), micro(n.Changed), body)
+		c.ID, c.Version, c.State, micro(c.Created), micro(c.Changed), body)
 	if taken(err) {
 		return ErrExists.With(err)
-	}
-	if err == nil {
-		*c = n
 	}
 	return err
 }
 
-// SaveCase replaces a case. c.Version must be the version that was read; where
-// someone else has saved since, it is ErrConflict and nothing changes. On
-// success c's version and time of change are the new ones.
-func (s *Store) SaveCase(ctx context.Context, c *incident.Case) error {
-	n := *c
+// UpdateCase replaces a case and returns it with its new version. c.Version must
+// be the version that was read; where someone else has saved since, it is
+// ErrConflict and nothing changes.
+func (s *Store) UpdateCase(ctx context.Context, c incident.Case) (incident.Case, error) {
+	n := c
 	n.Version++
-	n.Changed = s.clock.Now().UTC()
-	body, err := s.seal("cases", string(n.ID), n)
+	body, err := s.sealJSON("cases", string(n.ID), n)
 	if err != nil {
-		return err
+		return c, err
 	}
 	err = s.execOne(ctx, ErrConflict, "UPDATE cases SET version = ?, state = ?, changed = ?, body = ? WHERE id = ? AND version = ?",
 		n.Version, n.State, micro(n.Changed), body, n.ID, c.Version)
 	if errors.Is(err, ErrConflict) {
 		if _, e := s.Case(ctx, c.ID); e != nil {
-			return e // gone, or not to be read
+			return c, e // gone, or not to be read
 		}
-		return err
 	}
-	if err == nil {
-		*c = n
+	if err != nil {
+		return c, err
 	}
-	return err
+	return n, nil
 }
 
 // Case returns the case called id, or ErrNotFound.
@@ -97,7 +88,7 @@ func (s *Store) cases(ctx context.Context, rest string, args ...any) (_ []incide
 			return nil, fmt.Errorf("store: cases: %w", err)
 		}
 		var c incident.Case
-		if err := s.open("cases", id, body, &c); err != nil {
+		if err := s.openJSON("cases", id, body, &c); err != nil {
 			return nil, err
 		}
 		if c.Version != version || string(c.State) != state {
@@ -116,8 +107,8 @@ func (s *Store) DeleteCase(ctx context.Context, id incident.CaseID) error {
 	return s.execOne(ctx, ErrNotFound, "DELETE FROM cases WHERE id = ?", id)
 }
 
-// PutRedaction keeps what the redaction of a case left, as JSON.
-func (s *Store) PutRedaction(ctx context.Context, id incident.CaseID, record json.RawMessage) error {
+// SetRedaction keeps what the redaction of a case left.
+func (s *Store) SetRedaction(ctx context.Context, id incident.CaseID, record []byte) error {
 	body, err := s.seal("redactions", string(id), record)
 	if err != nil {
 		return err
@@ -130,8 +121,8 @@ func (s *Store) PutRedaction(ctx context.Context, id incident.CaseID, record jso
 	return err
 }
 
-// Redaction returns what PutRedaction kept, or ErrNotFound.
-func (s *Store) Redaction(ctx context.Context, id incident.CaseID) (json.RawMessage, error) {
+// Redaction returns what SetRedaction kept, or ErrNotFound.
+func (s *Store) Redaction(ctx context.Context, id incident.CaseID) ([]byte, error) {
 	var body []byte
 	err := s.db.QueryRowContext(ctx, "SELECT body FROM redactions WHERE case_id = ?", id).Scan(&body)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -140,8 +131,7 @@ func (s *Store) Redaction(ctx context.Context, id incident.CaseID) (json.RawMess
 	if err != nil {
 		return nil, fmt.Errorf("store: redaction: %w", err)
 	}
-	var record json.RawMessage
-	return record, s.open("redactions", string(id), body, &record)
+	return s.open("redactions", string(id), body)
 }
 
 // DeleteRedaction removes a case's redaction record; one that is gone is no error.

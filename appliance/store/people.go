@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -16,7 +15,7 @@ type Person struct {
 	ID      incident.PersonID
 	Login   string // found by, never kept in the clear; empty where it was read
 	Version int
-	Body    json.RawMessage
+	Body    []byte
 }
 
 // CreatePerson keeps a new account with version 1. A log-in name in use is ErrExists.
@@ -80,7 +79,7 @@ func (s *Store) people(ctx context.Context, rest string, args ...any) (_ []Perso
 		if err := rows.Scan(&p.ID, &p.Version, &body); err != nil {
 			return nil, fmt.Errorf("store: people: %w", err)
 		}
-		if err := s.open("people", string(p.ID), body, &p.Body); err != nil {
+		if p.Body, err = s.open("people", string(p.ID), body); err != nil {
 			return nil, err
 		}
 		out = append(out, p)
@@ -97,7 +96,7 @@ type Session struct {
 	Person  incident.PersonID
 	Created time.Time
 	Used    time.Time
-	Body    json.RawMessage
+	Body    []byte
 }
 
 // CreateSession keeps a session.
@@ -123,7 +122,8 @@ func (s *Store) Session(ctx context.Context, token [32]byte) (Session, error) {
 		return Session{}, fmt.Errorf("store: session: %w", err)
 	}
 	x.Created, x.Used = fromMicro(created), fromMicro(used)
-	return x, s.open("sessions", string(token[:]), body, &x.Body)
+	x.Body, err = s.open("sessions", string(token[:]), body)
+	return x, err
 }
 
 // TouchSession sets when a session was last used.
@@ -163,7 +163,7 @@ func (s *Store) PutAcceptance(ctx context.Context, a Acceptance) error {
 	if a.At.IsZero() {
 		a.At = s.clock.Now().UTC()
 	}
-	body, err := s.seal("acceptances", string(a.Person)+"/"+a.Version, a)
+	body, err := s.sealJSON("acceptances", string(a.Person)+"/"+a.Version, a)
 	if err != nil {
 		return err
 	}
@@ -196,7 +196,7 @@ func (s *Store) acceptances(ctx context.Context, rest string, args ...any) (_ []
 			return nil, fmt.Errorf("store: acceptances: %w", err)
 		}
 		var a Acceptance
-		if err := s.open("acceptances", person+"/"+version, body, &a); err != nil {
+		if err := s.openJSON("acceptances", person+"/"+version, body, &a); err != nil {
 			return nil, err
 		}
 		out = append(out, a)

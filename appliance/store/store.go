@@ -2,7 +2,7 @@
 // settings, accounts and sessions. The ring has its own index, the audit log
 // its own file.
 //
-// Every body is JSON, sealed under the box's key for its table and row, so that
+// Every body is sealed under the box's key for its table and row, so that
 // a row moved to another place does not open. Times are kept in microseconds
 // since 1970 UTC. schema.sql is the schema as it stands; upgrades/ is how it
 // came to be.
@@ -105,36 +105,35 @@ func migrations() ([]sqlitedb.Migration, error) {
 const keyCheck = "store.key-check"
 
 func (s *Store) checkKey(ctx context.Context) error {
-	var there bool
-	found, err := s.Setting(ctx, keyCheck, &there)
+	_, err := s.Setting(ctx, keyCheck)
+	if errors.Is(err, ErrNotFound) {
+		return s.SetSetting(ctx, keyCheck, []byte{1})
+	}
 	if err != nil {
 		return fmt.Errorf("store: the key does not fit the file; restore the key that belongs to it from the backup: %w", err)
 	}
-	if found {
-		return nil
-	}
-	return s.PutSetting(ctx, keyCheck, true)
+	return nil
 }
 
 // Close closes the file.
 func (s *Store) Close() error { return s.db.Close() }
 
-// Setting decodes the setting called name into v and reports whether it exists.
-func (s *Store) Setting(ctx context.Context, name string, v any) (bool, error) {
-	var body []byte
-	err := s.db.QueryRowContext(ctx, "SELECT body FROM settings WHERE name = ?", name).Scan(&body)
+// Setting returns the setting called name, or ErrNotFound.
+func (s *Store) Setting(ctx context.Context, name string) ([]byte, error) {
+	var sealed []byte
+	err := s.db.QueryRowContext(ctx, "SELECT body FROM settings WHERE name = ?", name).Scan(&sealed)
 	if errors.Is(err, sql.ErrNoRows) {
-		return false, nil
+		return nil, ErrNotFound
 	}
 	if err != nil {
-		return false, fmt.Errorf("store: setting %s: %w", name, err)
+		return nil, fmt.Errorf("store: setting %s: %w", name, err)
 	}
-	return true, s.open("settings", name, body, v)
+	return s.open("settings", name, sealed)
 }
 
-// PutSetting sets name to v.
-func (s *Store) PutSetting(ctx context.Context, name string, v any) error {
-	body, err := s.seal("settings", name, v)
+// SetSetting sets name to value.
+func (s *Store) SetSetting(ctx context.Context, name string, value []byte) error {
+	body, err := s.seal("settings", name, value)
 	if err != nil {
 		return err
 	}
@@ -170,24 +169,36 @@ func (s *Store) execOne(ctx context.Context, none error, query string, args ...a
 	return nil
 }
 
-func (s *Store) seal(table, row string, v any) ([]byte, error) {
+func (s *Store) seal(table, row string, body []byte) ([]byte, error) {
+	if len(body) > MaxBody {
+		return nil, fmt.Errorf("store: %s: %d bytes, at most %d", table, len(body), MaxBody)
+	}
+	return s.key.Seal(table+"/"+row, body), nil
+}
+
+func (s *Store) sealJSON(table, row string, v any) ([]byte, error) {
 	b, err := json.Marshal(v)
 	if err != nil {
 		return nil, fmt.Errorf("store: %s: %w", table, err)
 	}
-	if len(b) > MaxBody {
-		return nil, fmt.Errorf("store: %s: %d bytes, at most %d", table, len(b), MaxBody)
-	}
-	return s.key.Seal(table+"/"+row, b), nil
+	return s.seal(table, row, b)
 }
 
-func (s *Store) open(table, row string, sealed []byte, v any) error {
+func (s *Store) open(table, row string, sealed []byte) ([]byte, error) {
 	b, err := s.key.Open(table+"/"+row, sealed)
 	if err != nil {
-		return fmt.Errorf("store: %s %s: %w", table, row, err)
+		return nil, fmt.Errorf("store: %s: a row is damaged or was moved; restore the file from the backup: %w", table, err)
+	}
+	return b, nil
+}
+
+func (s *Store) openJSON(table, row string, sealed []byte, v any) error {
+	b, err := s.open(table, row, sealed)
+	if err != nil {
+		return err
 	}
 	if err := json.Unmarshal(b, v); err != nil {
-		return fmt.Errorf("store: %s %s: %w", table, row, err)
+		return fmt.Errorf("store: %s: %w", table, err)
 	}
 	return nil
 }

@@ -118,6 +118,9 @@ type SubmitRequest struct {
 	Version  int            `json:"version"`
 	Manifest SignedManifest `json:"manifest"`
 	Envelope Envelope       `json:"envelope"`
+	// Report documents a report made after the manifest, while the extranet
+	// could not be reached.
+	Report *ReportRequest `json:"report,omitempty"`
 }
 
 // SubmitResponse says where to upload, by tus 1.0.

@@ -17,8 +17,9 @@ type engine struct {
 	done     int
 	total    int
 
-	bg   background
-	seen seen // the frame that is looked at
+	bg    background
+	seen  seen // the frame that is looked at
+	blobs blobs
 }
 
 // errSize is of a source whose planes differ.

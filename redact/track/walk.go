@@ -4,8 +4,9 @@ import "math"
 
 // Thresholds of a walk. Matches are 0 to 1.
 const (
-	sureMatch   = 0.62 // below: unsure
-	strongMatch = 0.70 // needed to take a track up again
+	freeMatch   = 0.40 // below: unsure, where the subject stands free of others
+	crowdMatch  = 0.58 // below: unsure, where it does not
+	strongMatch = 0.66 // needed to take a track up again
 	dropTime    = 0.6  // seconds that a track may be unsure and still come back
 	topSpeed    = 1.8  // body heights a second
 )
@@ -18,7 +19,8 @@ type walker struct {
 	vx    float64 // px a second
 	vy    float64
 	match float64 // smoothed
-	base  float64 // what a good match is for this subject
+	base  float64 // what a usual match is for this subject
+	mass  float64 // usual foreground within the box, as a share of it
 	low   float64 // seconds since the track was sure
 	lost  string  // reason
 }
@@ -60,6 +62,7 @@ func (e *engine) startWalk(frame int, b box) (*walker, error) {
 	w.look.start(&e.seen, b)
 	w.match, _ = w.look.match(&e.seen, b, 1)
 	w.base = w.match
+	w.mass = e.blobs.find(&e.seen, b).mass
 	return w, nil
 }
 
@@ -83,8 +86,15 @@ func (w *walker) next(frame, dir int) (step, error) {
 		w.lost = ReasonAtEdge
 		return step{state: Unsure, box: best, reason: ReasonAtEdge}, nil
 	}
-	free := w.free(best)
-	need := math.Max(0.5, math.Min(sureMatch, w.base*0.85))
+	o := w.e.blobs.find(&w.e.seen, best)
+	stands := w.look.trust > 0.5
+	// Alone, with as much foreground as ever: then it is the same one, however
+	// it moves its legs.
+	free := stands && o.rim < 0.03 && o.mass > 0.6*w.mass && o.mass < 1.5*w.mass
+	need := freeMatch
+	if !free {
+		need = math.Max(freeMatch, math.Min(crowdMatch, w.base*0.9))
+	}
 	if w.low > 0 {
 		need = math.Max(need, math.Min(strongMatch, w.base*0.92))
 	}
@@ -100,8 +110,9 @@ func (w *walker) next(frame, dir int) (step, error) {
 	}
 	w.low = 0
 	tight := best
-	if free && w.look.trust > 0.5 {
-		tight, best = w.snug(best)
+	if free {
+		w.mass += math.Min(0.3, dt) * (o.mass - w.mass)
+		tight, best = snug(best, o.box)
 	}
 	k := math.Min(1, dt*3)
 	w.vx += k * ((best.cx-w.at.cx)/dt - w.vx)
@@ -159,73 +170,4 @@ func (w *walker) search(guess box, reach float64) (box, float64, float64) {
 		}
 	}
 	return top, topMatch, topVis
-}
-
-// free reports whether b's margin holds little foreground: nobody else is near.
-func (w *walker) free(b box) bool {
-	s, a := &w.e.seen, &w.look
-	a.place(b)
-	in, rim := 0, 0
-	a.each(s, func(_, x, y int, _, f byte) {
-		switch {
-		case a.within(x, y):
-			in += int(f)
-		case x == 0 || y == 0 || x == a.cols-1 || y == a.rows-1:
-			rim += int(f)
-		}
-	})
-	return in > 0 && float64(rim) < 0.04*float64(in)
-}
-
-// snug returns the box around the foreground of b and its margin, and b moved
-// a part of the way there.
-func (w *walker) snug(b box) (tight, moved box) {
-	s := &w.e.seen
-	area := b.area(0, 0).Intersect(s.window)
-	if area.Empty() {
-		return b, b
-	}
-	const full = 255
-	needX, needY := int(b.h*0.04*full)+full, int(b.w*0.08*full)+full
-	l, r, t, d := -1, -1, -1, -1
-	for y := area.Min.Y; y < area.Max.Y; y++ {
-		sum := 0
-		for _, f := range s.fg[y*s.w+area.Min.X : y*s.w+area.Max.X] {
-			sum += int(f)
-		}
-		if sum >= needY {
-			if t < 0 {
-				t = y
-			}
-			d = y + 1
-		}
-	}
-	for x := area.Min.X; x < area.Max.X; x++ {
-		sum := 0
-		for y := area.Min.Y; y < area.Max.Y; y++ {
-			sum += int(s.fg[y*s.w+x])
-		}
-		if sum >= needX {
-			if l < 0 {
-				l = x
-			}
-			r = x + 1
-		}
-	}
-	if l < 0 || t < 0 {
-		return b, b
-	}
-	m := box{float64(l+r) / 2, float64(t+d) / 2, float64(r - l), float64(d - t)}
-	if m.w < 0.4*b.w || m.w > 1.5*b.w || m.h < 0.6*b.h || m.h > 1.4*b.h || m.iou(b) < 0.4 {
-		return b, b
-	}
-	moved = b
-	moved.cx += 0.2 * (m.cx - b.cx)
-	moved.cy += 0.3 * (m.cy - b.cy)
-	scale := math.Pow(m.h/b.h, 0.1)
-	moved.w *= scale
-	moved.h *= scale
-	m.w += 2
-	m.h += 2
-	return m, moved
 }

@@ -1,0 +1,93 @@
+package track
+
+import (
+	"image"
+	"math"
+)
+
+// blobs finds connected foreground.
+type blobs struct {
+	mark  []uint32 // of each pixel: the search that reached it
+	stamp uint32
+	queue []int32
+}
+
+// A blob is the foreground that hangs together with what is in the middle of a
+// box, as far as the box's margin reaches.
+type blob struct {
+	box  box     // around it
+	mass float64 // its pixels as a share of the box's
+	rim  float64 // those on the outer rim of the margin as a share of them
+}
+
+const solid = 110 // of 255: foreground from here on
+
+// find returns the blob of b; a zero one where there is none.
+func (f *blobs) find(s *seen, b box) blob {
+	if len(f.mark) != len(s.fg) {
+		f.mark, f.stamp = make([]uint32, len(s.fg)), 0
+	}
+	f.stamp++
+	if f.stamp == 0 {
+		clear(f.mark)
+		f.stamp = 1
+	}
+	area := b.area(0, 0).Intersect(s.window)
+	core := image.Rect(int(b.cx-b.w*0.25), int(b.cy-b.h*0.35), int(b.cx+b.w*0.25)+1, int(b.cy+b.h*0.35)+1).Intersect(area)
+	f.queue = f.queue[:0]
+	for y := core.Min.Y; y < core.Max.Y; y++ {
+		for x := core.Min.X; x < core.Max.X; x++ {
+			f.reach(s, y*s.w+x)
+		}
+	}
+	n, rim := 0, 0
+	l, r, t, d := area.Max.X, area.Min.X, area.Max.Y, area.Min.Y
+	for n < len(f.queue) {
+		i := int(f.queue[n])
+		n++
+		x, y := i%s.w, i/s.w
+		l, r, t, d = min(l, x), max(r, x+1), min(t, y), max(d, y+1)
+		if x == area.Min.X || x == area.Max.X-1 || y == area.Min.Y || y == area.Max.Y-1 {
+			// At the edge of the picture nobody else can hang on.
+			if x > 0 && y > 0 && x < s.w-1 && y < len(s.fg)/s.w-1 {
+				rim++
+			}
+		}
+		for yy := max(y-1, area.Min.Y); yy <= min(y+1, area.Max.Y-1); yy++ {
+			for xx := max(x-1, area.Min.X); xx <= min(x+1, area.Max.X-1); xx++ {
+				f.reach(s, yy*s.w+xx)
+			}
+		}
+	}
+	if n == 0 {
+		return blob{rim: 1}
+	}
+	return blob{
+		box:  box{float64(l+r) / 2, float64(t+d) / 2, float64(r - l), float64(d - t)},
+		mass: float64(n) / (b.w * b.h),
+		rim:  float64(rim) / float64(n),
+	}
+}
+
+func (f *blobs) reach(s *seen, i int) {
+	if s.fg[i] >= solid && f.mark[i] != f.stamp {
+		f.mark[i] = f.stamp
+		f.queue = append(f.queue, int32(i))
+	}
+}
+
+// snug returns the box to show and the box to go on with, of a tracked box b
+// and the box m around its blob.
+func snug(b, m box) (tight, moved box) {
+	if m.w < 0.4*b.w || m.w > 1.5*b.w || m.h < 0.6*b.h || m.h > 1.4*b.h || m.iou(b) < 0.4 {
+		return b, b
+	}
+	moved = b
+	moved.cx += 0.2 * (m.cx - b.cx)
+	moved.cy += 0.3 * (m.cy - b.cy)
+	// The width swings with the legs: only the height tells the scale.
+	scale := math.Pow(m.h/b.h, 0.1)
+	moved.w *= scale
+	moved.h *= scale
+	return m, moved
+}

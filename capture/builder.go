@@ -1,0 +1,183 @@
+package capture
+
+import (
+	"encoding/binary"
+
+	"veilbox/capture/footage"
+)
+
+const (
+	maxPartTicks   = 2 * footage.TicksPerSecond
+	maxPartBytes   = 16 << 20
+	maxPartSamples = 1024
+	tolerance      = footage.TicksPerSecond / 2  // of clocks that run apart
+	window         = 15 * footage.TicksPerSecond // half of what the drift is judged by
+	usualSample    = footage.TicksPerSecond / 25 // of a session's only picture
+)
+
+// A builder makes parts of access units.
+//
+// Within a session a part begins where the one before ended by stream time, so
+// that a recording plays without seams. Stream time is tied to the wall clock
+// at the session's first picture, and the tie is judged at each part: where the
+// camera's clock has drifted by more than half a second from the box's
+// monotonic clock, or the wall clock was stepped forward, the next part begins
+// where it should and a gap is left; where the camera runs ahead, the part that
+// ends is shortened. A wall clock stepped back cannot be followed without two
+// recordings of the same moment: the recording goes on counting from the
+// stream, ahead of the clock, until an interruption lets the clock catch up. No
+// part begins before the end of the last.
+//
+// Arrival is late by what the network delays, so drift is judged by the least
+// delay of the last 15 to 30 s.
+type builder struct {
+	cam  footage.CameraID
+	take func() *footage.Part // a part to fill, nil if there is none
+	give func(*footage.Part)  // takes a finished part
+
+	format   footage.Format
+	cur      *footage.Part
+	dropping bool
+	ended    footage.Ticks // where the last part given ended
+
+	live     bool  // the session has a picture
+	last     int64 // its decode time
+	partDTS  int64
+	base     footage.Ticks // wall time of stream time 0
+	delay    [2]int64      // least of monotonic less stream time, this window and before
+	turned   int64         // when the window began, monotonic
+	wallMono int64         // wall less monotonic time
+	allowed  int64         // how far ahead of the wall is all right
+
+	droppedGOPs, drifts, steps uint64
+}
+
+// add takes a picture that arrived at wall, which by the monotonic clock was
+// mono ticks after some fixed instant.
+func (b *builder) add(au *footage.AccessUnit, wall footage.Ticks, mono int64) {
+	lateness := mono - au.DTS
+	if !b.live {
+		b.live = true
+		start := max(wall, b.ended)
+		b.base = start - footage.Ticks(au.DTS)
+		b.allowed = int64(start - wall)
+		b.delay = [2]int64{lateness, lateness}
+		b.turned, b.wallMono = mono, int64(wall)-mono
+		b.last = au.DTS
+	}
+	if mono-b.turned > window {
+		b.delay[1], b.delay[0], b.turned = b.delay[0], lateness, mono
+	}
+	b.delay[0] = min(b.delay[0], lateness)
+
+	if b.cur != nil {
+		b.closeSample(au.DTS)
+		if au.Key || b.full(au) {
+			b.finish(au.DTS, int64(wall)-mono)
+		}
+	}
+	b.last = au.DTS
+	if b.cur == nil {
+		if au.Key {
+			b.dropping = false
+		} else if b.dropping {
+			return
+		}
+		if b.cur = b.take(); b.cur == nil {
+			b.dropping = true
+			b.droppedGOPs++
+			return
+		}
+		b.partDTS = au.DTS
+		p := b.cur
+		p.Camera, p.Format, p.Continues = b.cam, b.format, !au.Key
+		p.Start = max(b.base+footage.Ticks(au.DTS), b.ended)
+		p.Samples, p.Data = p.Samples[:0], p.Data[:0]
+	}
+	p := b.cur
+	before := len(p.Data)
+	for _, n := range au.NALUs {
+		p.Data = binary.BigEndian.AppendUint32(p.Data, uint32(len(n)))
+		p.Data = append(p.Data, n...)
+	}
+	offset := max(min(au.PTS-au.DTS, 1<<30), -1<<30)
+	p.Samples = append(p.Samples, footage.Sample{Size: uint32(len(p.Data) - before), Offset: int32(offset), Key: au.Key})
+}
+
+func (b *builder) full(au *footage.AccessUnit) bool {
+	size := len(b.cur.Data)
+	for _, n := range au.NALUs {
+		size += 4 + len(n)
+	}
+	return au.DTS-b.partDTS >= maxPartTicks || size > maxPartBytes || len(b.cur.Samples) == maxPartSamples
+}
+
+func (b *builder) closeSample(next int64) {
+	b.cur.Samples[len(b.cur.Samples)-1].Duration = uint32(min(next-b.last, 1<<31))
+}
+
+// finish gives the part away and settles where the next begins, which has the
+// decode time dts.
+func (b *builder) finish(dts, wallMono int64) {
+	moved := wallMono - b.wallMono
+	if moved > tolerance || moved < -tolerance {
+		b.steps++
+		b.allowed = max(0, b.allowed-moved)
+		b.wallMono = wallMono
+	}
+	should := footage.Ticks(dts + min(b.delay[0], b.delay[1]) + wallMono)
+	off := int64(should - (b.base + footage.Ticks(dts)))
+	switch {
+	case off > tolerance:
+		if moved <= tolerance {
+			b.drifts++
+		}
+		b.base += footage.Ticks(off)
+	case -off-b.allowed > tolerance:
+		if cut := shorten(b.cur, -off-b.allowed); cut > 0 {
+			b.drifts++
+			b.base -= footage.Ticks(cut)
+		}
+	}
+	b.allowed = max(0, min(b.allowed, -off))
+	b.ended = b.cur.Span().To
+	b.give(b.cur)
+	b.cur = nil
+}
+
+// shorten takes up to excess ticks, but not more than half, off the samples of
+// p, and returns how many it took.
+func shorten(p *footage.Part, excess int64) int64 {
+	total := int64(p.Duration())
+	excess = min(excess, total/2)
+	if excess <= 0 {
+		return 0
+	}
+	var cut int64
+	for i := range p.Samples {
+		d := int64(p.Samples[i].Duration)
+		less := d * excess / total
+		p.Samples[i].Duration = uint32(d - less)
+		cut += less
+	}
+	return cut
+}
+
+// end closes the session: the last picture is taken to last as long as the one
+// before.
+func (b *builder) end() {
+	if p := b.cur; p != nil {
+		d := int64(usualSample)
+		if n := len(p.Samples); n > 1 {
+			d = int64(p.Samples[n-2].Duration)
+		}
+		b.closeSample(b.last + d)
+		b.ended = p.Span().To
+		b.give(p)
+		b.cur = nil
+	}
+	b.live, b.dropping = false, false
+}
+
+// reformat takes the format of what comes next, a keyframe.
+func (b *builder) reformat(f footage.Format) { b.format = f }

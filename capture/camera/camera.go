@@ -1,0 +1,253 @@
+// Package camera is the only package that speaks to a camera: RTSP 1.0
+// (RFC 2326) with RTP interleaved in the same TCP connection (§10.12), H.264
+// (RFC 6184) and H.265 (RFC 7798).
+//
+// A camera is hostile input. Nothing it sends is decoded here: packets become
+// access units, of the parameter sets only the picture's size is read, and all
+// of it is bounded by Limits. The library's types stay inside.
+//
+// Times: an access unit's DTS and PTS are ticks of 1/90000 s from about 0 at
+// the session's first picture, taken from RTP and held against the clock of
+// arrival; see timeline. Arrived is the box's clock at the picture's first
+// packet.
+//
+// Errors are *problem.Problem with a code from "camera.url" to
+// "camera.nokeyframe"; when the context ends they are its cause.
+package camera
+
+import (
+	"fmt"
+	"log/slog"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+	"unicode"
+
+	"veilbox/capture/footage"
+	"veilbox/internal/clock"
+)
+
+// A Secret is a password. It prints as ***, also in JSON, text and logs.
+type Secret string
+
+func (Secret) String() string               { return "***" }
+func (Secret) GoString() string             { return "***" }
+func (Secret) MarshalText() ([]byte, error) { return []byte("***"), nil }
+
+// Format keeps %x, %q and the like from showing what String hides.
+func (Secret) Format(f fmt.State, _ rune) {
+	// A formatting verb has nowhere to report a failed write to.
+	_, _ = f.Write([]byte("***"))
+}
+
+// LogValue keeps the password from structured logs.
+func (Secret) LogValue() slog.Value { return slog.StringValue("***") }
+
+// A Source is where a camera's pictures come from. A name and password may
+// stand in the URLs as well; the fields go before them.
+type Source struct {
+	URL      string
+	SubURL   string // a smaller rendition of the same picture; optional
+	Username string
+	Password Secret
+}
+
+// Split returns s with name and password moved from the URLs to their fields,
+// or a Problem with the code camera.url.
+func (s Source) Split() (Source, error) {
+	out := s
+	for i, raw := range []string{s.URL, s.SubURL} {
+		if i == 1 && raw == "" {
+			break
+		}
+		u, err := parseURL(raw)
+		if err != nil {
+			return Source{}, err
+		}
+		if u.User != nil {
+			if out.Username == "" {
+				out.Username = u.User.Username()
+			}
+			if p, ok := u.User.Password(); ok && out.Password == "" {
+				out.Password = Secret(p)
+			}
+			u.User = nil
+		}
+		if i == 0 {
+			out.URL = u.String()
+		} else {
+			out.SubURL = u.String()
+		}
+	}
+	return out, nil
+}
+
+// Sub returns the source of the smaller rendition, s itself where there is none.
+func (s Source) Sub() Source {
+	if s.SubURL != "" {
+		s.URL, s.SubURL = s.SubURL, ""
+	}
+	return s
+}
+
+const maxURL = 2048
+
+func parseURL(raw string) (*url.URL, error) {
+	bad := func(why string) error { return ErrURL.With(fmt.Errorf("camera: address: %s", why)) }
+	switch {
+	case raw == "":
+		return nil, bad("it is empty")
+	case len(raw) > maxURL:
+		return nil, bad(fmt.Sprintf("it is longer than %d characters", maxURL))
+	}
+	for _, r := range raw {
+		if unicode.IsControl(r) || unicode.IsSpace(r) {
+			return nil, bad("it holds a space or a control character")
+		}
+	}
+	// The parser's own error repeats the address, and with it a password.
+	u, err := url.Parse(raw)
+	if err != nil {
+		return nil, bad("it cannot be read")
+	}
+	port := u.Port()
+	n, err := strconv.ParseUint(port, 10, 16)
+	switch {
+	case u.Scheme != "rtsp":
+		return nil, bad("it does not begin with rtsp://")
+	case u.Hostname() == "" || u.Opaque != "":
+		return nil, bad("it names no host")
+	case u.Fragment != "":
+		return nil, bad("it holds a #")
+	case strings.HasSuffix(u.Host, ":") || port != "" && (err != nil || n == 0):
+		return nil, bad("its port is no number from 1 to 65535")
+	}
+	return u, nil
+}
+
+// Limits bound what a camera may make the box wait for or hold. Zero fields
+// take the default.
+type Limits struct {
+	Connect       time.Duration // to the open connection; 5 s
+	Stall         time.Duration // without a video packet; 10 s
+	FirstKeyframe time.Duration // from PLAY to a keyframe; 20 s
+	AccessUnit    int           // bytes of a picture; 8 MiB
+	ParameterSet  int           // bytes of one; 4 KiB
+	Handshake     int           // bytes until the answer to PLAY; 512 KiB
+}
+
+func (l Limits) orDefault() Limits {
+	def := func(d *time.Duration, v time.Duration) {
+		if *d <= 0 {
+			*d = v
+		}
+	}
+	num := func(n *int, v int) {
+		if *n <= 0 || *n > v {
+			*n = v
+		}
+	}
+	def(&l.Connect, 5*time.Second)
+	def(&l.Stall, 10*time.Second)
+	def(&l.FirstKeyframe, 20*time.Second)
+	num(&l.AccessUnit, 8<<20)
+	num(&l.ParameterSet, 4<<10)
+	num(&l.Handshake, 512<<10)
+	return l
+}
+
+const (
+	maxUnits  = 1024 // NAL units of a picture, many more than any level allows slices
+	maxText   = 64   // characters of a name that a camera gives
+	maxVideos = 8    // video tracks looked at
+	maxDials  = 3    // connections of one session: a camera may redirect to itself
+)
+
+// A Phase is how far a session has come.
+type Phase uint8
+
+const (
+	Connecting Phase = iota
+	Describing
+	WaitingForKeyframe
+	Playing
+)
+
+func (p Phase) String() string {
+	switch p {
+	case Connecting:
+		return "connecting"
+	case Describing:
+		return "describing"
+	case WaitingForKeyframe:
+		return "waiting-for-keyframe"
+	case Playing:
+		return "playing"
+	}
+	return fmt.Sprintf("phase %d", uint8(p))
+}
+
+// Stats counts over all sessions that share it.
+type Stats struct {
+	Packets   atomic.Uint64 // video RTP packets
+	Bytes     atomic.Uint64 // of those packets' payload
+	Units     atomic.Uint64 // access units handed on
+	Lost      atomic.Uint64 // packets missing from the sequence
+	Malformed atomic.Uint64 // packets, NAL units and parameter sets that hold no sense
+	Dropped   atomic.Uint64 // access units left out as damaged or too big
+	Rogue     atomic.Uint64 // time stamps replaced by the clock of arrival
+}
+
+// Options are a session's surroundings.
+type Options struct {
+	Clock  clock.Clock  // the system's if nil
+	Log    *slog.Logger // silent if nil
+	Limits Limits
+	Stats  *Stats      // optional
+	Phase  func(Phase) // optional; told of each phase as it begins
+}
+
+func (o Options) orDefault() Options {
+	if o.Clock == nil {
+		o.Clock = clock.System{}
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Stats == nil {
+		o.Stats = new(Stats)
+	}
+	if o.Phase == nil {
+		o.Phase = func(Phase) {}
+	}
+	o.Limits = o.Limits.orDefault()
+	return o
+}
+
+// A Handler takes what a session receives, from one goroutine at a time. It
+// must not block: what it holds up is the camera's connection.
+type Handler interface {
+	// Format is called before the first access unit, and again before a
+	// keyframe that comes with other parameter sets. It may keep f.
+	Format(f footage.Format)
+	// AccessUnit is called first with a keyframe. The NAL units are valid
+	// until it returns.
+	AccessUnit(au footage.AccessUnit)
+}
+
+// bounded returns s as something that can be logged and shown.
+func bounded(s string) string {
+	out := make([]rune, 0, maxText)
+	for _, r := range s {
+		if len(out) == maxText {
+			break
+		}
+		if !unicode.IsPrint(r) {
+			r = '?'
+		}
+		out = append(out, r)
+	}
+	return string(out)
+}

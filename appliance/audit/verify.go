@@ -1,0 +1,224 @@
+package audit
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+
+	"veilbox/internal/keys"
+)
+
+// A Report is what Verify found.
+type Report struct {
+	Origin string    `json:"origin"`
+	Size   int64     `json:"size"` // entries that the head signs
+	Hash   string    `json:"hash"` // root, base64
+	OK     bool      `json:"ok"`
+	First  time.Time `json:"first,omitzero"` // time of the first entry
+	Last   time.Time `json:"last,omitzero"`
+	// BadSeq is the first entry that is not as it was written, -1 where it is
+	// not an entry or nothing is wrong.
+	BadSeq int64  `json:"bad_seq"`
+	Bad    string `json:"bad,omitempty"` // what is wrong
+}
+
+// Verify recomputes every hash from the entries and checks them against the
+// stored tree, the head and its signature, and that each head of known (kept
+// elsewhere, such as by the extranet) is a state that this log went through. It
+// returns an error that wraps ErrTampered where the log is not as it was
+// written, with a Report that names the first bad entry.
+func (l *Log) Verify(ctx context.Context, known ...Head) (Report, error) {
+	// One transaction, so that an append meanwhile is not seen halfway; deferred,
+	// so that it does not keep appends waiting.
+	conn, err := l.db.Conn(ctx)
+	if err != nil {
+		return Report{BadSeq: -1}, fmt.Errorf("audit: %w", err)
+	}
+	defer func() { _ = conn.Close() }() // back to the pool
+	if _, err := conn.ExecContext(ctx, "BEGIN DEFERRED"); err != nil {
+		return Report{BadSeq: -1}, fmt.Errorf("audit: %w", err)
+	}
+	r, err := verify(ctx, conn, l.key, l.vkey, known)
+	if _, e := conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK"); e != nil {
+		err = errors.Join(err, fmt.Errorf("audit: %w", e))
+	}
+	return r, err
+}
+
+// VerifyFile is Verify on a file, which it only reads: for an auditor with the
+// key that seals the entries and the verifier key that checks the heads.
+func VerifyFile(ctx context.Context, path string, key keys.Key, verifierKey string, known ...Head) (Report, error) {
+	none := Report{BadSeq: -1}
+	if _, err := os.Stat(path); err != nil {
+		return none, fmt.Errorf("audit: %w", err)
+	}
+	q := url.Values{"mode": {"ro"}, "_query_only": {"on"}, "_busy_timeout": {"10000"}}
+	db, err := sql.Open("sqlite3", (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String())
+	if err != nil {
+		return none, fmt.Errorf("audit: %w", err)
+	}
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return none, errors.Join(fmt.Errorf("audit: open %s: %w", path, err), db.Close())
+	}
+	r, err := verify(ctx, tx, entryKey(key), verifierKey, known)
+	_ = tx.Rollback() // it only read
+	return r, errors.Join(err, db.Close())
+}
+
+// verify turns what check finds into a report.
+func verify(ctx context.Context, q querier, key keys.Key, vkey string, known []Head) (Report, error) {
+	r := Report{BadSeq: -1}
+	err := check(ctx, q, key, vkey, known, &r)
+	if err != nil && ctx.Err() == nil {
+		// Whatever keeps the log from being read whole is a finding: a damaged
+		// page and a changed one are told apart by a person, not by this.
+		r.Bad = err.Error()
+		if !errors.Is(err, ErrTampered) {
+			err = fmt.Errorf("%w: %w", err, ErrTampered)
+		}
+	}
+	r.OK = err == nil
+	return r, err
+}
+
+func check(ctx context.Context, q querier, key keys.Key, vkey string, known []Head, r *Report) (err error) {
+	v, err := note.NewVerifier(vkey)
+	if err != nil {
+		return fmt.Errorf("audit: verifier key: %w", err)
+	}
+	h, err := readHead(ctx, q, vkey)
+	if err != nil {
+		return err
+	}
+	r.Origin, r.Size, r.Hash = h.Origin, h.Size, h.Hash.String()
+	rows, err := q.QueryContext(ctx, "SELECT seq, at, body FROM entries ORDER BY seq")
+	if err != nil {
+		return fmt.Errorf("audit: %w", err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	// The tree is built anew in memory, 64 bytes an entry, from the entries
+	// alone; the stored one is only compared with it.
+	tree := make([]tlog.Hash, 0, tlog.StoredHashCount(min(h.Size, 1<<20)))
+	reader := tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
+		out := make([]tlog.Hash, len(indexes))
+		for i, x := range indexes {
+			if x < 0 || x >= int64(len(tree)) {
+				return nil, fmt.Errorf("hash %d is missing", x)
+			}
+			out[i] = tree[x]
+		}
+		return out, nil
+	})
+	stored, err := q.QueryContext(ctx, "SELECT idx, hash FROM hashes ORDER BY idx")
+	if err != nil {
+		return fmt.Errorf("audit: %w", err)
+	}
+	defer func() { err = errors.Join(err, stored.Close()) }()
+	seq := int64(0)
+	for ; rows.Next(); seq++ {
+		var n, at int64
+		var body sql.RawBytes
+		if err := rows.Scan(&n, &at, &body); err != nil {
+			r.BadSeq = seq
+			return fmt.Errorf("audit: entry %d: %w", seq, err)
+		}
+		hashes, e, err := checkEntry(key, v.Name(), seq, n, at, body, reader)
+		if err == nil {
+			err = compare(stored, int64(len(tree)), hashes)
+		}
+		if err != nil {
+			r.BadSeq = seq
+			return fmt.Errorf("audit: entry %d: %w: %w", seq, err, ErrTampered)
+		}
+		tree = append(tree, hashes...)
+		if seq == 0 {
+			r.First = e.At
+		}
+		r.Last = e.At
+	}
+	if err := rows.Err(); err != nil {
+		r.BadSeq = seq
+		return fmt.Errorf("audit: entry %d: %w", seq, err)
+	}
+	if stored.Next() {
+		return fmt.Errorf("audit: the tree has more hashes than the entries give: %w", ErrTampered)
+	}
+	if err := stored.Err(); err != nil {
+		return fmt.Errorf("audit: %w", err)
+	}
+	if seq != h.Size {
+		r.BadSeq = min(seq, h.Size)
+		return fmt.Errorf("audit: the signed head says %d entries, the file has %d: %w", h.Size, seq, ErrTampered)
+	}
+	root, err := tlog.TreeHash(seq, reader)
+	if err != nil {
+		return fmt.Errorf("audit: %w", err)
+	}
+	if root != h.Hash {
+		return fmt.Errorf("audit: the entries do not give the signed root: %w", ErrTampered)
+	}
+	return checkKnown(h, known, reader)
+}
+
+// checkEntry checks the entry found where seq should be and returns the hashes
+// that it adds to the tree.
+func checkEntry(key keys.Key, name string, seq, found, at int64, body []byte, reader tlog.HashReader) ([]tlog.Hash, Entry, error) {
+	if found != seq {
+		return nil, Entry{}, fmt.Errorf("it is missing, number %d follows", found)
+	}
+	plain, e, err := openEntry(key, name, seq, body)
+	if err != nil {
+		return nil, e, err
+	}
+	if e.Seq != seq || e.At.UnixMicro() != at {
+		return nil, e, errors.New("its number or time is not what was sealed")
+	}
+	hashes, err := tlog.StoredHashes(seq, plain, reader)
+	return hashes, e, err
+}
+
+// compare reads as many stored hashes as want has and compares them.
+func compare(stored *sql.Rows, first int64, want []tlog.Hash) error {
+	for i, w := range want {
+		if !stored.Next() {
+			return errors.Join(fmt.Errorf("hash %d of the tree is missing", first+int64(i)), stored.Err())
+		}
+		var idx int64
+		var b sql.RawBytes
+		if err := stored.Scan(&idx, &b); err != nil {
+			return err
+		}
+		if idx != first+int64(i) || string(b) != string(w[:]) {
+			return fmt.Errorf("hash %d of the tree is not that of the entries", first+int64(i))
+		}
+	}
+	return nil
+}
+
+// checkKnown checks that the log went through every head of known.
+func checkKnown(h Head, known []Head, reader tlog.HashReader) error {
+	for _, k := range known {
+		if k.Origin != "" && k.Origin != h.Origin {
+			return fmt.Errorf("audit: the head kept elsewhere is of log %q, this is %q: %w", k.Origin, h.Origin, ErrTampered)
+		}
+		if k.Size > h.Size {
+			return fmt.Errorf("audit: a head kept elsewhere has %d entries, this log %d: the last entries are gone: %w", k.Size, h.Size, ErrTampered)
+		}
+		root, err := tlog.TreeHash(k.Size, reader)
+		if err != nil {
+			return fmt.Errorf("audit: %w", err)
+		}
+		if root != k.Hash {
+			return fmt.Errorf("audit: the log at %d entries is not what the head kept elsewhere says: it was rewritten: %w", k.Size, ErrTampered)
+		}
+	}
+	return nil
+}

@@ -64,11 +64,11 @@ func Header(f footage.Format, chunks iter.Seq[[]footage.Sample], opt Options) (h
 	if opt.EditStart < 0 || opt.EditDuration < 0 || opt.EditStart >= t.duration {
 		return nil, 0, fmt.Errorf("mp4: an edit from tick %d for %d does not lie in media of %d: %w", opt.EditStart, opt.EditDuration, t.duration, ErrInput)
 	}
-	shown := t.duration - opt.EditStart
+	shown := max(t.duration, t.shown) - opt.EditStart
 	if opt.EditDuration > 0 {
 		shown = min(shown, opt.EditDuration)
 	}
-	edited := opt.EditStart > 0 || shown < t.duration
+	edited := opt.EditStart > 0 || shown < max(t.duration, t.shown)
 
 	ftyp := mp4.NewFtyp("isom", 0x200, []string{"isom", "iso2", brand(f.Codec), "mp41"})
 	// Offsets count from the start of the file, so the tables are sized once

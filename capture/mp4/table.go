@@ -19,6 +19,7 @@ type tables struct {
 	chunkSizes []int64
 	size       int64
 	duration   footage.Ticks
+	shown      footage.Ticks // when the last picture's showing ends
 }
 
 func collect(chunks iter.Seq[[]footage.Sample]) (*tables, error) {
@@ -42,6 +43,7 @@ func collect(chunks iter.Seq[[]footage.Sample]) (*tables, error) {
 				return nil, fmt.Errorf("mp4: the first sample is no keyframe: %w", ErrInput)
 			}
 			bytes += int64(s.Size)
+			t.shown = max(t.shown, t.duration+footage.Ticks(s.Offset)+footage.Ticks(s.Duration))
 			t.duration += footage.Ticks(s.Duration)
 			t.stsz.SampleSize = append(t.stsz.SampleSize, s.Size)
 			if k := len(t.stts.SampleCount) - 1; k >= 0 && t.stts.SampleTimeDelta[k] == s.Duration {

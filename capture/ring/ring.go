@@ -1,0 +1,288 @@
+// Package ring is the rolling store of what the cameras send: append, read,
+// quota, retention, hold, check and repair.
+//
+// # What lies where
+//
+// Below Options.Dir:
+//
+//	ring.db                                     the index, SQLite (schema.sql)
+//	ring.lock                                   held by the process that has the ring open
+//	segments/<camera>/<UTC day>/<time>-<id>.seg segment files
+//
+// A segment file is written front to back and never changed, except that parts
+// deleted before the rest are punched out. All numbers are big endian:
+//
+//	 0   8  magic "VEILRNG", version 1
+//	 8  16  identifier of the segment, random
+//	24      records, one a part:
+//	         0   4  magic "VPT", version 1
+//	         4   4  n, size of the part's data
+//	         8   8  start, ticks
+//	        16   4  number of the part within the segment
+//	        20  12  nonce, random
+//	        32   n  the data, AES-256-GCM
+//	             16 tag
+//
+// The key is the camera's key of the UTC day, wrapped by the master key in the
+// index and destroyed there when nothing of that day is left. The additional
+// data binds the camera, the segment, the place in it, the start and all that
+// the index says of the part (format and sample table), so that a record that
+// is swapped, moved, repeated or cut, and an index row that was changed, do not
+// open. A segment lasts an hour or Options.Quota/16, at most 256 MiB.
+//
+// # What holds
+//
+// When Append has returned nil, the part is on the disk (fdatasync) and in the
+// index (commit after it). After a crash the part being written may be lost,
+// none before it; bytes behind the indexed end are cut off at Open. After an
+// error the ring is as it was, and the next Append may succeed.
+//
+// Parts of a camera never overlap and only go forward in time. No part outlives
+// the retention, 30 days at most (tv-overvågningsloven § 4 c), where Expire runs
+// every ten minutes, unless a hold covers it. Only what a hold covers is kept,
+// with the keyframe it needs, not the segment around it.
+//
+// Times are footage.Ticks. A Ring is safe for concurrent use; readers do not
+// wait for writers.
+package ring
+
+import (
+	"context"
+	"crypto/cipher"
+	"database/sql"
+	_ "embed"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"veilbox/capture/footage"
+	"veilbox/internal/clock"
+	"veilbox/internal/keys"
+	"veilbox/internal/sqlitedb"
+)
+
+const (
+	// MaxRetention is the longest that recordings may be kept without a concrete
+	// case, tv-overvågningsloven § 4 c.
+	MaxRetention = 30 * 24 * time.Hour
+	// MinRetention leaves room for Ahead.
+	MinRetention = time.Hour
+	// MinQuota is the least that a ring works with, in bytes.
+	MinQuota = 16 << 20
+	// Ahead is how much before its time a part goes. Expire must run at least
+	// this often, and then no part is kept longer than the retention.
+	Ahead = 10 * time.Minute
+	// Join is the longest gap, in ticks, that a time line does not show.
+	Join = footage.TicksPerSecond
+
+	maxSegment = 256 << 20
+)
+
+//go:embed schema.sql
+var schema string
+
+// Options say where and how much the ring keeps.
+type Options struct {
+	Dir       string
+	Key       keys.Key
+	Quota     int64         // bytes of segment files
+	Retention time.Duration // 0 is MaxRetention
+	Clock     clock.Clock
+	Log       *slog.Logger
+}
+
+// A Ring is an open ring.
+type Ring struct {
+	opt     Options
+	files   files
+	master  keys.Key
+	wdb     *sql.DB // one connection
+	rdb     *sql.DB
+	w       writes
+	q       reads
+	lock    *os.File
+	segSize int64
+
+	mu      sync.Mutex
+	cameras map[footage.CameraID]*camera
+	aeads   map[int64]cipher.AEAD
+	formats map[int64]format
+	formIDs map[string]int64
+	broken  map[int64]struct{} // parts found damaged since Open
+
+	expire sync.Mutex // held while parts are chosen and deleted, and while holds change
+
+	used, parts, segments        atomic.Int64
+	torn, orphans, failedDeletes atomic.Int64
+	missing                      atomic.Int64
+}
+
+type format struct {
+	f   footage.Format
+	raw []byte
+}
+
+// Open opens the ring in opt.Dir, which is made if it is missing, and repairs
+// what a crash left.
+func Open(ctx context.Context, opt Options) (*Ring, error) {
+	return open(ctx, opt, disk{})
+}
+
+func open(ctx context.Context, opt Options, fl files) (_ *Ring, err error) {
+	if opt.Retention == 0 {
+		opt.Retention = MaxRetention
+	}
+	switch {
+	case opt.Dir == "" || opt.Key.IsZero() || opt.Clock == nil || opt.Log == nil:
+		return nil, errors.New("ring: Options needs Dir, Key, Clock and Log")
+	case opt.Retention > MaxRetention:
+		return nil, fmt.Errorf("ring: a retention of %v is against the law: recordings are deleted after 30 days (tv-overvågningsloven § 4 c); set at most 720h, and hold what a case needs", opt.Retention)
+	case opt.Retention < MinRetention:
+		return nil, fmt.Errorf("ring: a retention of %v is too short: set at least %v", opt.Retention, MinRetention)
+	case opt.Quota < MinQuota:
+		return nil, fmt.Errorf("ring: a quota of %d bytes is too small: set at least %d", opt.Quota, MinQuota)
+	}
+	r := &Ring{
+		opt: opt, files: fl, master: opt.Key.Derive("veilbox ring"),
+		segSize: min(maxSegment, opt.Quota/16),
+		cameras: map[footage.CameraID]*camera{},
+		aeads:   map[int64]cipher.AEAD{}, formats: map[int64]format{}, formIDs: map[string]int64{},
+		broken: map[int64]struct{}{},
+	}
+	if err := os.MkdirAll(r.path(""), 0o700); err != nil {
+		return nil, failure("make the folder", err)
+	}
+	if err := r.takeLock(); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, r.Close())
+		}
+	}()
+	db := filepath.Join(opt.Dir, "ring.db")
+	migrations := []sqlitedb.Migration{sqlitedb.Migration(schema)}
+	if r.wdb, err = sqlitedb.Open(ctx, db, migrations); err != nil {
+		return nil, failure("open the index", err)
+	}
+	r.wdb.SetMaxOpenConns(1)
+	if r.rdb, err = sqlitedb.Open(ctx, db, migrations); err != nil {
+		return nil, failure("open the index", err)
+	}
+	r.rdb.SetMaxOpenConns(4)
+	if err := r.checkKey(ctx); err != nil {
+		return nil, err
+	}
+	if err := r.w.prepare(ctx, r.wdb); err != nil {
+		return nil, failure("prepare", err)
+	}
+	if err := r.q.prepare(ctx, r.rdb); err != nil {
+		return nil, failure("prepare", err)
+	}
+	if err := r.recover(ctx); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// takeLock keeps a second process away, which would append to the same files.
+func (r *Ring) takeLock() error {
+	f, err := os.OpenFile(filepath.Join(r.opt.Dir, "ring.lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return failure("open the lock", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return errors.Join(fmt.Errorf("ring: %s is in use by another process: stop it first (%w)", r.opt.Dir, err), f.Close())
+	}
+	r.lock = f
+	return nil
+}
+
+// checkKey refuses a master key that is not the ring's, before anything is
+// written that nobody could read together with the rest.
+func (r *Ring) checkKey(ctx context.Context) error {
+	var sealed []byte
+	err := r.wdb.QueryRowContext(ctx, "SELECT value FROM meta WHERE name = 'key'").Scan(&sealed)
+	if errors.Is(err, sql.ErrNoRows) {
+		_, err = r.wdb.ExecContext(ctx, "INSERT INTO meta (name, value) VALUES ('key', ?)", r.master.Seal("ring key", []byte("ring")))
+		if err != nil {
+			return failure("write the index", err)
+		}
+		return nil
+	}
+	if err != nil {
+		return failure("read the index", err)
+	}
+	if _, err := r.master.Open("ring key", sealed); err != nil {
+		return fmt.Errorf("ring: the master key is not the one that %s was made with: restore that key from the backup, or move the folder away to begin a new ring: %w", r.opt.Dir, err)
+	}
+	return nil
+}
+
+// path returns the whole path of a file named below segments/.
+func (r *Ring) path(name string) string { return filepath.Join(r.opt.Dir, "segments", name) }
+
+// Close closes the ring. Nothing waits to be written.
+func (r *Ring) Close() error {
+	var errs []error
+	r.mu.Lock()
+	cams := r.cameras
+	r.cameras = map[footage.CameraID]*camera{}
+	r.mu.Unlock()
+	for _, c := range cams {
+		c.mu.Lock()
+		if c.seg != nil {
+			errs = append(errs, c.seg.f.Close())
+			c.seg = nil
+		}
+		c.ready, c.closed = false, true
+		c.mu.Unlock()
+	}
+	for _, db := range []*sql.DB{r.rdb, r.wdb} {
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
+	}
+	if r.lock != nil {
+		errs = append(errs, r.lock.Close())
+		r.lock = nil
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("ring: close: %w", err)
+	}
+	return nil
+}
+
+// Stats is what the ring holds, for metrics.
+type Stats struct {
+	Bytes, Quota    int64
+	Parts, Segments int64
+	Oldest, Newest  footage.Ticks // start of the first part, end of the last; 0 where there is none
+	Damaged         int64         // parts and segments found damaged or missing since Open
+	Torn            int64         // files cut back to their indexed end since Open
+	Orphans         int64         // files without an index row, removed at Open
+	FailedDeletes   int64         // at the last Expire
+}
+
+// Stats returns what the ring holds now.
+func (r *Ring) Stats(ctx context.Context) (Stats, error) {
+	r.mu.Lock()
+	broken := int64(len(r.broken))
+	r.mu.Unlock()
+	s := Stats{
+		Bytes: r.used.Load(), Quota: r.opt.Quota, Parts: r.parts.Load(), Segments: r.segments.Load(),
+		Damaged: broken + r.missing.Load(), Torn: r.torn.Load(), Orphans: r.orphans.Load(), FailedDeletes: r.failedDeletes.Load(),
+	}
+	// The segment rows are few; a run's start is exact where parts were deleted.
+	err := r.rdb.QueryRowContext(ctx, "SELECT coalesce(min(start), 0), coalesce(max(finish), 0) FROM run").Scan(&s.Oldest, &s.Newest)
+	if err != nil {
+		return Stats{}, failure("read the index", err)
+	}
+	return s, nil
+}

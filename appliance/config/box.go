@@ -1,0 +1,91 @@
+package config
+
+import "time"
+
+// A Box is the settings of a box (veilbox.toml).
+type Box struct {
+	DataDir   string   `toml:"data_dir"`
+	Listen    string   `toml:"listen"`
+	Hostnames []string `toml:"hostnames"`
+	Metrics   string   `toml:"metrics"`
+	Ring      Ring     `toml:"ring"`
+	Redact    Redact   `toml:"redact"`
+	Gate      Gate     `toml:"gate"`
+	Log       Log      `toml:"log"`
+}
+
+// Ring is how much of the cameras is kept.
+type Ring struct {
+	Quota     Size     `toml:"quota"`     // 0: what the disk has, less a reserve
+	Retention Duration `toml:"retention"` // 30 days at most (§ 4 c)
+}
+
+// Redact is how veiled copies are made.
+type Redact struct {
+	Worker               string   `toml:"worker"` // empty: beside the executable, else /usr/libexec/veilbox
+	FFmpeg               string   `toml:"ffmpeg"`
+	Encoder              string   `toml:"encoder"`
+	Preset               string   `toml:"preset"`
+	CRF                  int      `toml:"crf"`
+	AllowDegradedSandbox bool     `toml:"allow_degraded_sandbox"`
+	MaxClip              Duration `toml:"max_clip"`
+}
+
+// Gate is what the shop asks beyond the law's least.
+type Gate struct {
+	TwoPersons    bool     `toml:"two_persons"`
+	MaxDisclosure Duration `toml:"max_disclosure"`
+}
+
+// Log is how much is logged and in which form.
+type Log struct {
+	Level  string `toml:"level"`
+	Format string `toml:"format"`
+}
+
+// MaxRetention is the longest that recordings may be kept without a hold (§ 4 c).
+const MaxRetention = 30 * day
+
+// MaxDisclosure is the longest that a disclosure may last (V8).
+const MaxDisclosure = 30 * day
+
+// DefaultBox returns the settings of a box where nothing is set.
+func DefaultBox() Box {
+	return Box{
+		DataDir:   "/var/lib/veilbox",
+		Listen:    ":8443",
+		Hostnames: []string{"veilbox.local"},
+		Metrics:   "127.0.0.1:9090",
+		Ring:      Ring{Retention: Duration(MaxRetention)},
+		Redact:    Redact{FFmpeg: "ffmpeg", Encoder: "libx264", Preset: "veryfast", CRF: 23, MaxClip: Duration(15 * time.Minute)},
+		Gate:      Gate{TwoPersons: true, MaxDisclosure: Duration(MaxDisclosure)},
+		Log:       Log{Level: "info", Format: "text"},
+	}
+}
+
+func (b *Box) check(c *checker) {
+	c.dir("data_dir", b.DataDir)
+	c.address("listen", b.Listen)
+	c.hostnames("hostnames", b.Hostnames)
+	c.metrics("metrics", b.Metrics)
+	if b.Ring.Quota != 0 && b.Ring.Quota < 1<<30 {
+		c.fault("ring.quota", b.Ring.Quota.String()+" is too little to record in", `give at least "1GiB", or "0B" for what the disk has`)
+	}
+	c.between("ring.retention", b.Ring.Retention, Duration(time.Hour), Duration(MaxRetention), "recordings are deleted after 30 days at the latest (tv-overvågningsloven § 4 c)")
+	if b.Redact.Worker != "" {
+		c.dir("redact.worker", b.Redact.Worker)
+	}
+	if b.Redact.FFmpeg == "" {
+		c.fault("redact.ffmpeg", "it is empty", `write "ffmpeg", or the program's path`)
+	}
+	c.word("redact.encoder", b.Redact.Encoder, "libx264")
+	if b.Redact.Preset != "" {
+		c.word("redact.preset", b.Redact.Preset, "veryfast")
+	}
+	if b.Redact.CRF < 1 || b.Redact.CRF > 40 {
+		c.fault("redact.crf", "it is out of bounds", "write 1 (best, largest) to 40; 23 is usual")
+	}
+	c.between("redact.max_clip", b.Redact.MaxClip, Duration(10*time.Second), Duration(2*time.Hour), "a clip shows one incident")
+	c.between("gate.max_disclosure", b.Gate.MaxDisclosure, Duration(day), Duration(MaxDisclosure), "a disclosure ends after 30 days at the latest (condition 8)")
+	c.log(b.Log)
+}

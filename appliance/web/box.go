@@ -1,0 +1,86 @@
+package web
+
+import (
+	"context"
+	"time"
+
+	"veilbox/appliance/account"
+	"veilbox/appliance/audit"
+	"veilbox/appliance/casework"
+	"veilbox/appliance/incident"
+	"veilbox/capture/footage"
+)
+
+// Box is what the pages and the API need of the box. *casework.Service is one.
+// Each method checks what the actor may do, writes the audit entry before it
+// acts, and returns *problem.Problem errors.
+type Box interface {
+	Sessions
+	Cameras
+	Cases
+	Exchange
+	House
+}
+
+// Sessions is who is here and who may be.
+type Sessions interface {
+	Login(ctx context.Context, login, password, from string) (token string, s account.Session, err error)
+	Logout(context.Context, casework.Actor) error
+	Authenticate(ctx context.Context, token string) (account.Session, error)
+	ChangePassword(ctx context.Context, a casework.Actor, old, new string) error
+	People(context.Context, casework.Actor) ([]casework.PersonView, error)
+	AddPerson(context.Context, casework.Actor, casework.NewPerson) (casework.PersonView, error)
+	ChangePerson(context.Context, casework.Actor, incident.PersonID, casework.PersonChange) (casework.PersonView, error)
+	ResetPassword(context.Context, casework.Actor, incident.PersonID) (casework.PersonView, error)
+	AcceptedConditions(context.Context, casework.Actor) (bool, error)
+	AcceptConditions(ctx context.Context, a casework.Actor, version string) error
+}
+
+// Cameras is what the box records.
+type Cameras interface {
+	Cameras(context.Context, casework.Actor) ([]casework.CameraView, error)
+	ProbeCamera(context.Context, casework.Actor, casework.NewCamera) (casework.CameraDescription, error)
+	AddCamera(context.Context, casework.Actor, casework.NewCamera) (casework.CameraView, error)
+	RemoveCamera(context.Context, casework.Actor, footage.CameraID) error
+	Timeline(ctx context.Context, a casework.Actor, cam footage.CameraID, from, to time.Time) (casework.Timeline, error)
+	Footage(ctx context.Context, a casework.Actor, cam footage.CameraID, from, to time.Time, export bool, purpose string) (casework.Media, error)
+	Still(context.Context, casework.Actor, footage.CameraID) (jpeg []byte, err error)
+	Live(context.Context, casework.Actor, footage.CameraID) error
+}
+
+// Cases is the work on a case.
+type Cases interface {
+	Cases(context.Context, casework.Actor) ([]casework.CaseView, error)
+	NewCase(context.Context, casework.Actor, casework.NewCase) (casework.CaseView, error)
+	Case(context.Context, casework.Actor, incident.CaseID) (casework.CaseView, error)
+	ChangeCase(context.Context, casework.Actor, incident.CaseID, casework.Change) (casework.CaseView, error)
+	CaseClip(context.Context, casework.Actor, incident.CaseID) (casework.Media, error)
+	Redact(context.Context, casework.Actor, incident.CaseID, casework.SubjectChange) (casework.CaseView, error)
+	CaseProgress(context.Context, casework.Actor, incident.CaseID) (casework.Progress, error)
+	CancelRedaction(context.Context, casework.Actor, incident.CaseID) error
+	CaseCopy(context.Context, casework.Actor, incident.CaseID) (casework.Media, error)
+	Sheet(context.Context, casework.Actor, incident.CaseID) (casework.SheetView, error)
+	SheetPicture(ctx context.Context, a casework.Actor, id incident.CaseID, n int) (jpeg []byte, err error)
+	Proof(context.Context, casework.Actor, incident.CaseID) (json []byte, err error)
+	Submit(ctx context.Context, a casework.Actor, id incident.CaseID, version int) (casework.CaseView, error)
+	Assess(context.Context, casework.Actor, incident.CaseID, casework.Verdict) (casework.CaseView, error)
+	Report(context.Context, casework.Actor, incident.CaseID, casework.PoliceReport) (casework.CaseView, error)
+	Withdraw(ctx context.Context, a casework.Actor, id incident.CaseID, reason string) (casework.CaseView, error)
+}
+
+// Exchange is what goes to and comes from other members.
+type Exchange interface {
+	Alerts(context.Context, casework.Actor) ([]casework.Alert, error)
+	View(ctx context.Context, a casework.Actor, id incident.DisclosureID, purpose string) (casework.Viewing, error)
+	ViewingMedia(ctx context.Context, a casework.Actor, viewing string) (casework.Media, error)
+	Members(context.Context, casework.Actor) ([]casework.Member, error)
+	Enrolment(context.Context, casework.Actor) (casework.Enrolment, error)
+	Enrol(ctx context.Context, a casework.Actor, code string) (casework.Enrolment, error)
+}
+
+// House is the box itself.
+type House interface {
+	Audit(context.Context, casework.Actor, audit.Filter) ([]audit.Entry, error)
+	VerifyAudit(context.Context, casework.Actor) (audit.Report, error)
+	Health(context.Context) ([]casework.Check, error)
+}

@@ -1,0 +1,45 @@
+package web
+
+import (
+	"net/http"
+
+	"veilbox/internal/problem"
+)
+
+var (
+	errNoSession = problem.New(http.StatusUnauthorized, "session.none",
+		problem.Text{DA: "Du er ikke logget ind.", EN: "You are not logged in."},
+		problem.Text{DA: "Log ind og prøv igen.", EN: "Log in and try again."})
+	errCrossOrigin = problem.New(http.StatusForbidden, "request.origin",
+		problem.Text{DA: "Anmodningen kom fra en anden hjemmeside.", EN: "The request came from another web site."},
+		problem.Text{DA: "Åbn boksens egen side og gør det derfra.", EN: "Open this box's own page and do it from there."})
+	errNotFound = problem.New(http.StatusNotFound, "request.not-found",
+		problem.Text{DA: "Siden findes ikke.", EN: "There is no such page."},
+		problem.Text{DA: "Gå til forsiden og find den derfra.", EN: "Go to the start page and find it from there."})
+	errMethod = problem.New(http.StatusMethodNotAllowed, "request.method",
+		problem.Text{DA: "Adressen kan ikke bruges på den måde.", EN: "The address cannot be used that way."},
+		problem.Text{DA: "Se i API-beskrivelsen, hvilke metoder den har.", EN: "See the API description for its methods."})
+	errTooLarge = problem.New(http.StatusRequestEntityTooLarge, "request.too-large",
+		problem.Text{DA: "Det, der blev sendt, er for stort.", EN: "What was sent is too large."},
+		problem.Text{DA: "Send højst 1 MiB.", EN: "Send at most 1 MiB."})
+	errMediaType = problem.New(http.StatusUnsupportedMediaType, "request.media-type",
+		problem.Text{DA: "Anmodningen er ikke i det ventede format.", EN: "The request is not in the expected format."},
+		problem.Text{DA: "Send JSON med Content-Type: application/json.", EN: "Send JSON with Content-Type: application/json."})
+	errNoWHEP = problem.New(http.StatusNotFound, "live.off",
+		problem.Text{DA: "Levende video er ikke slået til i boksen.", EN: "Live video is not switched on in this box."},
+		problem.Text{DA: "Brug stillbillederne.", EN: "Use the still pictures."})
+)
+
+// badJSON names what is wrong with a body, in words of the decoder.
+func badJSON(err error) *problem.Problem {
+	return problem.New(http.StatusBadRequest, "request.json",
+		problem.Text{DA: "Anmodningen kan ikke læses: " + err.Error() + ".", EN: "The request cannot be read: " + err.Error() + "."},
+		problem.Text{DA: "Ret den efter API-beskrivelsen.", EN: "Correct it by the API description."})
+}
+
+// badField names a value in a query or address that cannot be used.
+func badField(name, da, en string) *problem.Problem {
+	return problem.New(http.StatusBadRequest, "request.value",
+		problem.Text{DA: "Værdien af " + name + " kan ikke bruges.", EN: "The value of " + name + " cannot be used."},
+		problem.Text{DA: da, EN: en})
+}

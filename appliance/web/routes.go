@@ -1,0 +1,114 @@
+package web
+
+import (
+	"net/http"
+
+	"veilbox/appliance/casework"
+)
+
+const (
+	get    = http.MethodGet
+	post   = http.MethodPost
+	put    = http.MethodPut
+	patch  = http.MethodPatch
+	remove = http.MethodDelete
+)
+
+// routes is everything that is served, pages and API.
+func (s *server) routes() []route {
+	return append(s.apiRoutes(), s.pageRoutes()...)
+}
+
+func (s *server) pageRoutes() []route {
+	return []route{
+		{get, "/{$}", fullPage, s.startPage},
+		{get, "/login", anyone, s.loginPage},
+		{post, "/login", anyone, s.loginForm},
+		{post, "/logout", signedIn, s.logoutForm},
+		{post, "/language", anyone, s.languageForm},
+		{get, "/conditions", firstPage, s.conditionsPage},
+		{get, "/account", firstPage, s.accountPage},
+		{get, "/cameras/{cam}", fullPage, s.cameraPage},
+		{get, "/cases/{id}", fullPage, s.casePage},
+		{get, "/alerts", fullPage, s.alertsPage},
+		{get, "/alerts/{id}", fullPage, s.alertPage},
+		{get, "/admin", fullPage, s.adminPage},
+		{get, "/audit", fullPage, s.auditPage},
+		{get, "/assets/{file...}", anyone, s.assetFile},
+		{get, "/healthz", anyone, s.healthz},
+	}
+}
+
+func (s *server) apiRoutes() []route {
+	return []route{
+		{post, "/api/v1/session", anyone, s.apiLogin},
+		{get, "/api/v1/session", signedIn, s.apiSession},
+		{remove, "/api/v1/session", signedIn, s.apiLogout},
+		{post, "/api/v1/session/password", signedIn, s.apiPassword},
+		{get, "/api/v1/people", signedIn, s.apiPeople},
+		{post, "/api/v1/people", signedIn, s.apiAddPerson},
+		{patch, "/api/v1/people/{id}", signedIn, s.apiChangePerson},
+		{post, "/api/v1/people/{id}/password", signedIn, s.apiResetPassword},
+		{get, "/api/v1/conditions", signedIn, s.apiConditions},
+		{post, "/api/v1/conditions", signedIn, s.apiAccept},
+
+		{get, "/api/v1/cameras", signedIn, s.apiCameras},
+		{post, "/api/v1/cameras", signedIn, s.apiAddCamera},
+		{post, "/api/v1/cameras/probe", signedIn, s.apiProbe},
+		{remove, "/api/v1/cameras/{cam}", signedIn, s.apiRemoveCamera},
+		{get, "/api/v1/cameras/{cam}/timeline", signedIn, s.apiTimeline},
+		{get, "/api/v1/cameras/{cam}/footage.mp4", signedIn, s.apiFootage},
+		{get, "/api/v1/cameras/{cam}/still.jpg", signedIn, s.apiStill},
+		{post, "/api/v1/cameras/{cam}/whep", signedIn, s.apiLive},
+		{remove, "/api/v1/cameras/{cam}/whep/{session}", signedIn, s.apiLiveEnd},
+
+		{get, "/api/v1/cases", signedIn, s.apiCases},
+		{post, "/api/v1/cases", signedIn, s.apiNewCase},
+		{get, "/api/v1/cases/{id}", signedIn, s.apiCase},
+		{put, "/api/v1/cases/{id}", signedIn, s.apiChangeCase},
+		{get, "/api/v1/cases/{id}/clip.mp4", signedIn, s.apiClip},
+		{put, "/api/v1/cases/{id}/subject", signedIn, s.apiRedact},
+		{get, "/api/v1/cases/{id}/progress", signedIn, s.apiProgress},
+		{remove, "/api/v1/cases/{id}/progress", signedIn, s.apiCancel},
+		{get, "/api/v1/cases/{id}/copy.mp4", signedIn, s.apiCopy},
+		{get, "/api/v1/cases/{id}/sheet", signedIn, s.apiSheet},
+		{get, "/api/v1/cases/{id}/sheet/{picture}", signedIn, s.apiSheetPicture},
+		{get, "/api/v1/cases/{id}/proof.json", signedIn, s.apiProof},
+		{post, "/api/v1/cases/{id}/submit", signedIn, s.apiSubmit},
+		{post, "/api/v1/cases/{id}/assessment", signedIn, s.apiAssess},
+		{post, "/api/v1/cases/{id}/report", signedIn, s.apiReport},
+		{post, "/api/v1/cases/{id}/withdrawal", signedIn, s.apiWithdraw},
+
+		{get, "/api/v1/alerts", signedIn, s.apiAlerts},
+		{post, "/api/v1/alerts/{id}/viewings", signedIn, s.apiView},
+		{get, "/api/v1/viewings/{vid}/copy.mp4", signedIn, s.apiViewing},
+		{get, "/api/v1/members", signedIn, s.apiMembers},
+		{get, "/api/v1/enrolment", signedIn, s.apiEnrolment},
+		{post, "/api/v1/enrolment", signedIn, s.apiEnrol},
+
+		{get, "/api/v1/audit", signedIn, s.apiAudit},
+		{get, "/api/v1/audit/verify", signedIn, s.apiVerify},
+		{get, "/api/v1/health", signedIn, s.apiHealth},
+	}
+}
+
+// healthz says that the program answers, and whether the box is well. It names
+// nothing: whoever asks has not logged in.
+func (s *server) healthz(w http.ResponseWriter, r *http.Request, _ casework.Actor) error {
+	checks, err := s.Box.Health(r.Context())
+	if err != nil {
+		return err
+	}
+	state := "ok"
+	for _, c := range checks {
+		if !c.OK {
+			state = "degraded"
+		}
+	}
+	return writeJSON(w, http.StatusOK, healthzView{State: state, Version: s.Version})
+}
+
+type healthzView struct {
+	State   string `json:"state"` // "ok" or "degraded"; details need a log-in
+	Version string `json:"version"`
+}

@@ -1,0 +1,243 @@
+package web
+
+import (
+	"net/http"
+	"slices"
+	"time"
+
+	"veilbox/appliance/account"
+	"veilbox/appliance/audit"
+	"veilbox/appliance/casework"
+	"veilbox/appliance/incident"
+	"veilbox/appliance/policy"
+	"veilbox/capture/footage"
+	"veilbox/internal/clock"
+	"veilbox/internal/problem"
+)
+
+type startData struct {
+	Cameras *[]casework.CameraView // nil: not this person's
+	Cases   *[]casework.CaseView
+	Alerts  *[]casework.Alert
+	Checks  []casework.Check // that fail
+	Manager bool
+}
+
+func (s *server) startPage(w http.ResponseWriter, r *http.Request, a casework.Actor) error {
+	var d startData
+	var err error
+	if d.Cameras, err = allowed(s.Box.Cameras(r.Context(), a)); err != nil {
+		return err
+	}
+	if d.Cases, err = allowed(s.Box.Cases(r.Context(), a)); err != nil {
+		return err
+	}
+	if d.Cases != nil {
+		open := slices.DeleteFunc(slices.Clone(*d.Cases), func(c casework.CaseView) bool {
+			return c.State == incident.Withdrawn || c.State == incident.Expired
+		})
+		slices.SortFunc(open, func(x, y casework.CaseView) int { return y.Changed.Compare(x.Changed) })
+		d.Cases = &open
+	}
+	if d.Alerts, err = allowed(s.Box.Alerts(r.Context(), a)); err != nil {
+		// An extranet that is away must not take the cameras off the page.
+		p := problem.Of(err)
+		d.Checks = append(d.Checks, casework.Check{Name: "extranet", Text: p.Cause,
+			Problem: &casework.ProblemView{Code: p.Code, Cause: p.Cause, Remedy: p.Remedy}})
+	}
+	if d.Alerts != nil {
+		fresh := slices.DeleteFunc(slices.Clone(*d.Alerts), func(x casework.Alert) bool { return x.Ended != nil || x.Seen })
+		d.Alerts = &fresh
+	}
+	checks, err := s.Box.Health(r.Context())
+	if err != nil {
+		return err
+	}
+	for _, c := range checks {
+		if !c.OK {
+			d.Checks = append(d.Checks, c)
+		}
+	}
+	d.Manager = a.Session.Allow(account.ManageCameras, s.Clock.Now()) == nil
+	return s.render(w, r, http.StatusOK, "start", a, d)
+}
+
+type cameraData struct {
+	Camera    casework.CameraView
+	Offences  []incident.Offence
+	Elsewhere []incident.Offence // that this permission doesn't cover
+}
+
+// covered and uncovered are the offences in the order of the form.
+var (
+	covered = []incident.Offence{incident.Theft, incident.TrickTheft, incident.TillSnatch, incident.CardFraud,
+		incident.Fraud, incident.Embezzlement, incident.Robbery, incident.Extortion, incident.VehicleUse}
+	uncovered = []incident.Offence{incident.Handling, incident.Vandalism, incident.Violence, incident.OtherOffence}
+)
+
+func (s *server) cameraPage(w http.ResponseWriter, r *http.Request, a casework.Actor) error {
+	cam, err := cameraOf(r)
+	if err != nil {
+		return errNotFound.With(err)
+	}
+	all, err := s.Box.Cameras(r.Context(), a)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(all, func(c casework.CameraView) bool { return c.ID == footage.CameraID(cam) })
+	if i < 0 {
+		return errNotFound
+	}
+	return s.render(w, r, http.StatusOK, "camera", a, cameraData{all[i], covered, uncovered})
+}
+
+type caseData struct {
+	Case      casework.CaseView
+	Step      int // 1 to 5, where the case stands
+	Findings  []policy.Finding
+	Offences  []incident.Offence
+	Elsewhere []incident.Offence
+	Review    time.Time // when the next reassessment is suggested
+}
+
+// steps says at which of the page's five steps a state stands.
+var steps = map[incident.State]int{
+	incident.Draft: 1, incident.Redacting: 2, incident.Redacted: 3, incident.Refused: 3, incident.Submitted: 4,
+	incident.Released: 5, incident.Disclosed: 5, incident.Withdrawn: 5, incident.Expired: 5,
+}
+
+// reviewAfter is when the page suggests to look again whether the conditions
+// still hold: halfway through the 30 days, in whole weeks.
+const reviewAfter = 14 * 24 * time.Hour
+
+func (s *server) casePage(w http.ResponseWriter, r *http.Request, a casework.Actor) error {
+	c, err := s.Box.Case(r.Context(), a, caseOf(r))
+	if err != nil {
+		return err
+	}
+	described := policy.Describe()
+	d := caseData{Case: c, Step: steps[c.State], Findings: described[:], Offences: covered, Elsewhere: uncovered,
+		Review: s.Clock.Now().Add(reviewAfter).In(clock.Copenhagen)}
+	return s.render(w, r, http.StatusOK, "case", a, d)
+}
+
+type alertsData struct{ Running, Ended []casework.Alert }
+
+func (s *server) alertsPage(w http.ResponseWriter, r *http.Request, a casework.Actor) error {
+	all, err := s.Box.Alerts(r.Context(), a)
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(all, func(x, y casework.Alert) int { return y.Made.Compare(x.Made) })
+	var d alertsData
+	for _, x := range all {
+		if x.Ended == nil {
+			d.Running = append(d.Running, x)
+		} else {
+			d.Ended = append(d.Ended, x)
+		}
+	}
+	return s.render(w, r, http.StatusOK, "alerts", a, d)
+}
+
+func (s *server) alertPage(w http.ResponseWriter, r *http.Request, a casework.Actor) error {
+	all, err := s.Box.Alerts(r.Context(), a)
+	if err != nil {
+		return err
+	}
+	id := incident.DisclosureID(r.PathValue("id"))
+	i := slices.IndexFunc(all, func(x casework.Alert) bool { return x.ID == id })
+	if i < 0 {
+		return errNotFound
+	}
+	return s.render(w, r, http.StatusOK, "alert", a, all[i])
+}
+
+type adminData struct {
+	People    *[]casework.PersonView
+	Cameras   *[]casework.CameraView
+	Enrolment *casework.Enrolment
+	Checks    []casework.Check
+	Roles     []account.Role
+	Until     time.Time
+}
+
+func (s *server) adminPage(w http.ResponseWriter, r *http.Request, a casework.Actor) error {
+	d := adminData{Roles: account.Roles, Until: s.Clock.Now().AddDate(1, 0, 0).In(clock.Copenhagen)}
+	var err error
+	if d.People, err = allowed(s.Box.People(r.Context(), a)); err != nil {
+		return err
+	}
+	if d.People == nil && a.Session.Allow(account.ManageCameras, s.Clock.Now()) != nil {
+		return a.Session.Allow(account.ManagePeople, s.Clock.Now())
+	}
+	if d.Cameras, err = allowed(s.Box.Cameras(r.Context(), a)); err != nil {
+		return err
+	}
+	if d.Enrolment, err = allowed(s.Box.Enrolment(r.Context(), a)); err != nil {
+		return err
+	}
+	if d.Checks, err = s.Box.Health(r.Context()); err != nil {
+		return err
+	}
+	return s.render(w, r, http.StatusOK, "admin", a, d)
+}
+
+type auditData struct {
+	Entries         []audit.Entry
+	Act, Who, About string
+	From, To        string // dates as the form holds them
+	Problem         *problem.Problem
+	Limit           int
+	Full            bool // there may be more entries than are shown
+}
+
+// auditDays reads the page's from and to, which are Copenhagen days.
+func auditDays(q func(string) string) (from, to time.Time, err error) {
+	day := func(name string) (time.Time, error) {
+		v := q(name)
+		if v == "" {
+			return time.Time{}, nil
+		}
+		t, err := time.ParseInLocation(time.DateOnly, v, clock.Copenhagen)
+		if err != nil {
+			return t, badField(name, "Skriv datoen som 2026-02-03.", "Write the date as 2026-02-03.").With(err)
+		}
+		return t, nil
+	}
+	if from, err = day("from"); err != nil {
+		return
+	}
+	if to, err = day("to"); err == nil && !to.IsZero() {
+		to = clock.EndOfDay(to)
+	}
+	return
+}
+
+func (s *server) auditPage(w http.ResponseWriter, r *http.Request, a casework.Actor) error {
+	q := r.URL.Query().Get
+	d := auditData{Act: q("act"), Who: q("who"), About: q("about"), From: q("from"), To: q("to"), Limit: auditPageSize}
+	f := audit.Filter{Act: d.Act, Who: d.Who, Val: d.About, Newest: true, Limit: d.Limit}
+	var err error
+	if f.From, f.To, err = auditDays(q); err != nil {
+		d.Problem = problem.Of(err)
+		return s.render(w, r, d.Problem.Status, "audit", a, d)
+	}
+	if d.Entries, err = s.Box.Audit(r.Context(), a, f); err != nil {
+		return err
+	}
+	d.Full = len(d.Entries) == d.Limit
+	return s.render(w, r, http.StatusOK, "audit", a, d)
+}
+
+func (s *server) accountPage(w http.ResponseWriter, r *http.Request, a casework.Actor) error {
+	return s.render(w, r, http.StatusOK, "account", a, a.Session)
+}
+
+func (s *server) conditionsPage(w http.ResponseWriter, r *http.Request, a casework.Actor) error {
+	accepted, err := s.Box.AcceptedConditions(r.Context(), a)
+	if err != nil {
+		return err
+	}
+	return s.render(w, r, http.StatusOK, "conditions", a, conditionsView{ConditionsVersion, accepted})
+}

@@ -1,0 +1,187 @@
+// Package web is the box's face: the pages for staff, assessor and shop admin,
+// and the JSON API under /api/v1 that the pages and veilctl use.
+//
+// It decides nothing. Every request is answered by a Box, which checks
+// permissions, writes the audit entry before it acts or hands out a byte, and
+// returns *problem.Problem errors; this package turns HTTP into those calls and
+// their results into JSON (RFC 3339 times in UTC, RFC 9457 problems), pages and
+// byte ranges (RFC 9110 §14). The API is described in openapi.json, which a
+// test holds against the routes and the Go types.
+//
+// A session is the cookie __Host-veilbox (Secure, HttpOnly, SameSite=Strict).
+// Requests from other origins that could change anything are refused, bodies
+// are limited to MaxBody bytes, and every answer carries a content security
+// policy without inline script or style. Nothing but assets may be kept by a
+// browser: video and pages go out with Cache-Control: no-store.
+package web
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+
+	"veilbox/appliance/account"
+	"veilbox/appliance/casework"
+	"veilbox/capture/footage"
+	"veilbox/internal/clock"
+	"veilbox/internal/problem"
+)
+
+// MaxBody is the most a request may carry, in bytes.
+const MaxBody = 1 << 20
+
+// ConditionsVersion names the text of the conditions that everyone accepts
+// before the first use (S8). A new text is a new version and is asked again.
+const ConditionsVersion = "2026-1"
+
+// Options is what the pages stand on. Box, Log and Clock are needed.
+type Options struct {
+	Box Box
+	// WHEP answers a live view (POST to open, DELETE on the session's address
+	// to close) once the Box has allowed it. Nil: pages show still pictures.
+	WHEP    func(w http.ResponseWriter, r *http.Request, cam footage.CameraID)
+	Log     *slog.Logger
+	Clock   clock.Clock
+	Version string // of the program, shown at the foot of each page
+}
+
+type server struct {
+	Options
+	texts map[string]catalogue
+	pages map[string]map[string]page // language, name
+	files map[string]asset
+}
+
+// New returns the handler of all pages and of the API. It fails only where the
+// embedded files are broken.
+func New(o Options) (http.Handler, error) {
+	s, err := newServer(o)
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	allow := map[string][]string{}
+	for _, rt := range s.routes() {
+		mux.Handle(rt.method+" "+rt.path, s.guard(rt))
+		allow[rt.path] = append(allow[rt.path], rt.method)
+	}
+	for path, methods := range allow {
+		mux.Handle(path, s.wrongMethod(methods))
+	}
+	mux.HandleFunc("/", s.notFound)
+
+	cop := http.NewCrossOriginProtection()
+	cop.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.fail(w, r, errCrossOrigin)
+	}))
+	return s.headers(cop.Handler(limitBody(mux))), nil
+}
+
+func newServer(o Options) (*server, error) {
+	if o.Box == nil || o.Log == nil || o.Clock == nil {
+		return nil, errors.New("web: Options needs Box, Log and Clock")
+	}
+	s := &server{Options: o}
+	var err error
+	if s.texts, err = loadTexts(); err != nil {
+		return nil, err
+	}
+	if s.pages, err = loadPages(s.texts); err != nil {
+		return nil, err
+	}
+	if s.files, err = loadAssets(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// access says who may come to a route.
+type access int
+
+const (
+	signedIn  access = iota // anyone with a session; the Box decides the rest
+	anyone                  // no session needed
+	firstPage               // a page open to a session that has not yet accepted the conditions
+	fullPage                // a page; the conditions must have been accepted
+)
+
+type route struct {
+	method, path string
+	access       access
+	serve        func(http.ResponseWriter, *http.Request, casework.Actor) error
+}
+
+// guard finds out who asks before a route is served.
+func (s *server) guard(rt route) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		actor := casework.Actor{From: remote(r)}
+		if rt.access != anyone {
+			session, err := s.session(r)
+			if err != nil {
+				s.fail(w, r, err)
+				return
+			}
+			actor.Session = session
+		}
+		if rt.access == fullPage {
+			ok, err := s.Box.AcceptedConditions(r.Context(), actor)
+			if err != nil {
+				s.fail(w, r, err)
+				return
+			}
+			if !ok {
+				http.Redirect(w, r, "/conditions", http.StatusSeeOther)
+				return
+			}
+		}
+		if err := rt.serve(w, r, actor); err != nil {
+			s.fail(w, r, err)
+		}
+	})
+}
+
+func (s *server) session(r *http.Request) (account.Session, error) {
+	token := sessionToken(r)
+	if token == "" {
+		return account.Session{}, errNoSession
+	}
+	return s.Box.Authenticate(r.Context(), token)
+}
+
+func remote(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}
+
+// fail answers err: the API with a problem detail, a page with cause and remedy
+// in the reader's language or, without a session, with the login page.
+func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
+	p := problem.Of(err)
+	if p.Status >= 500 && !errors.Is(err, context.Canceled) {
+		s.Log.Error("request failed", "method", r.Method, "route", r.Pattern, "code", p.Code, "error", err)
+	}
+	if isAPI(r) {
+		problem.Write(w, p)
+		return
+	}
+	if p.Status == http.StatusUnauthorized {
+		http.Redirect(w, r, "/login?next="+nextOf(r), http.StatusSeeOther)
+		return
+	}
+	s.errorPage(w, r, p)
+}
+
+func (s *server) wrongMethod(methods []string) http.Handler {
+	allow := allowHeader(methods)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Allow", allow)
+		s.fail(w, r, errMethod)
+	})
+}
+
+func (s *server) notFound(w http.ResponseWriter, r *http.Request) { s.fail(w, r, errNotFound) }

@@ -79,15 +79,33 @@ func (f *blobs) reach(s *seen, i int) {
 // snug returns the box to show and the box to go on with, of a tracked box b
 // and the box m around its blob.
 func snug(b, m box) (tight, moved box) {
-	if m.w < 0.4*b.w || m.w > 1.5*b.w || m.h < 0.6*b.h || m.h > 1.4*b.h || m.iou(b) < 0.4 {
+	if m.w < 0.4*b.w || m.w > 1.5*b.w || m.h < 0.5*b.h || m.h > 1.4*b.h || m.iou(b) < 0.3 {
 		return b, b
 	}
 	moved = b
+	// Legs in the colour of the ground are missing from the blob: what is larger
+	// than the box says more than what is smaller.
+	grow := 0.1
+	if m.h < b.h {
+		grow = 0.03
+	}
+	if math.Abs(m.h-b.h) < 0.12*b.h {
+		moved.cy += 0.3 * (m.cy - b.cy)
+	}
 	moved.cx += 0.2 * (m.cx - b.cx)
-	moved.cy += 0.3 * (m.cy - b.cy)
-	// The width swings with the legs: only the height tells the scale.
-	scale := math.Pow(m.h/b.h, 0.1)
+	scale := math.Pow(m.h/b.h, grow)
 	moved.w *= scale
 	moved.h *= scale
-	return m, moved
+	l, r := edgeOf(b.left(), m.left(), b.w), -edgeOf(-b.right(), -m.right(), b.w)
+	t, d := edgeOf(b.top(), m.top(), b.h), -edgeOf(-b.bottom(), -m.bottom(), b.h)
+	return box{(l + r) / 2, (t + d) / 2, r - l, d - t}, moved
+}
+
+// edgeOf returns the lower edge to show: the blob's m, unless it lies so far
+// within the box's b that a part of the subject must be missing.
+func edgeOf(b, m, size float64) float64 {
+	if m-b > 0.2*size {
+		return b
+	}
+	return m
 }

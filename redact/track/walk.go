@@ -5,8 +5,8 @@ import "math"
 // Thresholds of a walk. Matches are 0 to 1.
 const (
 	freeMatch   = 0.40 // below: unsure, where the subject stands free of others
-	crowdMatch  = 0.58 // below: unsure, where it does not
-	strongMatch = 0.66 // needed to take a track up again
+	crowdMatch  = 0.48 // below: unsure, where it does not
+	strongMatch = 0.55 // needed to take a track up again
 	dropTime    = 0.6  // seconds that a track may be unsure and still come back
 	topSpeed    = 1.8  // body heights a second
 )
@@ -23,6 +23,7 @@ type walker struct {
 	mass  float64 // usual foreground within the box, as a share of it
 	low   float64 // seconds since the track was sure
 	lost  string  // reason
+	free  bool    // it stood alone in the last frame
 }
 
 // walk follows the subject from a keyframe in direction dir (1 or -1) to frame
@@ -37,18 +38,36 @@ func (e *engine) walk(k key, dir, until int) ([]step, error) {
 	if err != nil {
 		return nil, err
 	}
+	at := func(frame int) *step {
+		if dir > 0 {
+			return &out[frame-k.frame-1]
+		}
+		return &out[frame-until]
+	}
+	c := check{e: e, dir: dir, frame: k.frame, box: w.at}
 	for i := 1; i <= n; i++ {
 		if err := e.tick(); err != nil {
 			return nil, err
 		}
-		s, err := w.next(k.frame+i*dir, dir)
+		f := k.frame + i*dir
+		s, err := w.next(f, dir)
 		if err != nil {
 			return nil, err
 		}
-		if dir > 0 {
-			out[i-1] = s
-		} else {
-			out[n-i] = s
+		*at(f) = s
+		if w.lost != "" {
+			continue
+		}
+		bad, err := c.step(f, w)
+		if err != nil {
+			return nil, err
+		}
+		if bad {
+			for j := c.frame + dir; j != f+dir; j += dir {
+				s := at(j)
+				s.state, s.reason, s.conf = Unsure, ReasonJump, s.conf/2
+			}
+			w.lost = ReasonLost
 		}
 	}
 	return out, nil
@@ -90,15 +109,16 @@ func (w *walker) next(frame, dir int) (step, error) {
 	stands := w.look.trust > 0.5
 	// Alone, with as much foreground as ever: then it is the same one, however
 	// it moves its legs.
-	free := stands && o.rim < 0.03 && o.mass > 0.6*w.mass && o.mass < 1.5*w.mass
+	w.free = stands && w.low == 0 && o.rim < 0.03 && o.mass > 0.6*w.mass && o.mass < 1.5*w.mass
 	need := freeMatch
-	if !free {
-		need = math.Max(freeMatch, math.Min(crowdMatch, w.base*0.9))
+	if !w.free {
+		need = math.Max(freeMatch, math.Min(crowdMatch, w.base*0.75))
 	}
 	if w.low > 0 {
-		need = math.Max(need, math.Min(strongMatch, w.base*0.92))
+		need = math.Max(need, math.Min(strongMatch, w.base*0.85))
 	}
 	if m < need {
+		w.free = false
 		w.low += dt
 		w.at.cx, w.at.cy = guess.cx, guess.cy
 		w.vx *= 0.9
@@ -110,7 +130,7 @@ func (w *walker) next(frame, dir int) (step, error) {
 	}
 	w.low = 0
 	tight := best
-	if free {
+	if w.free {
 		w.mass += math.Min(0.3, dt) * (o.mass - w.mass)
 		tight, best = snug(best, o.box)
 	}
@@ -120,7 +140,7 @@ func (w *walker) next(frame, dir int) (step, error) {
 	w.at = best
 	w.base += math.Min(1, dt) * 0.5 * (m - w.base)
 	reason, rate := ReasonTracked, float32(math.Min(0.5, dt*1.5))
-	if !free {
+	if !w.free {
 		reason, rate = ReasonCrowded, rate/8
 	}
 	w.look.update(&w.e.seen, best, rate)

@@ -23,6 +23,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -47,7 +48,7 @@ type Who struct {
 
 // An Entry is one act.
 type Entry struct {
-	Seq  int64     `json:"seq"` // 0 for the first; the log sets it
+	Seq  int64     `json:"seq"` // 1 for the first; the log sets it
 	At   time.Time `json:"at"`  // UTC; the log sets it
 	Act  string    `json:"act"` // such as "case.create", "footage.view", "login"
 	Who  Who       `json:"who"`
@@ -103,12 +104,11 @@ func (e Entry) canonical() ([]byte, error) {
 
 // A Filter chooses entries; what is zero does not limit.
 type Filter struct {
-	Act      string    `json:"act,omitempty"` // exact, or a prefix that ends in "." such as "case."
-	Who      string    `json:"who,omitempty"` // a person's ID or name
-	Key      string    `json:"key,omitempty"` // a detail of About...
-	Val      string    `json:"val,omitempty"` // ...and its value; without Key any detail's value
+	Act      string    // exact, or a prefix that ends in "." such as "case."
+	Who      string    // a person's ID or name
+	About    string    // "key=value" or the value of any detail
 	From, To time.Time // From is in, To is not
-	AfterSeq *int64    // only entries with a higher sequence number; before it with Newest
+	After    int64     // only entries numbered above it; below it with Newest
 	Newest   bool      // newest first
 	Limit    int       // 0: MaxEntries
 }
@@ -117,25 +117,19 @@ type Filter struct {
 const MaxEntries = 10_000
 
 func (f Filter) match(e *Entry) bool {
-	if f.Act != "" && e.Act != f.Act && !(f.Act[len(f.Act)-1] == '.' && len(e.Act) > len(f.Act) && e.Act[:len(f.Act)] == f.Act) {
+	if f.Act != "" && e.Act != f.Act && !(strings.HasSuffix(f.Act, ".") && strings.HasPrefix(e.Act, f.Act)) {
 		return false
 	}
 	if f.Who != "" && e.Who.ID != f.Who && e.Who.Name != f.Who {
 		return false
 	}
-	if f.Key != "" {
-		v, ok := e.About[f.Key]
-		if !ok || f.Val != "" && v != f.Val {
-			return false
-		}
-	} else if f.Val != "" {
-		found := false
-		for _, v := range e.About {
-			found = found || v == f.Val
-		}
-		if !found {
-			return false
+	if f.About == "" {
+		return true
+	}
+	for k, v := range e.About {
+		if v == f.About || k+"="+v == f.About {
+			return true
 		}
 	}
-	return true
+	return false
 }

@@ -120,7 +120,7 @@ func fits(ctx context.Context, q querier, h Head) error {
 	if err := q.QueryRowContext(ctx, "SELECT (SELECT count(*) FROM entries), (SELECT max(seq) FROM entries), (SELECT count(*) FROM hashes)").Scan(&entries, &last, &hashes); err != nil {
 		return fmt.Errorf("audit: %w", err)
 	}
-	if entries != h.Size || entries > 0 && last.Int64 != h.Size-1 {
+	if entries != h.Size || entries > 0 && last.Int64 != h.Size {
 		return fmt.Errorf("audit: the head says %d entries, the file has %d: %w", h.Size, entries, ErrTampered)
 	}
 	if want := tlog.StoredHashCount(h.Size); hashes != want {
@@ -174,7 +174,7 @@ func (l *Log) putHead(ctx context.Context, tx *sql.Tx, size int64) error {
 func (l *Log) Append(ctx context.Context, e Entry) (int64, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	e.Seq, e.At = l.size, l.clock.Now().UTC().Truncate(time.Microsecond)
+	e.Seq, e.At = l.size+1, l.clock.Now().UTC().Truncate(time.Microsecond)
 	if err := e.check(); err != nil {
 		return 0, err
 	}
@@ -183,20 +183,20 @@ func (l *Log) Append(ctx context.Context, e Entry) (int64, error) {
 		return 0, err
 	}
 	err = sqlitedb.Tx(ctx, l.db, func(tx *sql.Tx) error {
-		hashes, err := tlog.StoredHashes(e.Seq, plain, hashReader(ctx, tx))
+		hashes, err := tlog.StoredHashes(e.Seq-1, plain, hashReader(ctx, tx))
 		if err != nil {
 			return fmt.Errorf("audit: %w", err)
 		}
 		if _, err := tx.ExecContext(ctx, "INSERT INTO entries (seq, at, body) VALUES (?, ?, ?)", e.Seq, e.At.UnixMicro(), l.key.Seal(l.context(e.Seq), plain)); err != nil {
 			return fmt.Errorf("audit: append: %w", err)
 		}
-		first := tlog.StoredHashIndex(0, e.Seq)
+		first := tlog.StoredHashIndex(0, e.Seq-1)
 		for i, h := range hashes {
 			if _, err := tx.ExecContext(ctx, "INSERT INTO hashes (idx, hash) VALUES (?, ?)", first+int64(i), h[:]); err != nil {
 				return fmt.Errorf("audit: append: %w", err)
 			}
 		}
-		return l.putHead(ctx, tx, e.Seq+1)
+		return l.putHead(ctx, tx, e.Seq)
 	})
 	if err != nil {
 		return 0, err
@@ -259,13 +259,11 @@ func (l *Log) Entries(ctx context.Context, f Filter) ([]Entry, error) {
 func (l *Log) scan(ctx context.Context, f Filter, each func(Entry) (bool, error)) (err error) {
 	query, args := "SELECT seq, body FROM entries WHERE 1", []any{}
 	order := " ORDER BY seq"
-	if f.AfterSeq != nil {
-		if f.Newest {
-			query += " AND seq < ?"
-		} else {
-			query += " AND seq > ?"
-		}
-		args = append(args, *f.AfterSeq)
+	switch {
+	case f.After > 0 && f.Newest:
+		query, args = query+" AND seq < ?", append(args, f.After)
+	case f.After > 0:
+		query, args = query+" AND seq > ?", append(args, f.After)
 	}
 	if !f.From.IsZero() {
 		query, args = query+" AND at >= ?", append(args, f.From.UnixMicro())

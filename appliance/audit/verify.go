@@ -23,8 +23,8 @@ type Report struct {
 	OK     bool      `json:"ok"`
 	First  time.Time `json:"first,omitzero"` // time of the first entry
 	Last   time.Time `json:"last,omitzero"`
-	// BadSeq is the first entry that is not as it was written, -1 where it is
-	// not an entry or nothing is wrong.
+	// BadSeq is the first entry that is not as it was written, 0 where it is not
+	// an entry or nothing is wrong.
 	BadSeq int64  `json:"bad_seq"`
 	Bad    string `json:"bad,omitempty"` // what is wrong
 }
@@ -39,11 +39,11 @@ func (l *Log) Verify(ctx context.Context, known ...Head) (Report, error) {
 	// so that it does not keep appends waiting.
 	conn, err := l.db.Conn(ctx)
 	if err != nil {
-		return Report{BadSeq: -1}, fmt.Errorf("audit: %w", err)
+		return Report{}, fmt.Errorf("audit: %w", err)
 	}
 	defer func() { _ = conn.Close() }() // back to the pool
 	if _, err := conn.ExecContext(ctx, "BEGIN DEFERRED"); err != nil {
-		return Report{BadSeq: -1}, fmt.Errorf("audit: %w", err)
+		return Report{}, fmt.Errorf("audit: %w", err)
 	}
 	r, err := verify(ctx, conn, l.key, l.vkey, known)
 	if _, e := conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK"); e != nil {
@@ -55,7 +55,7 @@ func (l *Log) Verify(ctx context.Context, known ...Head) (Report, error) {
 // VerifyFile is Verify on a file, which it only reads: for an auditor with the
 // key that seals the entries and the verifier key that checks the heads.
 func VerifyFile(ctx context.Context, path string, key keys.Key, verifierKey string, known ...Head) (Report, error) {
-	none := Report{BadSeq: -1}
+	var none Report
 	if _, err := os.Stat(path); err != nil {
 		return none, fmt.Errorf("audit: %w", err)
 	}
@@ -75,7 +75,7 @@ func VerifyFile(ctx context.Context, path string, key keys.Key, verifierKey stri
 
 // verify turns what check finds into a report.
 func verify(ctx context.Context, q querier, key keys.Key, vkey string, known []Head) (Report, error) {
-	r := Report{BadSeq: -1}
+	var r Report
 	err := check(ctx, q, key, vkey, known, &r)
 	if err != nil && ctx.Err() == nil {
 		// Whatever keeps the log from being read whole is a finding: a damaged
@@ -122,7 +122,7 @@ func check(ctx context.Context, q querier, key keys.Key, vkey string, known []He
 		return fmt.Errorf("audit: %w", err)
 	}
 	defer func() { err = errors.Join(err, stored.Close()) }()
-	seq := int64(0)
+	seq := int64(1)
 	for ; rows.Next(); seq++ {
 		var n, at int64
 		var body sql.RawBytes
@@ -139,7 +139,7 @@ func check(ctx context.Context, q querier, key keys.Key, vkey string, known []He
 			return fmt.Errorf("audit: entry %d: %w: %w", seq, err, ErrTampered)
 		}
 		tree = append(tree, hashes...)
-		if seq == 0 {
+		if seq == 1 {
 			r.First = e.At
 		}
 		r.Last = e.At
@@ -154,11 +154,12 @@ func check(ctx context.Context, q querier, key keys.Key, vkey string, known []He
 	if err := stored.Err(); err != nil {
 		return fmt.Errorf("audit: %w", err)
 	}
-	if seq != h.Size {
-		r.BadSeq = min(seq, h.Size)
-		return fmt.Errorf("audit: the signed head says %d entries, the file has %d: %w", h.Size, seq, ErrTampered)
+	size := seq - 1
+	if size != h.Size {
+		r.BadSeq = min(size, h.Size) + 1
+		return fmt.Errorf("audit: the signed head says %d entries, the file has %d: %w", h.Size, size, ErrTampered)
 	}
-	root, err := tlog.TreeHash(seq, reader)
+	root, err := tlog.TreeHash(size, reader)
 	if err != nil {
 		return fmt.Errorf("audit: %w", err)
 	}
@@ -181,7 +182,7 @@ func checkEntry(key keys.Key, name string, seq, found, at int64, body []byte, re
 	if e.Seq != seq || e.At.UnixMicro() != at {
 		return nil, e, errors.New("its number or time is not what was sealed")
 	}
-	hashes, err := tlog.StoredHashes(seq, plain, reader)
+	hashes, err := tlog.StoredHashes(seq-1, plain, reader)
 	return hashes, e, err
 }
 

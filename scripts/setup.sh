@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# Installs what building and running from this tree needs, on Debian 12 or 13 or
+# a system made from them: by apt, only what is missing, and nothing else.
+# Called by make; quiet where nothing is missing.
+#
+#   scripts/setup.sh build|run|test
+set -euo pipefail
+
+fail() {
+    echo "setup: $*" >&2
+    exit 1
+}
+
+purpose=${1:-run}
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+# What is looked for (a program, or a file) and the package that has it.
+wants=(
+    "gcc gcc"
+    "/usr/include/stdio.h libc6-dev"
+    "make make"
+    "git git"
+    "/etc/ssl/certs/ca-certificates.crt ca-certificates"
+)
+case $purpose in
+    build) ;;
+    run) wants+=("ffmpeg ffmpeg" "ffprobe ffmpeg") ;;
+    test) wants+=("ffmpeg ffmpeg" "ffprobe ffmpeg" "chromium chromium") ;;
+    *) fail "usage: scripts/setup.sh build|run|test" ;;
+esac
+
+missing=()
+for want in "${wants[@]}"; do
+    read -r what package <<<"$want"
+    case $what in
+        /*) [ -e "$what" ] && continue ;;
+        *) command -v "$what" >/dev/null 2>&1 && continue ;;
+    esac
+    case " ${missing[*]-} " in
+        *" $package "*) ;;
+        *) missing+=("$package") ;;
+    esac
+done
+
+if [ ${#missing[@]} -gt 0 ]; then
+    command -v apt-get >/dev/null 2>&1 ||
+        fail "missing: ${missing[*]}. This system has no apt-get: install them by hand and try again."
+    as_root=()
+    if [ "$(id -u)" -ne 0 ]; then
+        command -v sudo >/dev/null 2>&1 ||
+            fail "missing: ${missing[*]}. Run as root: apt-get install --no-install-recommends ${missing[*]}"
+        as_root=(sudo)
+    fi
+    echo "setup: installing ${missing[*]}" >&2
+    log=$(mktemp)
+    trap 'rm -f "$log"' EXIT
+    apt() {
+        "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive LC_ALL=C apt-get -qq \
+            -o DPkg::Lock::Timeout=300 "$@" </dev/null >>"$log" 2>&1
+    }
+    if ! apt update || ! apt install -y --no-install-recommends "${missing[@]}"; then
+        tail -n 20 "$log" >&2
+        fail "apt could not install ${missing[*]}: see above; check the network and the disk, and try again."
+    fi
+fi
+
+# Go may be where its own installer puts it and not yet in PATH; make looks there
+# too (see the Makefile).
+go=$(command -v go || true)
+[ -n "$go" ] || { [ -x /usr/local/go/bin/go ] && go=/usr/local/go/bin/go; } || true
+need=$(awk '$1 == "go" { print $2; exit }' "$root/go.mod")
+[ -n "$go" ] || fail "Go is missing: install Go $need or newer from https://go.dev/dl/ and put it in PATH."
+# GOTOOLCHAIN=local: only ask what is here. Outside the module, so that an older
+# Go answers instead of refusing.
+have=$(cd / && GOTOOLCHAIN=local "$go" env GOVERSION | sed -e 's/^go//' -e 's/[ -].*//')
+if [ "$(printf '%s\n%s\n' "$need" "$have" | sort -V | head -n 1)" != "$need" ]; then
+    fail "Go $have is too old: install Go $need or newer from https://go.dev/dl/ and put it in PATH first."
+fi

@@ -1,0 +1,317 @@
+package casework
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"veilbox/appliance/account"
+	"veilbox/appliance/incident"
+	"veilbox/appliance/policy"
+	"veilbox/appliance/store"
+	"veilbox/capture/clip"
+	"veilbox/capture/footage"
+	"veilbox/capture/ring"
+)
+
+// Bounds of what people write.
+const (
+	maxWords  = 8000
+	maxName   = 200
+	maxValue  = 100_000_000 // DKK
+	holdReview = 30 * 24 * time.Hour
+)
+
+// checkWords refuses text that is too long or no text.
+func checkWords(field, s string, most int) error {
+	if len(s) > most || !utf8.ValidString(s) || strings.ContainsRune(s, 0) {
+		return badInput("input.words", fmt.Sprintf("Feltet %q er for langt eller har ugyldige tegn (højst %d tegn).", field, most),
+			fmt.Sprintf("The field %q is too long or has invalid characters (at most %d).", field, most))
+	}
+	return nil
+}
+
+func checkEvidence(e incident.Evidence) error {
+	words := map[string]string{
+		"basis_words": e.BasisWords, "repetition": e.Repetition, "professional": e.Professional,
+		"repeat_reasons": e.RepeatReasons, "circle.reason": e.Circle.Reason,
+	}
+	names := map[string]string{"circle.area": e.Circle.Area, "circle.place": e.Circle.Place, "offence": string(e.Offence), "basis": string(e.Basis)}
+	if e.Report != nil {
+		names["report.number"] = e.Report.Number
+	}
+	for _, list := range [][]string{e.Circle.Trades, e.Circle.Chains} {
+		if len(list) > 500 {
+			return badInput("input.circle", "Kredsen har for mange brancher eller kæder.", "The circle has too many trades or chains.")
+		}
+		for _, s := range list {
+			if err := checkWords("circle", s, maxName); err != nil {
+				return err
+			}
+		}
+	}
+	if len(e.Circle.Members) > 20_000 {
+		return badInput("input.circle", "Kredsen er for stor.", "The circle is too large.")
+	}
+	for f, s := range words {
+		if err := checkWords(f, s, maxWords); err != nil {
+			return err
+		}
+	}
+	for f, s := range names {
+		if err := checkWords(f, s, maxName); err != nil {
+			return err
+		}
+	}
+	if e.ValueDKK != nil && (*e.ValueDKK < 0 || *e.ValueDKK > maxValue) {
+		return badInput("input.value", "Værdien skal være et beløb i hele kroner.", "The value must be an amount in whole kroner.")
+	}
+	return nil
+}
+
+// NewCase marks an incident: the span is held in the ring and its clip hashed,
+// so that it can be played at once and is the same for ever.
+func (s *Service) NewCase(ctx context.Context, a Actor, n NewCase) (CaseView, error) {
+	if err := s.allow(a, account.Tag); err != nil {
+		return CaseView{}, err
+	}
+	if err := checkWords("what", n.What, maxWords); err != nil {
+		return CaseView{}, err
+	}
+	if strings.TrimSpace(n.What) == "" {
+		return CaseView{}, badInput("input.what", "Skriv kort, hvad der skete.", "Write briefly what happened.")
+	}
+	e := incident.Evidence{Offence: n.Offence, Attempt: n.Attempt, ValueDKK: n.ValueDKK}
+	if err := checkEvidence(e); err != nil {
+		return CaseView{}, err
+	}
+	if n.To.Sub(n.From) > s.o.MaxClip {
+		return CaseView{}, badInput("clip.long", fmt.Sprintf("Klippet er for langt (højst %v).", s.o.MaxClip), fmt.Sprintf("The clip is too long (at most %v).", s.o.MaxClip))
+	}
+	enrolled, err := s.o.Uplink.Enrolment(ctx)
+	if err != nil {
+		return CaseView{}, err
+	}
+	span, hash, err := s.cut(ctx, n.Camera, footage.SpanOf(n.From, n.To))
+	if err != nil {
+		return CaseView{}, err
+	}
+	now := s.o.Clock.Now().UTC()
+	c := incident.Case{
+		ID: incident.CaseID(rand.Text()), Version: 1, State: incident.Draft, Member: enrolled.Member,
+		Created: now, Changed: now, Tagged: a.Session.Person, What: n.What, HappenedAt: n.HappenedAt.UTC(),
+		Clip:     incident.Clip{Camera: n.Camera, Span: span, Hash: hash},
+		Evidence: e,
+	}
+	if err := s.record(ctx, a, "case.create", "", caseAbout(c)); err != nil {
+		return CaseView{}, err
+	}
+	err = s.o.Ring.Hold(ctx, ring.Hold{
+		ID: string(c.ID), Camera: n.Camera, Span: span, Reason: "case " + string(c.ID),
+		Person: string(a.Session.Person.ID), Review: now.Add(holdReview),
+	})
+	if err != nil {
+		return CaseView{}, fmt.Errorf("casework: hold the footage of the case: %w", err)
+	}
+	if err := s.o.Store.CreateCase(ctx, c); err != nil {
+		return CaseView{}, errors.Join(err, s.o.Ring.Release(ctx, string(c.ID), string(a.Session.Person.ID)))
+	}
+	return s.view(ctx, a, c)
+}
+
+// cut finds what the ring has of span and hashes it as a clip. Where the end is
+// not yet recorded the clip ends with what is.
+func (s *Service) cut(ctx context.Context, cam footage.CameraID, span footage.Span) (footage.Span, footage.ClipHash, error) {
+	runs, err := s.o.Ring.Timeline(ctx, cam, span)
+	if err != nil {
+		return span, footage.ClipHash{}, fmt.Errorf("casework: %w", err)
+	}
+	if n := len(runs); n > 0 && runs[n-1].To < span.To {
+		span.To = runs[n-1].To
+	}
+	m, err := clip.Open(ctx, s.o.Ring, cam, span)
+	if err != nil {
+		return span, footage.ClipHash{}, err
+	}
+	hash, err := m.Hash(ctx)
+	if err != nil {
+		return span, hash, err
+	}
+	return span, hash, nil
+}
+
+func caseAbout(c incident.Case) map[string]string {
+	m := map[string]string{"case": string(c.ID)}
+	if c.Clip.Camera != "" {
+		m["camera"] = string(c.Clip.Camera)
+		m["from"] = c.Clip.Span.From.Time().Format(time.RFC3339)
+		m["to"] = c.Clip.Span.To.Time().Format(time.RFC3339)
+	}
+	if c.Copy != nil {
+		m["copy"] = c.Copy.Hash.String()
+	}
+	if c.Disclosure != nil {
+		m["disclosure"] = string(c.Disclosure.ID)
+	}
+	return m
+}
+
+// load returns a case.
+func (s *Service) load(ctx context.Context, id incident.CaseID) (incident.Case, error) {
+	c, err := s.o.Store.Case(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return c, errNoCase.With(err)
+	}
+	return c, err
+}
+
+// change loads a case, lets f change it, records the act, lets the effects
+// happen and saves the case. A version over 0 must be the one in store.
+func (s *Service) change(ctx context.Context, a Actor, id incident.CaseID, version int, act, why string, f func(*incident.Case) error, effects ...func(incident.Case) error) (CaseView, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, err := s.load(ctx, id)
+	if err != nil {
+		return CaseView{}, err
+	}
+	if version > 0 && version != c.Version {
+		return CaseView{}, errConflict
+	}
+	if err := f(&c); err != nil {
+		return CaseView{}, err
+	}
+	if err := s.record(ctx, a, act, why, caseAbout(c)); err != nil {
+		return CaseView{}, err
+	}
+	for _, effect := range effects {
+		if err := effect(c); err != nil {
+			return CaseView{}, err
+		}
+	}
+	if c, err = s.save(ctx, c); err != nil {
+		return CaseView{}, err
+	}
+	return s.view(ctx, a, c)
+}
+
+// save writes c as the next version. The caller holds mu.
+func (s *Service) save(ctx context.Context, c incident.Case) (incident.Case, error) {
+	c.Changed = s.o.Clock.Now().UTC()
+	saved, err := s.o.Store.UpdateCase(ctx, c)
+	if err != nil {
+		return c, fmt.Errorf("casework: save the case: %w", err)
+	}
+	return saved, nil
+}
+
+// Cases returns the cases of this box, newest first.
+func (s *Service) Cases(ctx context.Context, a Actor) ([]CaseView, error) {
+	if err := s.allow(a, account.ViewCases); err != nil {
+		return nil, err
+	}
+	cases, err := s.o.Store.Cases(ctx)
+	if err != nil {
+		return nil, err
+	}
+	views := make([]CaseView, 0, len(cases))
+	for _, c := range cases {
+		v, err := s.view(ctx, a, c)
+		if err != nil {
+			return nil, err
+		}
+		views = append(views, v)
+	}
+	return views, nil
+}
+
+// Case returns one case.
+func (s *Service) Case(ctx context.Context, a Actor, id incident.CaseID) (CaseView, error) {
+	if err := s.allow(a, account.ViewCases); err != nil {
+		return CaseView{}, err
+	}
+	c, err := s.load(ctx, id)
+	if err != nil {
+		return CaseView{}, err
+	}
+	return s.view(ctx, a, c)
+}
+
+func changeable(c *incident.Case) error {
+	switch c.State {
+	case incident.Draft, incident.Redacted, incident.Refused:
+		return nil
+	case incident.Redacting:
+		return wrongState("Kopien er ved at blive lavet.", "The copy is being made.")
+	case incident.Submitted:
+		return wrongState("Sagen ligger hos fagpersonen og kan ikke ændres.", "The case is with the assessor and cannot be changed.")
+	default:
+		return wrongState("Sagen er videregivet eller afsluttet og kan ikke ændres.", "The case is disclosed or ended and cannot be changed.")
+	}
+}
+
+// ChangeCase replaces the answers of the form. The report to the police has an
+// act of its own once the case is disclosed.
+func (s *Service) ChangeCase(ctx context.Context, a Actor, id incident.CaseID, ch Change) (CaseView, error) {
+	if err := s.allow(a, account.Tag); err != nil {
+		return CaseView{}, err
+	}
+	if err := errors.Join(checkWords("what", ch.What, maxWords), checkEvidence(ch.Evidence)); err != nil {
+		return CaseView{}, err
+	}
+	return s.change(ctx, a, id, ch.Version, "case.change", "", func(c *incident.Case) error {
+		if err := changeable(c); err != nil {
+			return err
+		}
+		c.What, c.HappenedAt, c.Evidence = ch.What, ch.HappenedAt.UTC(), ch.Evidence
+		return nil
+	})
+}
+
+// view says all that can be said about c to a.
+func (s *Service) view(ctx context.Context, a Actor, c incident.Case) (CaseView, error) {
+	verdict := policy.Assess(c, s.deadlineNow(), s.o.Settings)
+	findings := verdict.Findings()
+	v := CaseView{
+		Case: c, ClipFrom: c.Clip.Span.From.Time(), ClipTo: c.Clip.Span.To.Time(),
+		Findings: findings[:], Missing: verdict.Missing(), May: s.may(a, c),
+	}
+	if v.Missing == nil {
+		v.Missing = []policy.Refusal{}
+	}
+	if p, ok := s.jobs.progress(c.ID); ok {
+		v.Progress = &p
+	}
+	if c.Disclosure != nil {
+		sending, ok, err := s.o.Uplink.Sending(ctx, c.Disclosure.ID)
+		if err != nil {
+			return v, err
+		}
+		if ok {
+			v.Sending = &sending
+		}
+	}
+	return v, nil
+}
+
+// may lists the acts that are open to a on c.
+func (s *Service) may(a Actor, c incident.Case) []string {
+	may := []string{}
+	add := func(act string, p account.Permission, ok bool) {
+		if ok && s.allow(a, p) == nil {
+			may = append(may, act)
+		}
+	}
+	open := changeable(&c) == nil
+	running := c.State == incident.Released || c.State == incident.Disclosed
+	add("change", account.Tag, open)
+	add("redact", account.Tag, open)
+	add("submit", account.Submit, open && c.Copy != nil)
+	add("assess", account.Assess, c.State == incident.Submitted)
+	add("report", account.Tag, running && c.Evidence.Report == nil)
+	add("withdraw", account.Withdraw, running)
+	return may
+}

@@ -1,0 +1,224 @@
+package casework
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"veilbox/appliance/account"
+	"veilbox/appliance/incident"
+	"veilbox/appliance/store"
+	"veilbox/capture/clip"
+	"veilbox/capture/seal"
+	"veilbox/internal/durable"
+	"veilbox/internal/keys"
+	"veilbox/internal/problem"
+	"veilbox/redact"
+)
+
+// copyFiles keeps one case's copy as a sealed file.
+type copyFiles struct {
+	path    string
+	key     keys.Key
+	context string
+}
+
+func (s *Service) copyFiles(id incident.CaseID) copyFiles {
+	return copyFiles{
+		path: filepath.Join(s.o.Dir, "copies", string(id)+".sealed"),
+		key:  s.copyKey, context: "copy/" + string(id),
+	}
+}
+
+// pending is a sealed file on its way; Close makes it last, Abort drops it.
+type pending struct {
+	f    *os.File
+	w    io.WriteCloser
+	path string
+}
+
+func (c copyFiles) Create() (io.WriteCloser, error) {
+	f, err := os.CreateTemp(filepath.Dir(c.path), ".tmp-*")
+	if err != nil {
+		return nil, fmt.Errorf("casework: make the copy's file: %w", err)
+	}
+	w, err := seal.NewWriter(f, c.key, c.context)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("casework: %w", err), f.Close(), os.Remove(f.Name()))
+	}
+	return &pending{f: f, w: w, path: c.path}, nil
+}
+
+func (p *pending) Write(b []byte) (int, error) { return p.w.Write(b) }
+
+func (p *pending) Close() error {
+	err := p.w.Close()
+	if err == nil {
+		err = p.f.Sync()
+	}
+	err = errors.Join(err, p.f.Close())
+	if err == nil {
+		err = os.Rename(p.f.Name(), p.path)
+	}
+	if err != nil {
+		return fmt.Errorf("casework: keep the copy: %w", errors.Join(err, os.Remove(p.f.Name())))
+	}
+	return durable.SyncDir(filepath.Dir(p.path))
+}
+
+// Abort drops what was written.
+func (p *pending) Abort() error {
+	return errors.Join(p.f.Close(), os.Remove(p.f.Name()))
+}
+
+func (c copyFiles) Open() (io.ReadCloser, error) { return c.open() }
+
+// A sealedMedia is a sealed file that can be sought in.
+type sealedMedia struct {
+	*io.SectionReader
+	f *os.File
+}
+
+func (m *sealedMedia) Close() error { return m.f.Close() }
+
+func (c copyFiles) open() (*sealedMedia, error) {
+	f, err := os.Open(c.path)
+	if err != nil {
+		return nil, fmt.Errorf("casework: open the copy: %w", err)
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("casework: %w", err), f.Close())
+	}
+	r, err := seal.OpenAt(f, info.Size(), c.key, c.context)
+	if err != nil {
+		return nil, errors.Join(problem.New(500, "copy.damaged",
+			problem.Text{DA: "Kopien på boksen er beskadiget.", EN: "The copy on the box is damaged."},
+			problem.Text{DA: "Lav sløringen igen; klippet er der stadig.", EN: "Make the veiled copy again; the clip is still there."}).With(err), f.Close())
+	}
+	return &sealedMedia{io.NewSectionReader(r, 0, r.Size()), f}, nil
+}
+
+func (s *Service) saveRecord(ctx context.Context, id incident.CaseID, cp redact.Copy) error {
+	b, err := json.Marshal(cp.Record())
+	if err != nil {
+		return fmt.Errorf("casework: %w", err)
+	}
+	if err := s.o.Store.SetRedaction(ctx, id, b); err != nil {
+		return fmt.Errorf("casework: keep the proof: %w", err)
+	}
+	return nil
+}
+
+// copyRecord returns what is stored of a case's copy without reading the video.
+func (s *Service) copyRecord(ctx context.Context, id incident.CaseID) (redact.Record, error) {
+	var r redact.Record
+	b, err := s.o.Store.Redaction(ctx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return r, problem.New(404, "copy.missing",
+			problem.Text{DA: "Sagen har ingen sløret kopi endnu.", EN: "The case has no veiled copy yet."},
+			problem.Text{DA: "Markér personen og start sløringen.", EN: "Mark the person and start the veiling."})
+	}
+	if err != nil {
+		return r, fmt.Errorf("casework: %w", err)
+	}
+	if err := json.Unmarshal(b, &r); err != nil {
+		return r, fmt.Errorf("casework: the record of the copy: %w", err)
+	}
+	return r, nil
+}
+
+// dropCopy removes the copy and its record for good.
+func (s *Service) dropCopy(ctx context.Context, id incident.CaseID) error {
+	return errors.Join(s.o.Store.DeleteRedaction(ctx, id), durable.Remove(s.copyFiles(id).path))
+}
+
+// CaseClip opens the original of a case for somebody who may see footage.
+func (s *Service) CaseClip(ctx context.Context, a Actor, id incident.CaseID) (Media, error) {
+	if err := s.allow(a, account.ViewFootage); err != nil {
+		return nil, err
+	}
+	c, err := s.load(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.recordView(ctx, a, "clip.view", "", caseAbout(c)); err != nil {
+		return nil, err
+	}
+	m, err := clip.Open(ctx, s.o.Ring, c.Clip.Camera, c.Clip.Span)
+	if err != nil {
+		return nil, err
+	}
+	return nopCloser{m}, nil
+}
+
+// CaseCopy opens the veiled copy of a case.
+func (s *Service) CaseCopy(ctx context.Context, a Actor, id incident.CaseID) (Media, error) {
+	if err := s.allow(a, account.ViewFootage); err != nil {
+		return nil, err
+	}
+	c, err := s.load(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := s.copyRecord(ctx, id); err != nil {
+		return nil, err
+	}
+	if err := s.recordView(ctx, a, "copy.view", "", caseAbout(c)); err != nil {
+		return nil, err
+	}
+	return s.copyFiles(id).open()
+}
+
+// Sheet returns the reveal sheet of a case's copy.
+func (s *Service) Sheet(ctx context.Context, a Actor, id incident.CaseID) (SheetView, error) {
+	if err := s.allow(a, account.ViewFootage); err != nil {
+		return SheetView{}, err
+	}
+	r, err := s.copyRecord(ctx, id)
+	if err != nil {
+		return SheetView{}, err
+	}
+	return sheetView(id, r), nil
+}
+
+// SheetPicture returns one picture of the sheet, a JPEG.
+func (s *Service) SheetPicture(ctx context.Context, a Actor, id incident.CaseID, n int) ([]byte, error) {
+	if err := s.allow(a, account.ViewFootage); err != nil {
+		return nil, err
+	}
+	c, err := s.load(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	r, err := s.copyRecord(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	jpeg, ok := sheetPicture(r, n)
+	if !ok {
+		return nil, problem.New(404, "sheet.picture",
+			problem.Text{DA: "Billedet findes ikke på kontaktarket.", EN: "The picture is not on the reveal sheet."},
+			problem.Text{DA: "Hent siden igen.", EN: "Load the page again."})
+	}
+	if err := s.recordView(ctx, a, "sheet.view", "", caseAbout(c)); err != nil {
+		return nil, err
+	}
+	return jpeg, nil
+}
+
+// Proof returns the proof of a case's copy, JSON.
+func (s *Service) Proof(ctx context.Context, a Actor, id incident.CaseID) ([]byte, error) {
+	if err := s.allow(a, account.ViewCases); err != nil {
+		return nil, err
+	}
+	r, err := s.copyRecord(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return r.Proof, nil
+}

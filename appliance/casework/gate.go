@@ -1,0 +1,231 @@
+package casework
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"veilbox/appliance/account"
+	"veilbox/appliance/incident"
+	"veilbox/appliance/policy"
+	"veilbox/internal/clock"
+	"veilbox/internal/problem"
+	"veilbox/redact"
+)
+
+func missingProblem(missing []policy.Refusal) *problem.Problem {
+	var da, en []string
+	for _, r := range missing {
+		da = append(da, fmt.Sprintf("%s: %s", r.Condition, r.Text.DA))
+		en = append(en, fmt.Sprintf("%s: %s", r.Condition, r.Text.EN))
+	}
+	return problem.New(409, "gate.missing",
+		problem.Text{DA: "Sagen opfylder ikke alle ni vilkår. " + strings.Join(da, " "), EN: "The case does not meet all nine conditions. " + strings.Join(en, " ")},
+		problem.Text{DA: "Udfyld det, der mangler.", EN: "Fill in what is missing."})
+}
+
+// Submit hands a case to the assessor. What only the assessor can meet may
+// still be missing.
+func (s *Service) Submit(ctx context.Context, a Actor, id incident.CaseID, version int) (CaseView, error) {
+	if err := s.allow(a, account.Submit); err != nil {
+		return CaseView{}, err
+	}
+	return s.change(ctx, a, id, version, "case.submit", "", func(c *incident.Case) error {
+		if err := changeable(c); err != nil {
+			return err
+		}
+		p := a.Session.Person
+		c.SubmittedBy = &p
+		if missing := policy.Assess(*c, s.deadlineNow(), s.o.Settings).MissingBefore(); len(missing) > 0 {
+			return missingProblem(missing)
+		}
+		c.State = incident.Submitted
+		return nil
+	})
+}
+
+// Assess records an assessor's decision. An approval that meets all nine
+// conditions releases the copy: it is signed with the assessor's own key, which
+// only the password opens, sealed to the circle and queued.
+func (s *Service) Assess(ctx context.Context, a Actor, id incident.CaseID, v Verdict) (CaseView, error) {
+	if err := s.allow(a, account.Assess); err != nil {
+		return CaseView{}, err
+	}
+	if err := errors.Join(checkWords("reasons", v.Reasons, maxWords), checkWords("guideline", v.Guideline, maxWords)); err != nil {
+		return CaseView{}, err
+	}
+	if strings.TrimSpace(v.Reasons) == "" {
+		return CaseView{}, badInput("assess.reasons", "Skriv begrundelsen for din afgørelse; den skal kunne dokumenteres.", "Write the reasons for your decision; they must be on record.")
+	}
+	if v.Decision != incident.Approve && v.Decision != incident.Refuse {
+		return CaseView{}, badInput("assess.decision", "Vælg godkend eller afvis.", "Choose approve or refuse.")
+	}
+	signer, err := s.o.Accounts.UnlockSigner(ctx, a.Session.Person.ID, v.Password)
+	if err != nil {
+		return CaseView{}, err
+	}
+	assessment := incident.Assessment{
+		Assessor: a.Session.Person, At: s.o.Clock.Now().UTC(), Decision: v.Decision, Reasons: v.Reasons,
+		SawSheet: v.Sheet, Copy: v.Copy, Guideline: v.Guideline,
+	}
+	decided := func(c *incident.Case) error {
+		if c.State != incident.Submitted {
+			return wrongState("Sagen venter ikke på en vurdering.", "The case does not wait for an assessment.")
+		}
+		if c.Copy == nil || c.Copy.Hash != v.Copy || c.Copy.Sheet != v.Sheet {
+			return wrongState("Kopien er lavet om, siden du så den.", "The copy has been made anew since you saw it.")
+		}
+		c.Assessments = append(c.Assessments, assessment)
+		return nil
+	}
+	if v.Decision == incident.Refuse {
+		return s.change(ctx, a, id, v.Version, "case.refuse", v.Reasons, func(c *incident.Case) error {
+			if err := decided(c); err != nil {
+				return err
+			}
+			c.State = incident.Refused
+			return nil
+		})
+	}
+	var rel policy.Release
+	view, err := s.change(ctx, a, id, v.Version, "case.approve", v.Reasons, func(c *incident.Case) error {
+		if err := decided(c); err != nil {
+			return err
+		}
+		verdict := policy.Assess(*c, s.deadlineNow(), s.o.Settings)
+		var ok bool
+		if rel, ok = verdict.Release(); !ok {
+			return missingProblem(verdict.Missing())
+		}
+		c.State = incident.Released
+		c.Disclosure = &incident.Disclosure{
+			ID: incident.DisclosureID(rand.Text()), Released: rel.At(), NotAfter: rel.NotAfter(), ReportDue: rel.ReportDue(),
+		}
+		return nil
+	})
+	if err != nil {
+		return CaseView{}, err
+	}
+	if err := s.disclose(ctx, view.Case, rel, signer); err != nil {
+		return CaseView{}, errors.Join(err, s.unrelease(ctx, id, err))
+	}
+	return s.Case(ctx, a, id)
+}
+
+func (s *Service) disclose(ctx context.Context, c incident.Case, rel policy.Release, signer []byte) error {
+	r, err := s.copyRecord(ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	cp, err := redact.Reopen(r, s.copyFiles(c.ID))
+	if err != nil {
+		return err
+	}
+	text := AlertText{What: c.What, Offence: c.Evidence.Offence, ValueDKK: c.Evidence.ValueDKK, When: c.HappenedAt}
+	if err := s.o.Uplink.Disclose(ctx, c.Disclosure.ID, rel, cp, text, signer); err != nil {
+		return fmt.Errorf("casework: the copy was not queued: %w", err)
+	}
+	return nil
+}
+
+// unrelease takes back a release that was never queued: the case is with the
+// assessor again, and the approval does not stand.
+func (s *Service) unrelease(ctx context.Context, id incident.CaseID, why error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, err := s.load(ctx, id)
+	if err != nil {
+		return err
+	}
+	if c.State != incident.Released {
+		return nil
+	}
+	if err := s.recordAs(ctx, clockWho, "", "case.release.undone", problem.Of(why).Cause.EN, caseAbout(c)); err != nil {
+		return err
+	}
+	c.State, c.Disclosure = incident.Submitted, nil
+	c.Assessments = c.Assessments[:len(c.Assessments)-1]
+	_, err = s.save(ctx, c)
+	return err
+}
+
+// Report documents the report to the police (V4), after the release if need be.
+func (s *Service) Report(ctx context.Context, a Actor, id incident.CaseID, r PoliceReport) (CaseView, error) {
+	if err := s.allow(a, account.Tag); err != nil {
+		return CaseView{}, err
+	}
+	if err := checkWords("number", r.Number, maxName); err != nil {
+		return CaseView{}, err
+	}
+	now := s.o.Clock.Now()
+	if strings.TrimSpace(r.Number) == "" || r.At.After(now.Add(time.Minute)) {
+		return CaseView{}, badInput("report.number", "Skriv kvitteringens nummer og tidspunktet for anmeldelsen.", "Write the receipt's number and the time of the report.")
+	}
+	return s.change(ctx, a, id, r.Version, "case.report", "", func(c *incident.Case) error {
+		if c.Evidence.Report != nil {
+			return wrongState("Anmeldelsen er allerede dokumenteret.", "The report is documented already.")
+		}
+		if c.Disclosure != nil {
+			if c.Disclosure.Ended != nil {
+				return wrongState("Videregivelsen er ophørt.", "The disclosure has ended.")
+			}
+			if !r.At.Before(clock.EndOfDay(c.Disclosure.Released)) || !s.deadlineNow().Before(c.Disclosure.ReportDue) {
+				return wrongState("Fristen for at anmelde er overskredet: det skulle være sket samme døgn.", "The report is too late: it was due the same day.")
+			}
+		}
+		c.Evidence.Report = &incident.Report{Number: r.Number, At: r.At.UTC()}
+		return nil
+	}, func(c incident.Case) error {
+		if c.Disclosure == nil {
+			return nil
+		}
+		if err := s.o.Uplink.Reported(ctx, c.Disclosure.ID, a.Session.Person, r.Number, r.At.UTC()); err != nil {
+			return fmt.Errorf("casework: tell the extranet of the report: %w", err)
+		}
+		return nil
+	})
+}
+
+// Withdraw ends a disclosure before time.
+func (s *Service) Withdraw(ctx context.Context, a Actor, id incident.CaseID, reason string) (CaseView, error) {
+	if err := s.allow(a, account.Withdraw); err != nil {
+		return CaseView{}, err
+	}
+	if err := checkWords("reason", reason, maxWords); err != nil {
+		return CaseView{}, err
+	}
+	if strings.TrimSpace(reason) == "" {
+		return CaseView{}, badInput("withdraw.reason", "Skriv, hvorfor klippet trækkes tilbage; modtagerne får det at se.", "Write why the clip is withdrawn; the recipients will see it.")
+	}
+	v, err := s.change(ctx, a, id, 0, "disclosure.withdraw", reason, func(c *incident.Case) error {
+		if c.State != incident.Released && c.State != incident.Disclosed {
+			return wrongState("Sagen er ikke videregivet.", "The case is not disclosed.")
+		}
+		s.end(c, incident.Withdrawn, reason, a.Session.Person.Name)
+		return nil
+	}, func(c incident.Case) error {
+		// Queued before the case is saved: after a stop in between, the
+		// withdrawal goes out and can be asked for again.
+		if err := s.o.Uplink.Withdraw(ctx, c.Disclosure.ID, a.Session.Person, reason); err != nil {
+			return fmt.Errorf("casework: queue the withdrawal: %w", err)
+		}
+		return nil
+	})
+	if err != nil {
+		return v, err
+	}
+	if err := s.dropCopy(ctx, id); err != nil {
+		return v, fmt.Errorf("casework: the disclosure is withdrawn, but the box's own copy could not be deleted and will be tried again: %w", err)
+	}
+	return v, nil
+}
+
+// end marks a disclosure as ended.
+func (s *Service) end(c *incident.Case, state incident.State, reason, by string) {
+	now := s.o.Clock.Now().UTC()
+	c.State = state
+	c.Disclosure.Ended, c.Disclosure.EndReason, c.Disclosure.EndedBy = &now, reason, by
+}

@@ -1,0 +1,112 @@
+package casework
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"veilbox/appliance/incident"
+	"veilbox/redact"
+)
+
+// seenFor is how long one look at one thing by one person counts as the same
+// look: a browser asks for a video in many ranges.
+const seenFor = 10 * time.Minute
+
+// seen remembers which looks are on record, so that each is recorded once and
+// before its first byte.
+type seen struct {
+	mu sync.Mutex
+	m  map[string]time.Time
+}
+
+// recordView records a look at footage, once per person and thing.
+func (s *Service) recordView(ctx context.Context, a Actor, act, why string, about map[string]string) error {
+	key := strings.Join([]string{act, string(a.Session.Person.ID), a.From, about["case"], about["camera"], about["from"], about["to"], about["copy"]}, "\x00")
+	now := s.o.Clock.Now()
+	s.seen.mu.Lock()
+	defer s.seen.mu.Unlock()
+	if at, ok := s.seen.m[key]; ok && now.Sub(at) < seenFor && !now.Before(at) {
+		return nil
+	}
+	if err := s.record(ctx, a, act, why, about); err != nil {
+		return err
+	}
+	for k, at := range s.seen.m {
+		if now.Sub(at) >= seenFor {
+			delete(s.seen.m, k)
+		}
+	}
+	s.seen.m[key] = now
+	return nil
+}
+
+type seekSizer interface {
+	io.ReadSeeker
+	Size() int64
+}
+
+type nopCloser struct{ seekSizer }
+
+func (nopCloser) Close() error { return nil }
+
+func sheetView(id incident.CaseID, r redact.Record) SheetView {
+	v := SheetView{Hash: r.SheetHash(), Pictures: []SheetPicture{}, Unsure: []ClipSpan{}, Shown: r.Shown(), Duration: r.Duration()}
+	for i, p := range r.Sheet {
+		v.Pictures = append(v.Pictures, SheetPicture{At: p.At, Rect: p.Rect, URL: fmt.Sprintf("/api/v1/cases/%s/sheet/%s.jpg", id, strconv.Itoa(i))})
+	}
+	for _, u := range r.Unsure {
+		v.Unsure = append(v.Unsure, ClipSpan{From: u.From, To: u.To})
+	}
+	return v
+}
+
+func sheetPicture(r redact.Record, n int) ([]byte, bool) {
+	if n < 0 || n >= len(r.Sheet) {
+		return nil, false
+	}
+	return bytes.Clone(r.Sheet[n].JPEG), true
+}
+
+// A viewing is one open look at an alert's copy.
+type viewing struct {
+	person incident.PersonID
+	open   func() (Media, error)
+	until  time.Time
+}
+
+// viewings are the looks at alerts that are open on this box.
+type viewings struct {
+	mu sync.Mutex
+	m  map[string]viewing
+}
+
+const maxViewings = 64
+
+// add keeps v and forgets those that have run out.
+func (vs *viewings) add(id string, v viewing, now time.Time) error {
+	vs.mu.Lock()
+	defer vs.mu.Unlock()
+	for k, old := range vs.m {
+		if now.After(old.until) {
+			delete(vs.m, k)
+		}
+	}
+	if len(vs.m) >= maxViewings {
+		return fmt.Errorf("casework: %d viewings are open on this box: close some pages", len(vs.m))
+	}
+	vs.m[id] = v
+	return nil
+}
+
+func (vs *viewings) get(id string, person incident.PersonID, now time.Time) (viewing, bool) {
+	vs.mu.Lock()
+	defer vs.mu.Unlock()
+	v, ok := vs.m[id]
+	return v, ok && v.person == person && now.Before(v.until)
+}

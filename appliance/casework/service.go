@@ -1,0 +1,264 @@
+// Package casework is what people do on a box: look at a camera, mark an
+// incident, mark the subject, have the copy veiled, ask, assess, release,
+// withdraw, view what others share. It ties the ring, the redaction, the gate,
+// the store and the audit log together.
+//
+// Each act checks the person's permission, and is in the audit log before it
+// takes effect or before a byte of footage is handed out. Errors a person can
+// act on are *problem.Problem in Danish and English.
+//
+// Released copies leave through the Uplink interface, which takes a
+// policy.Release and a redact.Copy, and nothing less.
+package casework
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"veilbox/appliance/account"
+	"veilbox/appliance/audit"
+	"veilbox/appliance/incident"
+	"veilbox/appliance/policy"
+	"veilbox/appliance/store"
+	"veilbox/capture"
+	"veilbox/capture/camera"
+	"veilbox/capture/footage"
+	"veilbox/capture/ring"
+	"veilbox/internal/clock"
+	"veilbox/internal/keys"
+	"veilbox/internal/problem"
+	"veilbox/redact"
+)
+
+// A Recorder records cameras; *capture.Supervisor is one.
+type Recorder interface {
+	Add(footage.CameraID, camera.Source) error
+	Remove(footage.CameraID) error
+	Health() []capture.Health
+	LastKeyframe(footage.CameraID) (footage.Format, footage.AccessUnit, bool)
+}
+
+// A Redactor veils; *redact.Worker is one.
+type Redactor interface {
+	Produce(ctx context.Context, job redact.Job, clip io.Reader, to redact.Storage, progress func(redact.Progress)) (redact.Copy, error)
+	Still(ctx context.Context, clip io.Reader, at float64, maxWidth int) ([]byte, error)
+	Check(ctx context.Context) (redact.Status, error)
+}
+
+// An AlertText is what recipients read before they view. It is sealed to them.
+type AlertText struct {
+	What     string
+	Offence  incident.Offence
+	ValueDKK *int
+	When     time.Time
+}
+
+// An Uplink is the way to the extranet. Everything that is sent is queued so
+// that it survives a restart; an absent extranet delays and loses nothing.
+type Uplink interface {
+	Enrolment(ctx context.Context) (Enrolment, error)
+	Enrol(ctx context.Context, code string) (Enrolment, error)
+	Members(ctx context.Context) ([]Member, error)
+	// RegisterAssessor asks the operator to register the public half of a
+	// signing key, and shows with the private half that the person has it.
+	RegisterAssessor(ctx context.Context, p incident.Person, key ed25519.PrivateKey) error
+	// AssessorConfirmed reports whether the operator has registered a key.
+	AssessorConfirmed(ctx context.Context, id incident.PersonID, key ed25519.PublicKey) (bool, error)
+	// Disclose seals the copy to the release's circle and queues it under id.
+	// The signer is the assessor's own key: the approval is a signature.
+	Disclose(ctx context.Context, id incident.DisclosureID, rel policy.Release, cp redact.Copy, text AlertText, signer ed25519.PrivateKey) error
+	Withdraw(ctx context.Context, id incident.DisclosureID, by incident.Person, reason string) error
+	Reported(ctx context.Context, id incident.DisclosureID, by incident.Person, number string, at time.Time) error
+	// Sending says how far a disclosure is; ok is false where id is not queued.
+	Sending(ctx context.Context, id incident.DisclosureID) (s Sending, ok bool, err error)
+	Alerts(ctx context.Context) ([]Alert, error)
+	// View opens a copy that was shared with this box, until the time returned.
+	// The extranet has logged the viewing when it returns. Each call of open
+	// gives a reader of its own, and fails once the disclosure has ended.
+	View(ctx context.Context, id incident.DisclosureID, p incident.Person, purpose string) (open func() (Media, error), until time.Time, err error)
+}
+
+// Options are what a Service works with; all are needed.
+type Options struct {
+	Dir      string // sealed copies are kept below it
+	Key      keys.Key
+	Clock    clock.Clock
+	Log      *slog.Logger
+	Store    *store.Store
+	Accounts *account.Accounts
+	Audit    *audit.Log
+	Ring     *ring.Ring
+	Recorder Recorder
+	Redactor Redactor
+	Uplink   Uplink
+	Settings policy.Settings
+	// Probe looks at a camera without adding it.
+	Probe func(context.Context, camera.Source) (camera.Description, error)
+	// MaxClip is the longest clip of a case.
+	MaxClip time.Duration
+	// Checks adds the daemon's own lines to the health page.
+	Checks func(context.Context) []Check
+}
+
+// An Actor is who acts: a person's session, and from where.
+type Actor struct {
+	Session account.Session
+	From    string // remote address
+}
+
+// A Service does the acts. It is safe for concurrent use.
+type Service struct {
+	o    Options
+	copyKey keys.Key
+
+	// mu orders the acts that change cases.
+	mu sync.Mutex
+
+	jobs     jobs
+	viewings viewings
+	seen     seen
+	high     highWater
+}
+
+// New returns a Service and starts again the redactions that a stop cut off.
+// Run must be called for them and for the clocks to move.
+func New(ctx context.Context, o Options) (*Service, error) {
+	if err := os.MkdirAll(filepath.Join(o.Dir, "copies"), 0o700); err != nil {
+		return nil, fmt.Errorf("casework: %w: give the box a folder that it can write", err)
+	}
+	s := &Service{o: o, copyKey: o.Key.Derive("veilbox copies v1")}
+	s.jobs.init()
+	s.viewings.m = map[string]viewing{}
+	s.seen.m = map[string]time.Time{}
+	if err := s.high.load(ctx, o.Store); err != nil {
+		return nil, err
+	}
+	if err := s.resume(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Run works until ctx ends: redactions one after the other, and the clocks that
+// end disclosures.
+func (s *Service) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	wg.Go(func() { s.runJobs(ctx) })
+	wg.Go(func() { s.runClocks(ctx) })
+	wg.Wait()
+	return nil
+}
+
+var (
+	errMayNot = problem.New(403, "person.permission",
+		problem.Text{DA: "Din rolle giver ikke adgang til det her.", EN: "Your role does not allow this."},
+		problem.Text{DA: "Bed butikschefen om en autorisation, hvis dit arbejde kræver det.", EN: "Ask the shop manager for an authorisation if your work needs it."})
+	errNoCase = problem.New(404, "case.missing",
+		problem.Text{DA: "Sagen findes ikke på denne boks.", EN: "This case is not on this box."},
+		problem.Text{DA: "Gå til forsiden og vælg sagen der.", EN: "Go to the start page and choose the case there."})
+	errConflict = problem.New(409, "case.conflict",
+		problem.Text{DA: "En anden har ændret sagen, siden du åbnede den.", EN: "Somebody else has changed the case since you opened it."},
+		problem.Text{DA: "Hent sagen igen og gem dine svar én gang til; det du har skrevet, står stadig på siden.", EN: "Load the case again and save your answers once more; what you wrote is still on the page."})
+)
+
+func badInput(code, da, en string) *problem.Problem {
+	return problem.New(400, code, problem.Text{DA: da, EN: en},
+		problem.Text{DA: "Ret feltet og prøv igen.", EN: "Correct the field and try again."})
+}
+
+func wrongState(da, en string) *problem.Problem {
+	return problem.New(409, "case.state", problem.Text{DA: da, EN: en},
+		problem.Text{DA: "Hent sagen igen for at se, hvor den står.", EN: "Load the case again to see where it stands."})
+}
+
+// allow returns an error unless the actor's roles and authorisation allow p.
+func (s *Service) allow(a Actor, p account.Permission) error {
+	if err := a.Session.Allow(p, s.o.Clock.Now()); err != nil {
+		return err
+	}
+	return nil
+}
+
+// record writes an act to the audit log. Where that fails the act must not
+// happen: an act that is not on record is not allowed.
+func (s *Service) record(ctx context.Context, a Actor, act, why string, about map[string]string) error {
+	role := ""
+	if len(a.Session.Roles) > 0 {
+		role = string(a.Session.Roles[0])
+	}
+	p := a.Session.Person
+	return s.recordAs(ctx, audit.Who{ID: string(p.ID), Name: p.Name, Role: role}, a.From, act, why, about)
+}
+
+// clockWho is who acts where no person does.
+var clockWho = audit.Who{ID: "clock", Name: "clock", Role: "system"}
+
+func (s *Service) recordAs(ctx context.Context, who audit.Who, from, act, why string, about map[string]string) error {
+	_, err := s.o.Audit.Append(ctx, audit.Entry{Act: act, Who: who, From: from, About: about, Why: why})
+	if err != nil {
+		return fmt.Errorf("casework: the act %s is refused because it could not be recorded: %w", act, err)
+	}
+	return nil
+}
+
+func viewOf(err error) *ProblemView {
+	if err == nil {
+		return nil
+	}
+	p := problem.Of(err)
+	return &ProblemView{Code: p.Code, Cause: p.Cause, Remedy: p.Remedy}
+}
+
+// A highWater keeps the latest time ever acted at, so that a clock stepped back
+// cannot lengthen a deadline.
+type highWater struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+const highWaterSetting = "clock.high"
+
+func (h *highWater) load(ctx context.Context, st *store.Store) error {
+	b, err := st.Setting(ctx, highWaterSetting)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("casework: %w", err)
+	}
+	return h.at.UnmarshalText(b)
+}
+
+// deadlineNow is the time that deadlines are held against.
+func (s *Service) deadlineNow() time.Time {
+	s.high.mu.Lock()
+	defer s.high.mu.Unlock()
+	if now := s.o.Clock.Now().UTC(); now.After(s.high.at) {
+		return now
+	}
+	return s.high.at
+}
+
+// keepHighWater stores the time reached.
+func (s *Service) keepHighWater(ctx context.Context) error {
+	now := s.deadlineNow()
+	b, err := now.MarshalText()
+	if err != nil {
+		return fmt.Errorf("casework: %w", err)
+	}
+	if err := s.o.Store.SetSetting(ctx, highWaterSetting, b); err != nil {
+		return fmt.Errorf("casework: %w", err)
+	}
+	s.high.mu.Lock()
+	s.high.at = now
+	s.high.mu.Unlock()
+	return nil
+}

@@ -1,0 +1,228 @@
+package casework
+
+import (
+	"io"
+	"time"
+
+	"veilbox/appliance/incident"
+	"veilbox/appliance/policy"
+	"veilbox/capture/footage"
+	"veilbox/internal/problem"
+	"veilbox/redact/subject"
+)
+
+// Media is a video that a browser can seek in. It is closed by who asked for it.
+type Media interface {
+	io.ReadSeekCloser
+	Size() int64
+}
+
+// A NewCamera is what is asked to add a camera.
+type NewCamera struct {
+	ID       string `json:"id"`
+	Name     string `json:"name"`
+	URL      string `json:"url"`               // rtsp://host[:port]/path, main stream
+	SubURL   string `json:"sub_url,omitempty"` // sub stream, optional
+	Username string `json:"username,omitempty"`
+	Password string `json:"password,omitempty"`
+}
+
+// A CameraDescription is what a probe found.
+type CameraDescription struct {
+	Codec    string         `json:"codec"`
+	Width    int            `json:"width"`
+	Height   int            `json:"height"`
+	FPS      float64        `json:"fps"`
+	Server   string         `json:"server,omitempty"`
+	Warnings []problem.Text `json:"warnings,omitempty"`
+}
+
+// A CameraView is a camera as the page shows it; never its password.
+type CameraView struct {
+	ID      footage.CameraID `json:"id"`
+	Name    string           `json:"name"`
+	URL     string           `json:"url"` // without user and password
+	State   string           `json:"state"`
+	Since   time.Time        `json:"since"`
+	Problem *ProblemView     `json:"problem,omitempty"`
+	Codec   string           `json:"codec,omitempty"`
+	Width   int              `json:"width,omitempty"`
+	Height  int              `json:"height,omitempty"`
+	Live    bool             `json:"live"` // the stream can be passed to a browser as it is
+}
+
+// A ProblemView is a problem inside an answer that is itself no error.
+type ProblemView struct {
+	Code   string       `json:"code"`
+	Cause  problem.Text `json:"cause"`
+	Remedy problem.Text `json:"remedy"`
+}
+
+// A TimeSpan is a span in wall time.
+type TimeSpan struct {
+	From time.Time `json:"from"`
+	To   time.Time `json:"to"`
+}
+
+// A Timeline is what is recorded of a camera, with gaps between the spans.
+type Timeline struct {
+	Camera   footage.CameraID `json:"camera"`
+	Recorded []TimeSpan       `json:"recorded"`
+	Cases    []TimelineCase   `json:"cases"`
+}
+
+// A TimelineCase marks a case on a time line.
+type TimelineCase struct {
+	ID   incident.CaseID `json:"id"`
+	Span TimeSpan        `json:"span"`
+}
+
+// A NewCase is what staff say when they mark an incident.
+type NewCase struct {
+	Camera     footage.CameraID `json:"camera"`
+	From       time.Time        `json:"from"`
+	To         time.Time        `json:"to"`
+	What       string           `json:"what"`
+	ValueDKK   *int             `json:"value_dkk,omitempty"`
+	HappenedAt time.Time        `json:"happened_at"`
+	Offence    incident.Offence `json:"offence"`
+	Attempt    bool             `json:"attempt"`
+}
+
+// A Change replaces the answers of the form. Version is the one the answers
+// were read at; another one in store is a conflict and nothing is lost.
+type Change struct {
+	Version    int               `json:"version"`
+	What       string            `json:"what"`
+	HappenedAt time.Time         `json:"happened_at"`
+	Evidence   incident.Evidence `json:"evidence"`
+}
+
+// A SubjectChange says where the subject is and starts the redaction.
+type SubjectChange struct {
+	Version int             `json:"version"`
+	Subject subject.Subject `json:"subject"`
+}
+
+// A Verdict is an assessor's decision with the password that signs it.
+type Verdict struct {
+	Version   int               `json:"version"`
+	Decision  incident.Decision `json:"decision"`
+	Reasons   string            `json:"reasons"`
+	Copy      footage.CopyHash  `json:"copy"`  // what was played
+	Sheet     footage.SheetHash `json:"sheet"` // what was looked at
+	Guideline string            `json:"guideline,omitempty"`
+	Password  string            `json:"password"`
+}
+
+// A PoliceReport documents the report (V4).
+type PoliceReport struct {
+	Version int       `json:"version"`
+	Number  string    `json:"number"`
+	At      time.Time `json:"at"`
+}
+
+// Progress is how far a redaction is.
+type Progress struct {
+	Running bool         `json:"running"`
+	Stage   string       `json:"stage"` // "queued", "track", "veil", "proof", "done", "failed"
+	Done    int          `json:"done"`  // frames
+	Total   int          `json:"total"` // frames; 0: not yet known
+	Problem *ProblemView `json:"problem,omitempty"`
+}
+
+// Sending is how far a disclosure is on its way to the extranet.
+type Sending struct {
+	State   string       `json:"state"` // "queued", "sending", "waiting", "delivered", "refused"
+	Sent    int64        `json:"sent"`  // bytes
+	Size    int64        `json:"size"`  // bytes
+	Problem *ProblemView `json:"problem,omitempty"`
+}
+
+// A CaseView is a case with what can be said about it now.
+type CaseView struct {
+	incident.Case
+	ClipFrom time.Time        `json:"clip_from"` // wall time of the clip
+	ClipTo   time.Time        `json:"clip_to"`
+	Findings []policy.Finding `json:"findings"` // V1 to V9
+	Missing  []policy.Refusal `json:"missing"`  // nothing missing: ready
+	Progress *Progress        `json:"progress,omitempty"`
+	Sending  *Sending         `json:"sending,omitempty"`
+	May      []string         `json:"may"` // acts this person may do now: "change","redact","submit","assess","withdraw","report"
+}
+
+// A SheetView is the reveal sheet: everything that anyone will see unveiled.
+type SheetView struct {
+	Hash     footage.SheetHash `json:"hash"`
+	Pictures []SheetPicture    `json:"pictures"`
+	Unsure   []ClipSpan        `json:"unsure"` // where the subject is veiled because the track was not sure
+	Shown    float64           `json:"shown"`  // seconds in which the subject is shown
+	Duration float64           `json:"duration"`
+}
+
+// A SheetPicture is one picture of the sheet; its bytes have an own address.
+type SheetPicture struct {
+	At   float64      `json:"at"` // seconds from the clip's start
+	Rect subject.Rect `json:"rect"`
+	URL  string       `json:"url"`
+}
+
+// A ClipSpan is a part of a clip in seconds from its start.
+type ClipSpan struct {
+	From float64 `json:"from"`
+	To   float64 `json:"to"`
+}
+
+// A Member is a connected retailer (S1).
+type Member struct {
+	ID      incident.MemberID `json:"id"`
+	Name    string            `json:"name"`
+	Town    string            `json:"town"`
+	Region  string            `json:"region"`
+	Country string            `json:"country"`
+	Trade   string            `json:"trade"`
+	Chain   string            `json:"chain,omitempty"`
+	Boxes   int               `json:"boxes"`
+	Own     bool              `json:"own"`
+}
+
+// An Alert is a disclosure that another member made to this one.
+type Alert struct {
+	ID       incident.DisclosureID `json:"id"`
+	Sender   string                `json:"sender"` // member's name
+	What     string                `json:"what"`
+	Offence  incident.Offence      `json:"offence"`
+	ValueDKK *int                  `json:"value_dkk,omitempty"`
+	When     time.Time             `json:"when"`
+	Made     time.Time             `json:"made"`
+	NotAfter time.Time             `json:"not_after"`
+	Ended    *time.Time            `json:"ended,omitempty"`
+	Why      string                `json:"why,omitempty"` // why it ended
+	Seen     bool                  `json:"seen"`          // somebody here has viewed it
+}
+
+// A Viewing is one logged look at an alert's copy.
+type Viewing struct {
+	ID    string    `json:"id"`
+	URL   string    `json:"url"`
+	Until time.Time `json:"until"`
+}
+
+// An Enrolment says whether this box belongs to an extranet.
+type Enrolment struct {
+	Enrolled bool              `json:"enrolled"`
+	Member   incident.MemberID `json:"member,omitempty"`
+	Name     string            `json:"name,omitempty"`
+	Box      string            `json:"box,omitempty"`
+	URL      string            `json:"url,omitempty"`
+	Until    *time.Time        `json:"until,omitempty"` // certificate
+	Problem  *ProblemView      `json:"problem,omitempty"`
+}
+
+// A Check is one line of the health page.
+type Check struct {
+	Name    string       `json:"name"` // "clock","disk","ffmpeg","sandbox","extranet","camera:<id>","ring","expiry"
+	OK      bool         `json:"ok"`
+	Text    problem.Text `json:"text"`
+	Problem *ProblemView `json:"problem,omitempty"`
+}

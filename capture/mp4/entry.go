@@ -51,7 +51,7 @@ func sampleEntry(f footage.Format) (*mp4.VisualSampleEntryBox, error) {
 
 // avcConfig fills an AVCDecoderConfigurationRecord, ISO/IEC 14496-15 §5.3.3.1.
 func avcConfig(params [][]byte) (*mp4.AvcCBox, error) {
-	c := &mp4.AvcCBox{DecConfRec: avc.DecConfRec{ChromaFormat: 1}}
+	c := &mp4.AvcCBox{DecConfRec: avc.DecConfRec{ChromaFormat: 1, NoTrailingInfo: true}}
 	for _, p := range params {
 		switch p[0] & 0x1f {
 		case 7:
@@ -82,6 +82,7 @@ func avcConfig(params [][]byte) (*mp4.AvcCBox, error) {
 		if r.short || chroma > 3 || luma > 6 || chromaDepth > 6 {
 			return nil, fmt.Errorf("mp4: the SPS does not read (H.264 §7.3.2.1.1): %w", ErrInput)
 		}
+		c.NoTrailingInfo = false
 		c.ChromaFormat = byte(chroma)
 		c.BitDepthLumaMinus1, c.BitDepthChromaMinus1 = byte(luma), byte(chromaDepth) // the library writes them as "minus 8"
 	}

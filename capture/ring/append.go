@@ -77,7 +77,7 @@ func (r *Ring) Append(ctx context.Context, p *footage.Part) error {
 	if p.Start < c.end {
 		return fmt.Errorf("ring: camera %s: %w: it starts %v before that", p.Camera, ErrOrder, (c.end - p.Start).Duration())
 	}
-	if p.Continues && (!c.chain || p.Start-c.end > Join || !p.Format.Equal(c.format)) {
+	if p.Continues && (!c.chain || !p.Format.Equal(c.format)) {
 		return fmt.Errorf("ring: camera %s: %w", p.Camera, ErrChain)
 	}
 	if err := r.append(ctx, c, p); err != nil {

@@ -207,8 +207,12 @@ func (r *Ring) Parts(ctx context.Context, cam footage.CameraID, span footage.Spa
 			if len(out) == 0 {
 				continue
 			}
+			// Within a segment the numbers tell; a GOP that had to go to a second
+			// file has no seam in time.
 			last := &out[len(out)-1]
-			if p.Start-last.End > Join || !p.Format.Equal(last.Format) {
+			next := last.path == p.path && last.place.number+1 == p.place.number
+			seamless := last.path != p.path && p.place.number == 0 && p.Start-last.End <= Join
+			if !next && !seamless || !p.Format.Equal(last.Format) {
 				continue
 			}
 		}

@@ -17,7 +17,7 @@ type blobs struct {
 type blob struct {
 	box  box     // around it
 	mass float64 // its pixels as a share of the box's
-	rim  float64 // those on the outer rim of the margin as a share of them
+	rim  float64 // those on the outer rim of the margin as a share of the box's width
 }
 
 const solid = 110 // of 255: foreground from here on
@@ -65,7 +65,7 @@ func (f *blobs) find(s *seen, b box) blob {
 	return blob{
 		box:  box{float64(l+r) / 2, float64(t+d) / 2, float64(r - l), float64(d - t)},
 		mass: float64(n) / (b.w * b.h),
-		rim:  float64(rim) / float64(n),
+		rim:  float64(rim) / b.w,
 	}
 }
 

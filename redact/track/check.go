@@ -6,6 +6,8 @@ import "math"
 const (
 	aloneTime   = 0.4 // seconds alone after a crowd
 	uncheckTime = 3.0 // seconds without having been alone
+	checkDrop   = 1.5 // seconds that a walk against time may be unsure
+	maxTries    = 4
 )
 
 // A check follows a track against time. What has been followed from frame is
@@ -20,11 +22,13 @@ type check struct {
 
 	crowd bool    // it has not been alone all the time since
 	alone float64 // seconds
+	tries int     // that said nothing
 }
 
 // step takes the frame that w has reached, and reports whether the track from
-// c.frame to it is wrong.
-func (c *check) step(frame int, w *walker) (bad bool, err error) {
+// c.frame to it is wrong, or could not be shown to be right in several tries.
+// at gives what the track says of a frame.
+func (c *check) step(frame int, w *walker, at func(int) *step) (bad bool, err error) {
 	t := c.e.src.Time
 	if !w.free {
 		c.crowd, c.alone = true, 0
@@ -40,18 +44,45 @@ func (c *check) step(frame int, w *walker) (bad bool, err error) {
 	default:
 		return false, nil
 	}
-	back, err := c.e.startWalk(frame, w.at)
-	if err != nil {
-		return false, err
+	sure, bad, err := c.back(frame, w.at, at)
+	if err != nil || bad {
+		return bad, err
 	}
-	for f := frame - c.dir; f != c.frame-c.dir; f -= c.dir {
-		if _, err := back.next(f, -c.dir); err != nil {
-			return false, err
+	if !sure {
+		c.tries++
+		c.alone = 0
+		return c.tries >= maxTries, nil
+	}
+	c.frame, c.box, c.crowd, c.alone, c.tries = frame, w.at, !w.free, 0, 0
+	return false, nil
+}
+
+// back walks from b in frame back to c.frame. It reports whether it arrived
+// where the track was, or parted from it; neither, if it was lost on the way.
+func (c *check) back(frame int, b box, at func(int) *step) (sure, bad bool, err error) {
+	w, err := c.e.startWalk(frame, b)
+	if err != nil {
+		return false, false, err
+	}
+	w.patience = checkDrop
+	for f := frame - c.dir; f != c.frame; f -= c.dir {
+		s, err := w.next(f, -c.dir)
+		if err != nil {
+			return false, false, err
+		}
+		if w.lost != "" {
+			return false, false, nil
+		}
+		if was := at(f); s.state == Shown && was.state == Shown && w.at.iou(was.box) < 0.05 {
+			return false, true, nil
 		}
 	}
-	if back.lost != "" || back.at.iou(c.box) < 0.25 {
-		return true, nil
+	if _, err := w.next(c.frame, -c.dir); err != nil {
+		return false, false, err
 	}
-	c.frame, c.box, c.crowd, c.alone = frame, w.at, !w.free, 0
-	return false, nil
+	if w.lost != "" || w.low > 0 {
+		return false, false, nil
+	}
+	ok := w.at.iou(c.box) >= 0.25
+	return ok, !ok, nil
 }

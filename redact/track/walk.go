@@ -7,23 +7,25 @@ const (
 	freeMatch   = 0.40 // below: unsure, where the subject stands free of others
 	crowdMatch  = 0.48 // below: unsure, where it does not
 	strongMatch = 0.55 // needed to take a track up again
-	dropTime    = 0.6  // seconds that a track may be unsure and still come back
+	dropTime    = 0.8  // seconds that a track may be unsure and still come back
 	topSpeed    = 1.8  // body heights a second
 )
 
 // A walker follows the subject from one frame to the next.
 type walker struct {
-	e     *engine
-	look  appearance
-	at    box
-	vx    float64 // px a second
-	vy    float64
-	match float64 // smoothed
-	base  float64 // what a usual match is for this subject
-	mass  float64 // usual foreground within the box, as a share of it
-	low   float64 // seconds since the track was sure
-	lost  string  // reason
-	free  bool    // it stood alone in the last frame
+	e        *engine
+	look     appearance
+	at       box
+	vx       float64 // px a second
+	vy       float64
+	match    float64 // smoothed
+	base     float64 // what a usual match is for this subject
+	mass     float64 // usual foreground within the box, as a share of it
+	tall     float64 // usual height of the blob, as a share of the box's
+	low      float64 // seconds since the track was sure
+	patience float64 // how long that may be
+	lost     string  // reason
+	free     bool    // it stood alone in the last frame
 }
 
 // walk follows the subject from a keyframe in direction dir (1 or -1) to frame
@@ -58,7 +60,7 @@ func (e *engine) walk(k key, dir, until int) ([]step, error) {
 		if w.lost != "" {
 			continue
 		}
-		bad, err := c.step(f, w)
+		bad, err := c.step(f, w, at)
 		if err != nil {
 			return nil, err
 		}
@@ -74,14 +76,15 @@ func (e *engine) walk(k key, dir, until int) ([]step, error) {
 }
 
 func (e *engine) startWalk(frame int, b box) (*walker, error) {
-	w := &walker{e: e, at: b}
+	w := &walker{e: e, at: b, patience: dropTime}
 	if err := e.look(frame, b.area(b.w, b.h)); err != nil {
 		return nil, err
 	}
 	w.look.start(&e.seen, b)
 	w.match, _ = w.look.match(&e.seen, b, 1)
 	w.base = w.match
-	w.mass = e.blobs.find(&e.seen, b).mass
+	o := e.blobs.find(&e.seen, b)
+	w.mass, w.tall = o.mass, o.box.h/b.h
 	return w, nil
 }
 
@@ -109,7 +112,8 @@ func (w *walker) next(frame, dir int) (step, error) {
 	stands := w.look.trust > 0.5
 	// Alone, with as much foreground as ever: then it is the same one, however
 	// it moves its legs.
-	w.free = stands && w.low == 0 && o.rim < 0.03 && o.mass > 0.6*w.mass && o.mass < 1.5*w.mass
+	w.free = stands && w.low == 0 && o.rim < 0.12 && o.mass > 0.6*w.mass && o.mass < 1.5*w.mass &&
+		math.Abs(o.box.h/best.h-w.tall) < 0.2
 	need := freeMatch
 	if !w.free {
 		need = math.Max(freeMatch, math.Min(crowdMatch, w.base*0.75))
@@ -123,7 +127,7 @@ func (w *walker) next(frame, dir int) (step, error) {
 		w.at.cx, w.at.cy = guess.cx, guess.cy
 		w.vx *= 0.9
 		w.vy *= 0.9
-		if w.low > dropTime {
+		if w.low > w.patience {
 			w.lost = ReasonLost
 		}
 		return step{state: Unsure, box: best, conf: float32(m * 0.5), reason: ReasonLowMatch}, nil
@@ -132,6 +136,7 @@ func (w *walker) next(frame, dir int) (step, error) {
 	tight := best
 	if w.free {
 		w.mass += math.Min(0.3, dt) * (o.mass - w.mass)
+		w.tall += math.Min(0.3, 2*dt) * (o.box.h/best.h - w.tall)
 		tight, best = snug(best, o.box)
 	}
 	k := math.Min(1, dt*3)

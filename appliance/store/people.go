@@ -141,6 +141,11 @@ func (s *Store) DeleteSessions(ctx context.Context, id incident.PersonID) error 
 	return s.exec(ctx, "DELETE FROM sessions WHERE person = ?", id)
 }
 
+// DeleteOtherSessions ends every session of a person but one.
+func (s *Store) DeleteOtherSessions(ctx context.Context, id incident.PersonID, keep [32]byte) error {
+	return s.exec(ctx, "DELETE FROM sessions WHERE person = ? AND token <> ?", id, keep[:])
+}
+
 // DeleteSessionsBefore ends sessions made before created and returns how many.
 func (s *Store) DeleteSessionsBefore(ctx context.Context, created time.Time) (int64, error) {
 	r, err := s.db.ExecContext(ctx, "DELETE FROM sessions WHERE created < ?", micro(created))

@@ -1,0 +1,80 @@
+package account
+
+import "slices"
+
+// A Role is what a person is to the shop. A person may have several.
+type Role string
+
+const (
+	Staff    Role = "staff"    // marks incidents
+	Manager  Role = "manager"  // authorises people, runs the cameras
+	Assessor Role = "assessor" // the qualified professional (V9)
+	Auditor  Role = "auditor"  // reads the audit log, sees no footage
+	Operator Role = "operator" // looks after the box, sees no footage
+)
+
+// Roles is all roles.
+var Roles = []Role{Staff, Manager, Assessor, Auditor, Operator}
+
+// A Permission is one kind of act.
+type Permission string
+
+const (
+	ViewLive      Permission = "view-live"
+	ViewFootage   Permission = "view-footage"
+	ExportFootage Permission = "export-footage"
+	ViewCases     Permission = "view-cases"
+	ViewShared    Permission = "view-shared" // what other members share with this one
+	Tag           Permission = "tag"         // make and change a case, mark the subject
+	Submit        Permission = "submit"
+	Assess        Permission = "assess"
+	Withdraw      Permission = "withdraw"
+	ManagePeople  Permission = "manage-people"
+	ManageCameras Permission = "manage-cameras"
+	ReadAudit     Permission = "read-audit"
+	ViewHealth    Permission = "view-health"
+)
+
+// Permissions is all permissions.
+var Permissions = []Permission{ViewLive, ViewFootage, ExportFootage, ViewCases, ViewShared, Tag, Submit, Assess, Withdraw, ManagePeople, ManageCameras, ReadAudit, ViewHealth}
+
+// may is who may do what. What is not here may not be done.
+var may = map[Role][]Permission{
+	Staff:    {ViewLive, ViewFootage, ViewCases, ViewShared, Tag, Submit, ViewHealth},
+	Manager:  {ViewLive, ViewFootage, ExportFootage, ViewCases, ViewShared, Tag, Submit, Withdraw, ManagePeople, ManageCameras, ReadAudit, ViewHealth},
+	Assessor: {ViewFootage, ViewCases, ViewShared, Assess, Withdraw, ViewHealth},
+	Auditor:  {ReadAudit, ViewHealth},
+	Operator: {ManageCameras, ViewHealth},
+}
+
+// Can reports whether role has permission p.
+func Can(role Role, p Permission) bool { return slices.Contains(may[role], p) }
+
+// NeedsAuthorisation reports whether p shows footage or a person on it, so that
+// it asks for a formal authorisation beside the role (V7).
+func NeedsAuthorisation(p Permission) bool {
+	switch p {
+	case ManagePeople, ManageCameras, ReadAudit, ViewHealth:
+		return false
+	}
+	return true
+}
+
+func known(roles []Role) bool {
+	for i, r := range roles {
+		if !slices.Contains(Roles, r) || slices.Contains(roles[:i], r) {
+			return false
+		}
+	}
+	return len(roles) > 0
+}
+
+// A role that must see no footage stays apart from those that see it.
+func compatible(roles []Role) bool {
+	for _, apart := range []Role{Auditor} {
+		if slices.Contains(roles, apart) && (slices.Contains(roles, Staff) || slices.Contains(roles, Assessor)) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,230 @@
+package codec
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"veilbox/capture/footage"
+)
+
+// A Stream is the frames of a clip, one after the other.
+type Stream struct {
+	Size int // bytes of a frame
+
+	ctx   context.Context
+	cmd   *exec.Cmd
+	out   *os.File
+	times *bufio.Scanner // nil where times were not asked for
+	files []*os.File
+	clean func()
+	said  tail
+	first footage.Ticks
+	last  footage.Ticks
+	n     int
+	ended bool
+}
+
+// Small decodes in to luma planes of w by h, with their times.
+func (t Tools) Small(ctx context.Context, in *os.File, w, h int) (*Stream, error) {
+	// The times come by a second output of the same frames: text with one line
+	// of numbers a frame, in the time base asked for.
+	graph := fmt.Sprintf("[0:v:0]scale=%d:%d:flags=area,format=gray,split[a][b]", w, h)
+	s := &Stream{Size: w * h}
+	return s.start(ctx, t, in, true, []string{"-filter_complex", graph,
+		"-map", "[a]", "-fps_mode", "passthrough", "-enc_time_base", "1:90000", "-c:v", "rawvideo", "-f", "rawvideo", "pipe:1",
+		"-map", "[b]", "-fps_mode", "passthrough", "-enc_time_base", "1:90000", "-c:v", "rawvideo", "-flush_packets", "1", "-f", "framecrc", "pipe:4"})
+}
+
+// Full decodes in to yuv420p frames of w by h.
+func (t Tools) Full(ctx context.Context, in *os.File, w, h int) (*Stream, error) {
+	graph := fmt.Sprintf("scale=%d:%d:flags=bicubic,format=yuv420p", w, h)
+	s := &Stream{Size: FrameSize(w, h)}
+	return s.start(ctx, t, in, false, []string{"-map", "0:v:0", "-vf", graph, "-fps_mode", "passthrough", "-c:v", "rawvideo", "-f", "rawvideo", "pipe:1"})
+}
+
+// One decodes the first frame at or after at seconds to yuv420p of w by h.
+func (t Tools) One(ctx context.Context, in *os.File, at float64, w, h int, frame []byte) error {
+	graph := fmt.Sprintf("scale=%d:%d:flags=area,format=yuv420p", w, h)
+	args := []string{"-map", "0:v:0", "-vf", graph, "-frames:v", "1", "-c:v", "rawvideo", "-f", "rawvideo", "pipe:1"}
+	s := &Stream{Size: FrameSize(w, h)}
+	if at > 0 {
+		args = append([]string{"-ss", strconv.FormatFloat(at, 'f', 6, 64)}, args...)
+	}
+	if _, err := s.start(ctx, t, in, false, args); err != nil {
+		return err
+	}
+	defer s.Close()
+	_, err := s.Next(frame)
+	if errors.Is(err, io.EOF) {
+		return NotVideo.With(fmt.Errorf("codec: no frame at %g s", at))
+	}
+	return err
+}
+
+// FrameSize returns the bytes of a yuv420p frame of even sides.
+func FrameSize(w, h int) int { return w * h * 3 / 2 }
+
+func (s *Stream) start(ctx context.Context, t Tools, in *os.File, times bool, args []string) (*Stream, error) {
+	s.ctx = ctx
+	all := []string{"-v", "error", "-nostdin", "-protocol_whitelist", "file,pipe", "-max_pixels", strconv.Itoa(1 << 25)}
+	if args[0] == "-ss" {
+		all, args = append(all, args[:2]...), args[2:]
+	}
+	all = append(append(all, "-i", inputFD, "-an", "-sn", "-dn", "-flags:v", "+bitexact"), args...)
+	c, cleanup, err := t.command(ctx, t.FFmpeg, all...)
+	if err != nil {
+		return nil, err
+	}
+	s.cmd, s.clean = c, cleanup
+	c.Stderr = &s.said
+	c.ExtraFiles = []*os.File{in}
+	r, w, err := os.Pipe()
+	if err != nil {
+		cleanup()
+		return nil, fmt.Errorf("codec: %w", err)
+	}
+	widen(r)
+	c.Stdout, s.out = w, r
+	s.files = []*os.File{w}
+	if times {
+		tr, tw, err := os.Pipe()
+		if err != nil {
+			s.Close()
+			return nil, fmt.Errorf("codec: %w", err)
+		}
+		// A frame's line must never keep ffmpeg from writing the frame.
+		widen(tr)
+		c.ExtraFiles = append(c.ExtraFiles, tw)
+		s.files = append(s.files, tw, tr)
+		s.times = bufio.NewScanner(tr)
+		s.times.Buffer(make([]byte, 4096), 4096)
+	}
+	if err := c.Start(); err != nil {
+		s.cmd.Process = nil
+		s.Close()
+		return nil, NoFFmpeg.With(fmt.Errorf("codec: %w", err))
+	}
+	w.Close() // the child has its own
+	if times {
+		s.files[1].Close() // likewise
+	}
+	return s, nil
+}
+
+// widen asks for a pipe that holds more of a frame. A kernel that says no only
+// makes it slower.
+func widen(f *os.File) {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = raw.Control(func(fd uintptr) { _, _ = unix.FcntlInt(fd, unix.F_SETPIPE_SZ, 1<<20) })
+}
+
+// Next reads the next frame into frame, which is Size long, and returns its
+// time, or 0 where times were not asked for. At the end it returns io.EOF.
+func (s *Stream) Next(frame []byte) (footage.Ticks, error) {
+	if s.ended {
+		return 0, io.EOF
+	}
+	_, err := io.ReadFull(s.out, frame[:s.Size])
+	switch {
+	case errors.Is(err, io.EOF):
+		return 0, s.end()
+	case err != nil:
+		return 0, s.fail(err)
+	}
+	s.n++
+	if s.times == nil {
+		return 0, nil
+	}
+	at, err := s.time()
+	if err != nil {
+		return 0, s.fail(err)
+	}
+	if s.n == 1 {
+		s.first = at
+	} else if at-s.first <= s.last {
+		// Two frames at one time, or a clock that steps back: players need
+		// rising times, and a tick is far below what an eye sees.
+		at = s.first + s.last + 1
+	}
+	s.last = at - s.first
+	return s.last, nil
+}
+
+// time reads the line of one frame: stream, dts, pts, duration, size, checksum.
+func (s *Stream) time() (footage.Ticks, error) {
+	for s.times.Scan() {
+		line := s.times.Text()
+		if strings.HasPrefix(line, "#") || line == "" {
+			continue
+		}
+		f := strings.SplitN(line, ",", 4)
+		if len(f) == 4 {
+			if v, err := strconv.ParseInt(strings.TrimSpace(f[2]), 10, 64); err == nil && v > -1<<50 && v < 1<<50 {
+				return footage.Ticks(v), nil
+			}
+		}
+		return 0, errors.New("codec: a frame without a time")
+	}
+	if err := s.times.Err(); err != nil {
+		return 0, fmt.Errorf("codec: times: %w", err)
+	}
+	return 0, errors.New("codec: fewer times than frames")
+}
+
+// end waits for the child. A clip of which nothing was decoded is no video.
+func (s *Stream) end() error {
+	s.ended = true
+	err := s.cmd.Wait()
+	s.clean()
+	s.cmd.Process = nil
+	switch {
+	case s.ctx.Err() != nil:
+		return s.ctx.Err()
+	case s.n == 0:
+		return NotVideo.With(fmt.Errorf("codec: no frame could be decoded: %s", s.said.clean()))
+	case err != nil:
+		return NotVideo.With(fmt.Errorf("codec: ffmpeg: %w: %s", err, s.said.clean()))
+	}
+	return io.EOF
+}
+
+func (s *Stream) fail(err error) error {
+	if s.ctx.Err() != nil {
+		return s.ctx.Err()
+	}
+	return NotVideo.With(fmt.Errorf("codec: after %d frames: %w: %s", s.n, err, s.said.clean()))
+}
+
+// Frames returns how many frames were read.
+func (s *Stream) Frames() int { return s.n }
+
+// Said returns what ffmpeg had to say, cleaned.
+func (s *Stream) Said() string { return s.said.clean() }
+
+// Close ends the child.
+func (s *Stream) Close() {
+	if s.cmd.Process != nil {
+		// It may have ended by itself; then its result matters no more.
+		_ = s.cmd.Process.Kill()
+		s.out.Close()
+		_ = s.cmd.Wait()
+		s.clean()
+		s.cmd.Process = nil
+	}
+	s.out.Close()
+	for _, f := range s.files {
+		f.Close()
+	}
+}

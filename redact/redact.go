@@ -1,0 +1,254 @@
+//go:build linux
+
+// Package redact turns a clip and a subject into a Copy: an MP4 in which
+// everything but the subject is veiled beyond recovery, together with the proof
+// that this is so. There is no Copy without a passing proof.
+//
+// The work is done by veil-redact, a process of its own in a sandbox, twice: one
+// makes the copy, another, which knows nothing of the first but the mask, reads
+// the finished file back and judges it (redact/proof). This side decodes
+// nothing. It moves bytes, counts them, hashes them and compares.
+//
+// Times are ticks of 1/90000 s from the clip's first frame, unless they are
+// called seconds. Errors that a person can act on are *problem.Problem with
+// codes "redact.…".
+package redact
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"image/jpeg"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"veilbox/capture/footage"
+	"veilbox/internal/problem"
+	"veilbox/redact/codec"
+	"veilbox/redact/mask"
+	"veilbox/redact/proof"
+	"veilbox/redact/sandbox"
+	"veilbox/redact/sheet"
+	"veilbox/redact/subject"
+	"veilbox/redact/work"
+)
+
+// The problems of this package, besides those of redact/codec, redact/sandbox
+// and redact/work.
+var (
+	NoWorker = problem.New(http.StatusServiceUnavailable, "redact.worker",
+		problem.Text{DA: "Programmet veil-redact mangler eller kan ikke startes.", EN: "The program veil-redact is missing or cannot be started."},
+		problem.Text{DA: "Installér Veilbox igen, og se i loggen hvorfor.", EN: "Install Veilbox again, and see in the log why."})
+	Crashed = problem.New(http.StatusUnprocessableEntity, "redact.crashed",
+		problem.Text{DA: "Sløringen gik i stå på dette klip. Intet er gemt.", EN: "The redaction broke down on this clip. Nothing was kept."},
+		problem.Text{DA: "Prøv igen med et kortere tidsrum; loggen har årsagen.", EN: "Try again with a shorter span; the log has the cause."})
+	TimedOut = problem.New(http.StatusUnprocessableEntity, "redact.time",
+		problem.Text{DA: "Sløringen tog for lang tid og blev standset.", EN: "The redaction took too long and was stopped."},
+		problem.Text{DA: "Vælg et kortere tidsrum, eller hæv tidsgrænsen i opsætningen.", EN: "Choose a shorter span, or raise the time limit in the configuration."})
+	WrongClip = problem.New(http.StatusConflict, "redact.clip",
+		problem.Text{DA: "Klippet er ikke det, sagen henviser til.", EN: "The clip is not the one that the case names."},
+		problem.Text{DA: "Hent klippet igen fra optagelsen.", EN: "Fetch the clip from the recording again."})
+	NotProven = problem.New(http.StatusUnprocessableEntity, "redact.proof",
+		problem.Text{DA: "Den færdige kopi bestod ikke kontrollen og blev kasseret.", EN: "The finished copy did not pass the check and was thrown away."},
+		problem.Text{DA: "Ret markeringen, og lav kopien igen. Sker det igen, så kontakt driften.", EN: "Correct the marking and make the copy again. If it happens again, call the operator."})
+)
+
+// An Encoder says how the copy is coded; its zero value is the default.
+type Encoder = codec.Encoder
+
+// Veil says how the veil is made; its zero value is the default.
+type Veil = work.Veil
+
+// Limits bound one job. Zero values are the defaults.
+type Limits struct {
+	ClipBytes    int64         // 1 GiB
+	CopyBytes    int64         // 1 GiB
+	PlaneBytes   int64         // memory of the tracker, 256 MiB
+	Width        int           // 4096
+	Height       int           // 2304
+	Length       time.Duration // of the clip, 2 h
+	Time         time.Duration // that a process may take, 6 h
+	CPU          time.Duration // of one process, 12 h
+	AddressSpace int64         // of one process, 8 GiB
+}
+
+func (l Limits) defaults() Limits {
+	or := func(v *int64, d int64) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	or(&l.ClipBytes, 1<<30)
+	or(&l.CopyBytes, 1<<30)
+	or(&l.PlaneBytes, 256<<20)
+	or(&l.AddressSpace, 8<<30)
+	or((*int64)(&l.Length), int64(2*time.Hour))
+	or((*int64)(&l.Time), int64(6*time.Hour))
+	or((*int64)(&l.CPU), int64(12*time.Hour))
+	if l.Width == 0 {
+		l.Width = 4096
+	}
+	if l.Height == 0 {
+		l.Height = 2304
+	}
+	return l
+}
+
+// A Policy says what the sandbox may lack and what it may read.
+type Policy struct {
+	// AllowDegraded goes on where the kernel lacks Landlock or seccomp.
+	AllowDegraded bool
+	// ReadOnly are files and folders that ffmpeg needs besides the libraries
+	// of the system.
+	ReadOnly []string
+}
+
+// A Worker starts veil-redact. It may be used by several goroutines.
+type Worker struct {
+	Path    string // of veil-redact
+	FFmpeg  string // "" = the system's; ffprobe lies beside it
+	Encoder Encoder
+	Veil    Veil
+	Limits  Limits
+	Sandbox Policy
+	Log     *slog.Logger // nil = none
+}
+
+// A Job is one copy to make.
+type Job struct {
+	Clip    footage.ClipHash // checked where it is set
+	Subject subject.Subject
+}
+
+// Progress says how far a job is. Stages, in order: receive, decode, track,
+// veil, write, prove. Total is 0 where it is not known.
+type Progress = work.Progress
+
+// Storage keeps the bytes of one copy.
+type Storage interface {
+	// Create begins the copy anew. Closing what it returns commits it.
+	Create() (io.WriteCloser, error)
+	Open() (io.ReadCloser, error)
+	// Remove throws away what is there, if anything is.
+	Remove() error
+}
+
+// Produce makes a copy of clip and proves it. Whatever fails leaves nothing in
+// store.
+func (w *Worker) Produce(ctx context.Context, job Job, clip io.Reader, store Storage, progress func(Progress)) (Copy, error) {
+	c, err := w.produce(ctx, job, clip, store, progress)
+	if err != nil {
+		if rerr := store.Remove(); rerr != nil {
+			err = errors.Join(err, fmt.Errorf("redact: throw away the copy: %w", rerr))
+		}
+		return Copy{}, err
+	}
+	return c, nil
+}
+
+func (w *Worker) produce(ctx context.Context, job Job, clip io.Reader, store Storage, progress func(Progress)) (Copy, error) {
+	l := w.Limits.defaults()
+	first := exchange{job: w.job(work.KindRedact, l), input: clip, progress: progress, most: l.CopyBytes + 64<<20, create: store.Create}
+	first.job.Clip, first.job.Subject = job.Clip, job.Subject
+	if err := w.run(ctx, &first); err != nil {
+		return Copy{}, err
+	}
+	sum := footage.ClipHash{Hash: first.sent}
+	if first.result.Clip != sum.Hash {
+		return Copy{}, Crashed.With(errors.New("redact: the worker read another clip than it was sent"))
+	}
+	if !job.Clip.IsZero() && job.Clip != sum {
+		return Copy{}, WrongClip.With(fmt.Errorf("redact: the clip is %s, the job names %s", sum, job.Clip))
+	}
+	if first.size == 0 || first.result.Copy != first.got {
+		return Copy{}, Crashed.With(errors.New("redact: the copy that arrived is not the one that was sent"))
+	}
+	m, err := mask.Decode(first.mask)
+	if err != nil {
+		return Copy{}, Crashed.With(err)
+	}
+
+	f, err := store.Open()
+	if err != nil {
+		return Copy{}, fmt.Errorf("redact: open the copy: %w", err)
+	}
+	defer f.Close() // read only
+	second := exchange{job: w.job(work.KindProof, l), mask: first.mask, sendMask: true, input: f, progress: progress}
+	second.job.Clip = sum
+	second.job.Limits.Input = first.size
+	if err := w.run(ctx, &second); err != nil {
+		return Copy{}, err
+	}
+	if second.sent != first.got {
+		return Copy{}, fmt.Errorf("redact: the stored copy is not what was written: check the disk")
+	}
+	p, err := proof.Parse(second.result.Proof)
+	if err != nil {
+		return Copy{}, Crashed.With(err)
+	}
+	b, err := json.Marshal(p)
+	if err != nil {
+		return Copy{}, fmt.Errorf("redact: %w", err)
+	}
+	sh := sheet.Sheet{Pictures: second.pictures, Unsure: m.Runs(mask.Unsure, p.Figures.Duration)}
+	c := Copy{size: first.size, raw: b, proof: p, mask: first.mask, sheet: sh, store: store}
+	if err := c.check(m, footage.CopyHash{Hash: first.got}, sum); err != nil {
+		return Copy{}, err
+	}
+	return c, nil
+}
+
+// Still returns one frame of clip as a JPEG of at most maxWidth pixels: the
+// first at or after at seconds from its start, or its first where there is none.
+func (w *Worker) Still(ctx context.Context, clip io.Reader, at float64, maxWidth int) ([]byte, error) {
+	l := w.Limits.defaults()
+	e := exchange{job: w.job(work.KindStill, l), input: clip, most: 16 << 20, keep: true}
+	e.job.At, e.job.Width = at, maxWidth
+	if err := w.run(ctx, &e); err != nil {
+		return nil, err
+	}
+	if c, err := jpeg.DecodeConfig(bytes.NewReader(e.body)); err != nil || c.Width > max(l.Width, l.Height) {
+		return nil, Crashed.With(fmt.Errorf("redact: the still is no JPEG: %w", err))
+	}
+	return e.body, nil
+}
+
+// Status is what Check found.
+type Status struct {
+	FFmpeg   string         `json:"ffmpeg"` // its version
+	Sandbox  sandbox.Status `json:"sandbox"`
+	Degraded bool           `json:"degraded"`
+}
+
+// Check starts the worker and has it try, from within the sandbox, what must
+// fail. The error says what keeps redaction from working.
+func (w *Worker) Check(ctx context.Context) (Status, error) { return w.check(ctx, 0) }
+
+func (w *Worker) check(ctx context.Context, port int) (Status, error) {
+	e := exchange{job: w.job(work.KindCheck, w.Limits.defaults()), input: strings.NewReader("")}
+	e.job.Port = port
+	if err := w.run(ctx, &e); err != nil {
+		return Status{}, err
+	}
+	s := Status{FFmpeg: e.result.Tool, Sandbox: e.result.Sandbox, Degraded: e.result.Sandbox.Degraded()}
+	if !w.Sandbox.AllowDegraded {
+		if err := s.Sandbox.Holds(); err != nil {
+			return s, sandbox.Degraded.With(err)
+		}
+	}
+	return s, nil
+}
+
+func (w *Worker) job(kind string, l Limits) work.Job {
+	return work.Job{Kind: kind, Encoder: w.Encoder, Veil: w.Veil,
+		Subject: subject.Subject{}, Limits: work.Limits{Input: l.ClipBytes, Output: l.CopyBytes, Planes: l.PlaneBytes,
+			Picture: codec.Limits{Width: l.Width, Height: l.Height, Seconds: l.Length.Seconds()}}}
+}
+
+func sum(b []byte) footage.Hash { return sha256.Sum256(b) }

@@ -1,0 +1,196 @@
+//go:build linux
+
+package work
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+
+	"veilbox/capture/footage"
+	"veilbox/redact/codec"
+	"veilbox/redact/mask"
+	"veilbox/redact/subject"
+	"veilbox/redact/track"
+)
+
+// Bounds of the analysis.
+const (
+	planeWidth = 384 // pixels at most
+	planeLeast = 192 // before frames are left out instead
+	leastRate  = 2.  // frames a second that a tracker can follow
+)
+
+// planes are the small luma planes of a clip, of every stride-th frame, within
+// a budget: where they outgrow it, every second one is given up.
+type planes struct {
+	w, h   int
+	budget int64
+	stride int
+	pix    [][]byte
+	spare  [][]byte
+	times  []footage.Ticks // of all frames
+}
+
+func newPlanes(info codec.Info, budget int64) *planes {
+	n := info.Frames
+	if n == 0 {
+		n = 3000
+	}
+	w := float64(min(planeWidth, info.Width))
+	ratio := float64(info.Height) / float64(info.Width)
+	if fit := math.Sqrt(float64(budget) / (float64(n+n/20) * ratio)); fit < w {
+		w = math.Min(w, math.Max(planeLeast, fit))
+	}
+	return &planes{w: max(track.MinPlane, int(w)), h: max(track.MinPlane, int(w*ratio)), budget: budget, stride: 1}
+}
+
+// next returns room for one more plane.
+func (p *planes) next() []byte {
+	if n := len(p.spare); n > 0 {
+		b := p.spare[n-1]
+		p.spare = p.spare[:n-1]
+		return b
+	}
+	// Many planes in one piece: the collector has fewer to look after.
+	size := p.w * p.h
+	slab := make([]byte, 16*size)
+	for len(slab) > 0 {
+		p.spare = append(p.spare, slab[:size:size])
+		slab = slab[size:]
+	}
+	return p.next()
+}
+
+// add takes the plane of the next frame.
+func (p *planes) add(b []byte, at footage.Ticks) {
+	i := len(p.times)
+	p.times = append(p.times, at)
+	if i%p.stride == 0 && int64(len(p.pix)+17)*int64(p.w*p.h) > p.budget {
+		kept := p.pix[:0]
+		for k, old := range p.pix {
+			if k%2 == 0 {
+				kept = append(kept, old)
+			} else {
+				p.spare = append(p.spare, old)
+			}
+		}
+		p.pix = kept
+		p.stride *= 2
+	}
+	if i%p.stride == 0 {
+		p.pix = append(p.pix, b)
+	} else {
+		p.spare = append(p.spare, b)
+	}
+}
+
+func (p *planes) Len() int { return len(p.pix) }
+
+func (p *planes) Time(i int) float64 {
+	return float64(p.times[i*p.stride]) / footage.TicksPerSecond
+}
+
+func (p *planes) Plane(i int) track.Plane { return track.Plane{W: p.w, H: p.h, Pix: p.pix[i]} }
+
+// load decodes the clip into small planes.
+func (w *worker) load(ctx context.Context, f *os.File, info codec.Info) (*planes, error) {
+	limits := w.job.Limits
+	p := newPlanes(info, limits.Planes)
+	st, err := w.tools.Small(ctx, f, p.w, p.h)
+	if err != nil {
+		return nil, err
+	}
+	defer st.Close()
+	for {
+		b := p.next()
+		at, err := st.Next(b)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		if len(p.times) == mask.MaxFrames || float64(at) > limits.Picture.Seconds*footage.TicksPerSecond {
+			return nil, codec.TooLarge.With(fmt.Errorf("work: more than %d frames or %.0f s", mask.MaxFrames, limits.Picture.Seconds))
+		}
+		p.add(b, at)
+		w.at("decode", len(p.times), max(info.Frames, len(p.times)))
+	}
+	last := float64(p.times[len(p.times)-1]) / footage.TicksPerSecond
+	if p.stride > 1 && float64(len(p.pix)) < leastRate*last {
+		return nil, codec.TooLarge.With(fmt.Errorf("work: a clip of %.0f s does not fit in %d bytes of planes", last, limits.Planes))
+	}
+	return p, nil
+}
+
+// follow tracks the subject and returns the mask of every frame. Frames that
+// the tracker did not see lie between two that it did: what is shown of them is
+// on the straight line between both, and nothing where either is not sure.
+func (w *worker) follow(ctx context.Context, p *planes, info codec.Info) (*mask.Mask, error) {
+	regions, err := track.Run(ctx, p, w.job.Subject, func(done, total int) { w.at("track", done, total) })
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, BadSubject.With(err)
+	}
+	if len(regions) != len(p.pix) {
+		return nil, fmt.Errorf("work: %d regions for %d planes", len(regions), len(p.pix))
+	}
+	m := &mask.Mask{Width: info.Width, Height: info.Height, Frames: make([]mask.Frame, len(p.times))}
+	for i := range m.Frames {
+		k := i / p.stride
+		fr := frameOf(regions[k])
+		if part := i % p.stride; part != 0 {
+			fr = mask.Frame{State: mask.Unsure, Reason: mask.ReasonOf("between")}
+			if k+1 < len(regions) {
+				at, from, to := p.times[i], p.times[k*p.stride], p.times[(k+1)*p.stride]
+				fr = between(frameOf(regions[k]), frameOf(regions[k+1]), float64(at-from)/float64(to-from))
+			}
+		}
+		fr.At = p.times[i]
+		m.Frames[i] = fr
+	}
+	return m, nil
+}
+
+func frameOf(r track.Region) mask.Frame {
+	f := mask.Frame{Reason: mask.ReasonOf(r.Reason), Confidence: uint8(math.Max(0, math.Min(100, float64(r.Confidence)*100)))}
+	switch r.State {
+	case track.Gone:
+		f.State = mask.Gone
+	case track.Shown:
+		if rect, ok := clamp(r.Rect); ok {
+			f.State, f.Rects = mask.Shown, []subject.Rect{rect}
+		}
+	}
+	return f
+}
+
+func between(a, b mask.Frame, t float64) mask.Frame {
+	f := mask.Frame{Reason: mask.ReasonOf("between"), Confidence: min(a.Confidence, b.Confidence)}
+	switch {
+	case a.State == mask.Gone && b.State == mask.Gone:
+		f.State = mask.Gone
+	case a.State == mask.Shown && b.State == mask.Shown:
+		p, q := a.Rects[0], b.Rects[0]
+		mix := func(x, y float64) float64 { return x + (y-x)*t }
+		f.State = mask.Shown
+		f.Rects = []subject.Rect{{X: mix(p.X, q.X), Y: mix(p.Y, q.Y), W: mix(p.W, q.W), H: mix(p.H, q.H)}}
+	}
+	return f
+}
+
+// clamp returns the part of r within the frame; ok is false where there is none.
+func clamp(r subject.Rect) (_ subject.Rect, ok bool) {
+	x0, y0 := math.Max(0, r.X), math.Max(0, r.Y)
+	x1, y1 := math.Min(1, r.X+r.W), math.Min(1, r.Y+r.H)
+	if !(x1-x0 > 0 && y1-y0 > 0) { // not a number fails too
+		return subject.Rect{}, false
+	}
+	return subject.Rect{X: x0, Y: y0, W: x1 - x0, H: y1 - y0}, true
+}

@@ -1,0 +1,326 @@
+//go:build linux
+
+package work
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"sync"
+
+	"veilbox/capture/footage"
+	"veilbox/capture/mp4"
+	"veilbox/redact/codec"
+	"veilbox/redact/mask"
+	"veilbox/redact/proof"
+	"veilbox/redact/sandbox"
+	"veilbox/redact/sheet"
+	"veilbox/redact/veil"
+)
+
+// redact makes the copy: the clip is decoded small and tracked, decoded again
+// in full and veiled, and coded anew.
+func (w *worker) redact(ctx context.Context) error {
+	if err := w.job.Subject.Check(); err != nil {
+		return BadSubject.With(err)
+	}
+	if err := w.job.Encoder.Check(); err != nil {
+		return err
+	}
+	// Both are known only when they end, and neither waits for the other.
+	type version struct {
+		v   string
+		err error
+	}
+	asked := make(chan version, 1)
+	go func() {
+		v, err := w.tools.Version(ctx)
+		asked <- version{v, err}
+	}()
+	f, _, sum, size, err := w.input()
+	v := <-asked
+	if err = errors.Join(v.err, err); err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := codec.Whole(f, size); err != nil {
+		return err
+	}
+	info, err := w.tools.Probe(ctx, f, w.job.Limits.Picture)
+	if err != nil {
+		return err
+	}
+	p, err := w.load(ctx, f, info)
+	if err != nil {
+		return err
+	}
+	m, err := w.follow(ctx, p, info)
+	if err != nil {
+		return err
+	}
+	p.pix, p.spare = nil, nil // the second pass needs the memory
+	out, err := w.veil(ctx, f, info, m)
+	if err != nil {
+		return err
+	}
+	defer out.f.Close()
+	if err := w.c.SendAll(TypeMask, m.Encode()); err != nil {
+		return err
+	}
+	h := sha256.New()
+	n, err := w.deliver(out, h)
+	if err != nil {
+		return err
+	}
+	r := Result{Clip: sum, Size: n, Tool: v.v, Sandbox: w.status}
+	h.Sum(r.Copy[:0])
+	return w.c.SendJSON(TypeResult, r)
+}
+
+// A track being written: samples in memory, in their order, and their table.
+type output struct {
+	f       *os.File
+	format  footage.Format
+	samples []footage.Sample
+	size    int64
+	most    int64
+}
+
+// take is the encoder's sink.
+func (o *output) take(u *codec.Unit) error {
+	for i, p := range [][]byte{u.SPS, u.PPS} {
+		switch {
+		case p == nil:
+		case len(o.format.Params) == i:
+			o.format.Params = append(o.format.Params, bytes.Clone(p))
+		case !bytes.Equal(o.format.Params[i], p):
+			return codec.NoEncoder.With(errors.New("work: the encoder changed its parameters on the way"))
+		}
+	}
+	if len(o.samples) == 0 && (!u.Key || len(o.format.Params) != 2) {
+		return codec.NoEncoder.With(errors.New("work: the encoder did not begin with a keyframe and its parameters"))
+	}
+	o.size += int64(len(u.Data))
+	if o.size > o.most {
+		return codec.TooLarge.With(fmt.Errorf("work: a copy of over %d bytes", o.most))
+	}
+	if _, err := o.f.Write(u.Data); err != nil {
+		return fmt.Errorf("work: keep the copy: %w", err)
+	}
+	o.samples = append(o.samples, footage.Sample{Size: uint32(len(u.Data)), Key: u.Key})
+	return nil
+}
+
+// veil decodes the clip in full, veils each frame in place and codes it.
+// Decoder, veil and encoder work at the same time on a ring of frames.
+func (w *worker) veil(ctx context.Context, in *os.File, info codec.Info, m *mask.Mask) (*output, error) {
+	v, err := veil.New(m.Width, m.Height, veil.Options{Cell: w.job.Veil.Cell, Levels: w.job.Veil.Levels, Hold: w.job.Veil.Hold, Solid: w.job.Veil.Solid})
+	if err != nil {
+		return nil, fmt.Errorf("work: %w", err)
+	}
+	m.Cell = v.Cell()
+	file, err := sandbox.Memory("copy")
+	if err != nil {
+		return nil, fmt.Errorf("work: %w", err)
+	}
+	out := &output{f: file, most: w.job.Limits.Output, format: footage.Format{Codec: footage.H264, Width: m.Width, Height: m.Height}}
+	if err := w.code(ctx, in, info, m, v, out); err != nil {
+		file.Close() // err says more
+		return nil, err
+	}
+	if len(out.samples) != len(m.Frames) {
+		file.Close() // likewise
+		return nil, codec.NoEncoder.With(fmt.Errorf("work: %d frames coded of %d", len(out.samples), len(m.Frames)))
+	}
+	last := footage.Ticks(footage.TicksPerSecond / info.Rate)
+	for i := range out.samples {
+		if i+1 < len(m.Frames) {
+			last = m.Frames[i+1].At - m.Frames[i].At
+		}
+		out.samples[i].Duration = uint32(max(1, last))
+	}
+	return out, nil
+}
+
+const ring = 4 // frames between decoder, veil and encoder
+
+func (w *worker) code(ctx context.Context, in *os.File, info codec.Info, m *mask.Mask, v *veil.Veil, out *output) error {
+	rate := info.Rate
+	if n := len(m.Frames); n > 1 {
+		rate = min(240, max(1, float64(n-1)*footage.TicksPerSecond/float64(m.Frames[n-1].At)))
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	dec, err := w.tools.Full(ctx, in, m.Width, m.Height)
+	if err != nil {
+		return err
+	}
+	defer dec.Close()
+	enc, err := w.tools.Encode(ctx, w.job.Encoder, m.Width, m.Height, rate, info.Aspect, out.take)
+	if err != nil {
+		return err
+	}
+	defer enc.Abort()
+
+	free, decoded, veiled := make(chan []byte, ring), make(chan []byte, ring), make(chan []byte, ring)
+	for range ring {
+		free <- make([]byte, codec.FrameSize(m.Width, m.Height))
+	}
+	var wg sync.WaitGroup
+	var decErr, encErr error // read after wg
+	wg.Add(2)
+	go func() {
+		defer wg.Done()
+		defer close(decoded)
+		decErr = pump(ctx, dec, free, decoded)
+	}()
+	go func() {
+		defer wg.Done()
+		for b := range veiled {
+			if encErr != nil {
+				continue
+			}
+			if encErr = enc.Write(b); encErr != nil {
+				cancel() // the decoder may be waiting for a frame to be free
+				continue
+			}
+			free <- b
+		}
+		if encErr == nil && ctx.Err() == nil {
+			encErr = enc.Finish()
+		}
+	}()
+	err = w.apply(m, v, decoded, veiled)
+	if err != nil {
+		cancel()
+	}
+	close(veiled)
+	for range decoded { // nothing may keep the decoder's side waiting
+	}
+	wg.Wait()
+	for _, e := range []error{encErr, decErr, err} {
+		if e != nil && !errors.Is(e, context.Canceled) {
+			return e
+		}
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return nil
+}
+
+func pump(ctx context.Context, dec *codec.Stream, free, decoded chan []byte) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case b := <-free:
+			_, err := dec.Next(b)
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			decoded <- b
+		}
+	}
+}
+
+// apply veils what is decoded. A frame that the mask does not know ends it: the
+// two passes must see the same clip.
+func (w *worker) apply(m *mask.Mask, v *veil.Veil, decoded, veiled chan []byte) error {
+	y := m.Width * m.Height
+	f := veil.Frame{W: m.Width, H: m.Height}
+	i := 0
+	for b := range decoded {
+		if i == len(m.Frames) {
+			return codec.NotVideo.With(fmt.Errorf("work: the second pass found more than %d frames", i))
+		}
+		f.Y, f.U, f.V = b[:y], b[y:y+y/4], b[y+y/4:]
+		if err := v.Apply(&f, m.Shown(i)); err != nil {
+			return fmt.Errorf("work: %w", err)
+		}
+		veiled <- b
+		i++
+		w.at("veil", i, len(m.Frames))
+	}
+	if i != len(m.Frames) {
+		return codec.NotVideo.With(fmt.Errorf("work: the second pass found %d frames of %d", i, len(m.Frames)))
+	}
+	return nil
+}
+
+// deliver sends the file: header, then samples.
+func (w *worker) deliver(o *output, h hash.Hash) (int64, error) {
+	head, data, err := mp4.Header(o.format, proof.Chunks(o.samples), mp4.Options{})
+	if err != nil {
+		return 0, fmt.Errorf("work: %w", err)
+	}
+	if data != o.size {
+		return 0, fmt.Errorf("work: the header says %d bytes of video, %d are there", data, o.size)
+	}
+	h.Write(head)
+	if err := w.c.SendAll(TypeCopy, head); err != nil {
+		return 0, err
+	}
+	if _, err := o.f.Seek(0, io.SeekStart); err != nil {
+		return 0, fmt.Errorf("work: %w", err)
+	}
+	buf := make([]byte, 256<<10)
+	for left := data; left > 0; {
+		n, err := io.ReadFull(o.f, buf[:min(left, int64(len(buf)))])
+		if err != nil {
+			return 0, fmt.Errorf("work: read the copy: %w", err)
+		}
+		h.Write(buf[:n])
+		if err := w.c.Send(TypeCopy, buf[:n]); err != nil {
+			return 0, err
+		}
+		left -= int64(n)
+		w.at("write", int((data-left)>>10), int(data>>10))
+	}
+	return int64(len(head)) + data, nil
+}
+
+// proof judges a finished copy against its mask.
+func (w *worker) proof(ctx context.Context) error {
+	version, err := w.tools.Version(ctx)
+	if err != nil {
+		return err
+	}
+	f, in, sum, size, err := w.input()
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	m, err := mask.Decode(in.mask)
+	if err != nil {
+		return fmt.Errorf("work: %w", err)
+	}
+	p, sh, err := proof.Run(ctx, w.tools, f, size, m, func(done, total int) { w.at("prove", done, total) })
+	if errors.Is(err, sheet.ErrTooLarge) {
+		return TooMuch.With(err)
+	}
+	if err != nil {
+		return err
+	}
+	p.Clip, p.Copy, p.Mask = w.job.Clip, footage.CopyHash{Hash: sum}, mask.Hash(in.mask)
+	p.Tools = proof.Tools{FFmpeg: version, Encoder: w.job.Encoder.Defaults(), Mask: 1}
+	for _, pic := range sh.Pictures {
+		if err := w.c.Send(TypePicture, EncodePicture(pic)); err != nil {
+			return err
+		}
+	}
+	b, err := json.Marshal(p)
+	if err != nil {
+		return fmt.Errorf("work: %w", err)
+	}
+	return w.c.SendJSON(TypeResult, Result{Copy: sum, Size: size, Tool: version, Proof: b, Sandbox: w.status})
+}

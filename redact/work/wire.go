@@ -1,0 +1,237 @@
+//go:build linux
+
+// Package work is the inside of veil-redact: the program that veils one clip,
+// judges one copy or takes one still, shut in by redact/sandbox, and the words
+// it speaks with the outside.
+//
+// The wire. Both ways it is frames: one byte of type, the length of the body as
+// 4 bytes (big endian), the body of at most MaxBody bytes. In: one Job (JSON),
+// for a proof the mask (its canonical form, in pieces), the input in pieces,
+// End. Out: Progress (JSON), pieces of the copy, pieces of the mask, Pictures,
+// and at the end either one Result or one Failure (both JSON). Nothing goes by
+// files, names or the environment.
+//
+// Both ends treat each other as hostile: every length has a bound, and the
+// outside takes from a Failure only the code of a problem it knows and a short
+// text for the log.
+package work
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"sync"
+
+	"veilbox/capture/footage"
+	"veilbox/redact/codec"
+	"veilbox/redact/mask"
+	"veilbox/redact/sandbox"
+	"veilbox/redact/sheet"
+	"veilbox/redact/subject"
+)
+
+// MaxBody is the largest body of a frame.
+const MaxBody = 1 << 20
+
+// A Type is what a frame holds.
+type Type byte
+
+const (
+	TypeJob      Type = 'J'
+	TypeData     Type = 'D'
+	TypeEnd      Type = 'E'
+	TypeMask     Type = 'M'
+	TypeProgress Type = 'P'
+	TypeCopy     Type = 'C'
+	TypePicture  Type = 'I'
+	TypeResult   Type = 'R'
+	TypeFailure  Type = 'X'
+)
+
+// Kinds of a Job.
+const (
+	KindRedact = "redact"
+	KindProof  = "proof"
+	KindStill  = "still"
+	KindCheck  = "check"
+)
+
+// A Job is what is asked for.
+type Job struct {
+	Kind    string           `json:"kind"`
+	Clip    footage.ClipHash `json:"clip"`
+	Subject subject.Subject  `json:"subject"`
+	Encoder codec.Encoder    `json:"encoder"`
+	Veil    Veil             `json:"veil"`
+	Limits  Limits           `json:"limits"`
+	At      float64          `json:"at"`        // of a still, seconds
+	Width   int              `json:"max_width"` // of a still, pixels
+	Port    int              `json:"port"`      // of a check, see sandbox.Confirm
+}
+
+// Veil is how the veil is made; zero values are the defaults of redact/veil.
+type Veil struct {
+	Cell   int  `json:"cell,omitempty"`
+	Levels int  `json:"levels,omitempty"`
+	Hold   int  `json:"hold,omitempty"`
+	Solid  bool `json:"solid,omitempty"`
+}
+
+// Limits bound a job inside; those of the process are in sandbox.Limits.
+type Limits struct {
+	Input   int64        `json:"input"`  // bytes of the clip
+	Output  int64        `json:"output"` // bytes of the copy
+	Planes  int64        `json:"planes"` // bytes of small planes kept for the tracker
+	Picture codec.Limits `json:"picture"`
+}
+
+// Progress says how far a job is.
+type Progress struct {
+	Stage string `json:"stage"`
+	Done  int    `json:"done"`
+	Total int    `json:"total"`
+}
+
+// A Result ends a job that was done.
+type Result struct {
+	Clip    footage.Hash    `json:"clip"` // of the input as it arrived
+	Copy    footage.Hash    `json:"copy"`
+	Size    int64           `json:"size"` // of the copy
+	Tool    string          `json:"ffmpeg"`
+	Proof   json.RawMessage `json:"proof,omitempty"`
+	Sandbox sandbox.Status  `json:"sandbox"`
+}
+
+// A Failure ends a job that was not.
+type Failure struct {
+	Code   string `json:"code"`   // of a problem, "" where there is none
+	Detail string `json:"detail"` // for the log
+}
+
+// A Conn sends frames and receives them. Sending may be done by several
+// goroutines.
+type Conn struct {
+	R  io.Reader
+	W  io.Writer
+	mu sync.Mutex
+	h  [5]byte
+	b  []byte
+}
+
+// Send writes one frame.
+func (c *Conn) Send(t Type, body []byte) error {
+	if len(body) > MaxBody {
+		return fmt.Errorf("work: a frame of %d bytes, at most %d", len(body), MaxBody)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	h := [5]byte{byte(t)}
+	binary.BigEndian.PutUint32(h[1:], uint32(len(body)))
+	if _, err := c.W.Write(h[:]); err != nil {
+		return fmt.Errorf("work: send: %w", err)
+	}
+	if _, err := c.W.Write(body); err != nil {
+		return fmt.Errorf("work: send: %w", err)
+	}
+	return nil
+}
+
+// SendJSON writes v as one frame.
+func (c *Conn) SendJSON(t Type, v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("work: %w", err)
+	}
+	return c.Send(t, b)
+}
+
+// SendAll writes b in as many frames as it needs.
+func (c *Conn) SendAll(t Type, b []byte) error {
+	for len(b) > 0 {
+		n := min(len(b), MaxBody)
+		if err := c.Send(t, b[:n]); err != nil {
+			return err
+		}
+		b = b[n:]
+	}
+	return nil
+}
+
+// Receive reads one frame. Its body is good until the next call.
+func (c *Conn) Receive() (Type, []byte, error) {
+	if _, err := io.ReadFull(c.R, c.h[:]); err != nil {
+		return 0, nil, fmt.Errorf("work: receive: %w", err)
+	}
+	n := binary.BigEndian.Uint32(c.h[1:])
+	if n > MaxBody {
+		return 0, nil, fmt.Errorf("work: a frame of %d bytes, at most %d", n, MaxBody)
+	}
+	if cap(c.b) < int(n) {
+		c.b = make([]byte, n, max(int(n), 64<<10))
+	}
+	if _, err := io.ReadFull(c.R, c.b[:n]); err != nil {
+		return 0, nil, fmt.Errorf("work: receive: %w", err)
+	}
+	return Type(c.h[0]), c.b[:n], nil
+}
+
+// EncodePicture returns the body of a picture: at int64, x y w h float64, JPEG.
+func EncodePicture(p sheet.Picture) []byte {
+	b := binary.BigEndian.AppendUint64(nil, uint64(p.At))
+	for _, v := range []float64{p.Rect.X, p.Rect.Y, p.Rect.W, p.Rect.H} {
+		b = binary.BigEndian.AppendUint64(b, math.Float64bits(v))
+	}
+	return append(b, p.JPEG...)
+}
+
+// DecodePicture reads what EncodePicture wrote.
+func DecodePicture(b []byte) (sheet.Picture, error) {
+	if len(b) < 40 {
+		return sheet.Picture{}, fmt.Errorf("work: a picture of %d bytes", len(b))
+	}
+	var v [4]float64
+	for i := range v {
+		v[i] = math.Float64frombits(binary.BigEndian.Uint64(b[8+8*i:]))
+	}
+	return sheet.Picture{At: footage.Ticks(binary.BigEndian.Uint64(b)), Rect: subject.Rect{X: v[0], Y: v[1], W: v[2], H: v[3]},
+		JPEG: append([]byte(nil), b[40:]...)}, nil
+}
+
+// pieces reads the frames of one type until End: it is an io.Reader over what a
+// job brings. Mask pieces in front of it are collected.
+type pieces struct {
+	c    *Conn
+	rest []byte
+	mask []byte
+	end  bool
+}
+
+func (p *pieces) Read(b []byte) (int, error) {
+	for len(p.rest) == 0 {
+		if p.end {
+			return 0, io.EOF
+		}
+		t, body, err := p.c.Receive()
+		if err != nil {
+			return 0, err
+		}
+		switch t {
+		case TypeData:
+			p.rest = body
+		case TypeMask:
+			if len(p.mask)+len(body) > mask.MaxSize {
+				return 0, fmt.Errorf("work: a mask of over %d bytes", mask.MaxSize)
+			}
+			p.mask = append(p.mask, body...)
+		case TypeEnd:
+			p.end = true
+		default:
+			return 0, fmt.Errorf("work: a frame of type %q where the input is", byte(t))
+		}
+	}
+	n := copy(b, p.rest)
+	p.rest = p.rest[n:]
+	return n, nil
+}

@@ -307,6 +307,9 @@ func (r *Ring) dayKey(ctx context.Context, c *camera, day int64) (int64, cipher.
 		return 0, nil, failure("the day's key", err)
 	}
 	aead, err := r.aead(ctx, id)
+	if errors.Is(err, keys.ErrOpen) {
+		err = failure("the index is damaged", err)
+	}
 	return id, aead, err
 }
 

@@ -36,7 +36,8 @@ func (p *PartInfo) Span() footage.Span { return footage.Span{From: p.Start, To: 
 // cacheLimit bounds what is remembered of formats and keys.
 const cacheLimit = 4096
 
-// aead returns the cipher of a day key.
+// aead returns the cipher of a day key; where that is damaged, an error that
+// wraps keys.ErrOpen.
 func (r *Ring) aead(ctx context.Context, id int64) (cipher.AEAD, error) {
 	r.mu.Lock()
 	a := r.aeads[id]
@@ -55,7 +56,7 @@ func (r *Ring) aead(ctx context.Context, id int64) (cipher.AEAD, error) {
 	}
 	b, err := r.master.Open(keyContext(name, day), wrapped)
 	if err != nil {
-		return nil, damaged(name, footage.Ticks(day)*24*hour, fmt.Errorf("the day's key: %w", err))
+		return nil, fmt.Errorf("the day's key: %w", err)
 	}
 	k, err := keys.FromBytes(b)
 	if err != nil {
@@ -292,6 +293,9 @@ func (r *Ring) read(ctx context.Context, p *PartInfo) ([]byte, error) {
 		return nil, fmt.Errorf("ring: %w", err)
 	}
 	aead, err := r.aead(ctx, p.key)
+	if errors.Is(err, keys.ErrOpen) {
+		return nil, damaged(p.Camera, p.Start, err)
+	}
 	if err != nil {
 		return nil, err
 	}

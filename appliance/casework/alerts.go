@@ -14,7 +14,7 @@ import (
 
 // Alerts returns what other members share with this one, newest first.
 func (s *Service) Alerts(ctx context.Context, a Actor) ([]Alert, error) {
-	if err := s.allow(a, account.ViewFootage); err != nil {
+	if err := s.allow(a, account.ViewShared); err != nil {
 		return nil, err
 	}
 	return s.o.Uplink.Alerts(ctx)
@@ -23,7 +23,7 @@ func (s *Service) Alerts(ctx context.Context, a Actor) ([]Alert, error) {
 // View opens an alert's copy for one person. The look is in this box's audit
 // log and in the extranet's access log, by name, before the first byte.
 func (s *Service) View(ctx context.Context, a Actor, id incident.DisclosureID, purpose string) (Viewing, error) {
-	if err := s.allow(a, account.ViewFootage); err != nil {
+	if err := s.allow(a, account.ViewShared); err != nil {
 		return Viewing{}, err
 	}
 	if err := checkWords("purpose", purpose, maxName); err != nil {
@@ -54,7 +54,7 @@ func (s *Service) View(ctx context.Context, a Actor, id incident.DisclosureID, p
 
 // ViewingMedia opens the video of a viewing, for the person who began it.
 func (s *Service) ViewingMedia(_ context.Context, a Actor, viewingID string) (Media, error) {
-	if err := s.allow(a, account.ViewFootage); err != nil {
+	if err := s.allow(a, account.ViewShared); err != nil {
 		return nil, err
 	}
 	v, ok := s.viewings.get(viewingID, a.Session.Person.ID, s.o.Clock.Now())
@@ -76,7 +76,7 @@ func (s *Service) Members(ctx context.Context, a Actor) ([]Member, error) {
 
 // ConditionsVersion is the version of the conditions that everyone who connects
 // accepts (the operator's condition 8). It changes with their text.
-const ConditionsVersion = "2020-02-28"
+const ConditionsVersion = "2026-1"
 
 var errNotAccepted = problem.New(403, "conditions.accept",
 	problem.Text{DA: "Du har ikke accepteret vilkårene for videregivelse endnu.", EN: "You have not accepted the conditions of disclosure yet."},
@@ -108,8 +108,8 @@ func (s *Service) Enrolment(ctx context.Context, a Actor) (Enrolment, error) {
 	return s.o.Uplink.Enrolment(ctx)
 }
 
-// Enrol connects the box to the extranet that a one-time code names, and asks
-// the operator to register the assessors there are.
+// Enrol connects the box to the extranet that a one-time code names. Assessors
+// are registered at their next log-in, which opens their keys.
 func (s *Service) Enrol(ctx context.Context, a Actor, code string) (Enrolment, error) {
 	if err := s.allow(a, account.ManageCameras); err != nil {
 		return Enrolment{}, err
@@ -117,9 +117,5 @@ func (s *Service) Enrol(ctx context.Context, a Actor, code string) (Enrolment, e
 	if err := s.record(ctx, a, "box.enrol", "", nil); err != nil {
 		return Enrolment{}, err
 	}
-	e, err := s.o.Uplink.Enrol(ctx, strings.TrimSpace(code))
-	if err != nil {
-		return e, err
-	}
-	return e, s.registerAssessors(ctx)
+	return s.o.Uplink.Enrol(ctx, strings.TrimSpace(code))
 }

@@ -28,7 +28,7 @@ func sourceOf(n NewCamera) (camera.Source, error) {
 			return camera.Source{}, err
 		}
 	}
-	return camera.Source{URL: n.URL, SubURL: n.SubURL, Username: n.Username, Password: camera.Secret(n.Password)}, nil
+	return camera.Source{URL: n.URL, SubURL: n.SubURL, Username: n.Username, Password: camera.Secret(n.Password)}.Split()
 }
 
 // StartCameras makes the recorder record what the store has. It is called once
@@ -68,7 +68,7 @@ func (s *Service) Cameras(ctx context.Context, a Actor) ([]CameraView, error) {
 }
 
 func cameraView(c store.Camera, h capture.Health) CameraView {
-	v := CameraView{ID: c.ID, Name: c.Name, URL: camera.WithoutSecrets(c.URL), State: string(h.State), Since: h.Since}
+	v := CameraView{ID: c.ID, Name: c.Name, URL: c.URL, State: string(h.State), Since: h.Since}
 	if h.Problem != nil {
 		v.Problem = viewOf(h.Problem)
 	}
@@ -92,7 +92,7 @@ func (s *Service) ProbeCamera(ctx context.Context, a Actor, n NewCamera) (Camera
 	if err != nil {
 		return CameraDescription{}, err
 	}
-	return CameraDescription{Codec: d.Format.Codec.String(), Width: d.Format.Width, Height: d.Format.Height, FPS: d.FPS, Server: d.Server, Warnings: d.Warnings}, nil
+	return CameraDescription{Codec: d.Codec.String(), Width: d.Width, Height: d.Height, FPS: d.FPS, Server: d.Server, Warnings: d.Warnings}, nil
 }
 
 // AddCamera probes a camera and begins to record it.
@@ -115,18 +115,18 @@ func (s *Service) AddCamera(ctx context.Context, a Actor, n NewCamera) (CameraVi
 	} else if !errors.Is(err, store.ErrNotFound) {
 		return CameraView{}, err
 	}
-	if _, err := s.ProbeCamera(ctx, a, n); err != nil {
+	src, err := sourceOf(n)
+	if err != nil {
+		return CameraView{}, err
+	}
+	if _, err := s.o.Probe(ctx, src); err != nil {
 		return CameraView{}, err
 	}
 	if err := s.record(ctx, a, "camera.add", "", map[string]string{"camera": n.ID}); err != nil {
 		return CameraView{}, err
 	}
-	c := store.Camera{ID: id, Name: n.Name, URL: n.URL, SubURL: n.SubURL, Username: n.Username, Password: n.Password, Added: s.o.Clock.Now().UTC()}
+	c := store.Camera{ID: id, Name: n.Name, URL: src.URL, SubURL: src.SubURL, Username: src.Username, Password: string(src.Password), Added: s.o.Clock.Now().UTC()}
 	if err := s.o.Store.PutCamera(ctx, c); err != nil {
-		return CameraView{}, err
-	}
-	src, err := sourceOf(n)
-	if err != nil {
 		return CameraView{}, err
 	}
 	if err := s.o.Recorder.Add(id, src); err != nil {

@@ -20,9 +20,9 @@ import (
 
 // Bounds of what people write.
 const (
-	maxWords  = 8000
-	maxName   = 200
-	maxValue  = 100_000_000 // DKK
+	maxWords   = 8000
+	maxName    = 200
+	maxValue   = 100_000_000 // DKK
 	holdReview = 30 * 24 * time.Hour
 )
 

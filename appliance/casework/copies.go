@@ -70,10 +70,7 @@ func (p *pending) Close() error {
 	return durable.SyncDir(filepath.Dir(p.path))
 }
 
-// Abort drops what was written.
-func (p *pending) Abort() error {
-	return errors.Join(p.f.Close(), os.Remove(p.f.Name()))
-}
+func (c copyFiles) Remove() error { return durable.Remove(c.path) }
 
 func (c copyFiles) Open() (io.ReadCloser, error) { return c.open() }
 
@@ -134,7 +131,7 @@ func (s *Service) copyRecord(ctx context.Context, id incident.CaseID) (redact.Re
 
 // dropCopy removes the copy and its record for good.
 func (s *Service) dropCopy(ctx context.Context, id incident.CaseID) error {
-	return errors.Join(s.o.Store.DeleteRedaction(ctx, id), durable.Remove(s.copyFiles(id).path))
+	return errors.Join(s.o.Store.DeleteRedaction(ctx, id), s.copyFiles(id).Remove())
 }
 
 // CaseClip opens the original of a case for somebody who may see footage.
@@ -183,7 +180,7 @@ func (s *Service) Sheet(ctx context.Context, a Actor, id incident.CaseID) (Sheet
 	if err != nil {
 		return SheetView{}, err
 	}
-	return sheetView(id, r), nil
+	return sheetView(id, r)
 }
 
 // SheetPicture returns one picture of the sheet, a JPEG.

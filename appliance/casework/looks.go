@@ -5,13 +5,15 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"veilbox/appliance/incident"
+	"veilbox/capture/footage"
 	"veilbox/redact"
+	"veilbox/redact/mask"
+	"veilbox/redact/proof"
 )
 
 // seenFor is how long one look at one thing by one person counts as the same
@@ -55,22 +57,34 @@ type nopCloser struct{ seekSizer }
 
 func (nopCloser) Close() error { return nil }
 
-func sheetView(id incident.CaseID, r redact.Record) SheetView {
-	v := SheetView{Hash: r.SheetHash(), Pictures: []SheetPicture{}, Unsure: []ClipSpan{}, Shown: r.Shown(), Duration: r.Duration()}
-	for i, p := range r.Sheet {
-		v.Pictures = append(v.Pictures, SheetPicture{At: p.At, Rect: p.Rect, URL: fmt.Sprintf("/api/v1/cases/%s/sheet/%s.jpg", id, strconv.Itoa(i))})
+func sheetView(id incident.CaseID, r redact.Record) (SheetView, error) {
+	p, err := proof.Parse(r.Proof)
+	if err != nil {
+		return SheetView{}, fmt.Errorf("casework: %w", err)
 	}
-	for _, u := range r.Unsure {
-		v.Unsure = append(v.Unsure, ClipSpan{From: u.From, To: u.To})
+	m, err := mask.Decode(r.Mask)
+	if err != nil {
+		return SheetView{}, fmt.Errorf("casework: %w", err)
 	}
-	return v
+	seconds := func(t footage.Ticks) float64 { return t.Duration().Seconds() }
+	v := SheetView{Hash: p.Sheet, Pictures: []SheetPicture{}, Unsure: []ClipSpan{}, Duration: seconds(p.Figures.Duration)}
+	for i, pic := range r.Pictures {
+		v.Pictures = append(v.Pictures, SheetPicture{At: seconds(pic.At), Rect: pic.Rect, URL: fmt.Sprintf("/api/v1/cases/%s/sheet/%d.jpg", id, i)})
+	}
+	for _, u := range m.Runs(mask.Unsure, p.Figures.Duration) {
+		v.Unsure = append(v.Unsure, ClipSpan{From: seconds(u.From), To: seconds(u.To)})
+	}
+	for _, u := range m.Runs(mask.Shown, p.Figures.Duration) {
+		v.Shown += seconds(u.To - u.From)
+	}
+	return v, nil
 }
 
 func sheetPicture(r redact.Record, n int) ([]byte, bool) {
-	if n < 0 || n >= len(r.Sheet) {
+	if n < 0 || n >= len(r.Pictures) {
 		return nil, false
 	}
-	return bytes.Clone(r.Sheet[n].JPEG), true
+	return bytes.Clone(r.Pictures[n].JPEG), true
 }
 
 // A viewing is one open look at an alert's copy.

@@ -67,6 +67,8 @@ type Uplink interface {
 	Enrolment(ctx context.Context) (Enrolment, error)
 	Enrol(ctx context.Context, code string) (Enrolment, error)
 	Members(ctx context.Context) ([]Member, error)
+	// KeyID names a signing key for people.
+	KeyID(key ed25519.PublicKey) string
 	// RegisterAssessor asks the operator to register the public half of a
 	// signing key, and shows with the private half that the person has it.
 	RegisterAssessor(ctx context.Context, p incident.Person, key ed25519.PrivateKey) error
@@ -116,7 +118,7 @@ type Actor struct {
 
 // A Service does the acts. It is safe for concurrent use.
 type Service struct {
-	o    Options
+	o       Options
 	copyKey keys.Key
 
 	// mu orders the acts that change cases.

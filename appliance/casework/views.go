@@ -125,7 +125,7 @@ type PoliceReport struct {
 // Progress is how far a redaction is.
 type Progress struct {
 	Running bool         `json:"running"`
-	Stage   string       `json:"stage"` // "queued", "track", "veil", "proof", "done", "failed"
+	Stage   string       `json:"stage"` // "queued", "receive", "decode", "track", "veil", "write", "prove", "done", "failed"
 	Done    int          `json:"done"`  // frames
 	Total   int          `json:"total"` // frames; 0: not yet known
 	Problem *ProblemView `json:"problem,omitempty"`

@@ -34,6 +34,7 @@ type extranet struct {
 	name  string // what people call the box
 	audit string // verifier key of the audit log
 	out   *outbox.Outbox
+	beat  lastRun // the last word to the extranet
 
 	mu  sync.Mutex
 	now *connection // nil until enrolled
@@ -131,6 +132,8 @@ func (x *extranet) Members(ctx context.Context) ([]casework.Member, error) {
 	}
 	return out, nil
 }
+
+func (*extranet) KeyID(key ed25519.PublicKey) string { return string(wire.KeyIDOf(key)) }
 
 func (x *extranet) RegisterAssessor(ctx context.Context, p incident.Person, key ed25519.PrivateKey) error {
 	c, err := x.conn()

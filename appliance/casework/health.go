@@ -1,0 +1,51 @@
+package casework
+
+import (
+	"context"
+	"fmt"
+
+	"veilbox/appliance/account"
+	"veilbox/appliance/audit"
+	"veilbox/internal/problem"
+)
+
+// Health returns the lines of the health page: the daemon's own and one a
+// camera. It names no person.
+func (s *Service) Health(ctx context.Context) ([]Check, error) {
+	checks := s.o.Checks(ctx)
+	cams, err := s.o.Store.Cameras(ctx)
+	if err != nil {
+		return checks, fmt.Errorf("casework: %w", err)
+	}
+	states := map[string]Check{}
+	for _, h := range s.o.Recorder.Health() {
+		c := Check{Name: "camera:" + string(h.Camera), OK: h.Problem == nil,
+			Text: problem.Text{DA: "Kameraet optager.", EN: "The camera is recorded."}}
+		if h.Problem != nil {
+			c.Text, c.Problem = h.Problem.Cause, viewOf(h.Problem)
+		}
+		states[string(h.Camera)] = c
+	}
+	for _, cam := range cams {
+		if c, ok := states[string(cam.ID)]; ok {
+			checks = append(checks, c)
+		}
+	}
+	return checks, nil
+}
+
+// Audit returns entries of the audit log.
+func (s *Service) Audit(ctx context.Context, a Actor, f audit.Filter) ([]audit.Entry, error) {
+	if err := s.allow(a, account.ReadAudit); err != nil {
+		return nil, err
+	}
+	return s.o.Audit.Entries(ctx, f)
+}
+
+// VerifyAudit recomputes the audit log from its entries.
+func (s *Service) VerifyAudit(ctx context.Context, a Actor) (audit.Report, error) {
+	if err := s.allow(a, account.ReadAudit); err != nil {
+		return audit.Report{}, err
+	}
+	return s.o.Audit.Verify(ctx)
+}

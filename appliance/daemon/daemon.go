@@ -1,0 +1,314 @@
+// Package daemon assembles a box: it is the only package that sees everything.
+//
+// A box's data folder holds
+//
+//	keys/box.key       the master key, unless it comes as the systemd credential "box"
+//	first-login        the first manager's log-in, until it is removed by hand
+//	audit.db           the audit log; audit.pub is the key that verifies it
+//	box.db             cases, cameras, people (sealed)
+//	ring/              the rolling recording (sealed)
+//	copies/            veiled copies (sealed)
+//	outbox.db, outbox/ what is on its way to the extranet (sealed)
+//	identity.sealed    who the box is to the extranet
+//	tls/               the box's own certificate authority
+//
+// Nothing in it but first-login, audit.pub and the certificate can be read
+// without the master key.
+package daemon
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"veilbox/appliance/account"
+	"veilbox/appliance/audit"
+	"veilbox/appliance/casework"
+	"veilbox/appliance/config"
+	"veilbox/appliance/policy"
+	"veilbox/appliance/store"
+	"veilbox/appliance/web"
+	"veilbox/capture"
+	"veilbox/capture/camera"
+	"veilbox/capture/live"
+	"veilbox/capture/ring"
+	"veilbox/internal/clock"
+	"veilbox/internal/keys"
+	"veilbox/internal/pki"
+	"veilbox/redact"
+	"veilbox/uplink/fleet"
+	"veilbox/uplink/outbox"
+)
+
+// Options are what a Daemon takes beside its configuration.
+type Options struct {
+	Clock   clock.Clock
+	Log     *slog.Logger
+	Version string
+}
+
+// A Daemon is one box.
+type Daemon struct {
+	cfg   config.Box
+	clock clock.Clock
+	log   *slog.Logger
+
+	version  string
+	registry *prometheus.Registry
+	listener net.Listener
+	metrics  net.Listener
+	ca       *pki.Authority
+	audit    *audit.Log
+	store    *store.Store
+	accounts *account.Accounts
+	ring     *ring.Ring
+	recorder *capture.Supervisor
+	live     *live.Server
+	worker   *redact.Worker
+	out      *outbox.Outbox
+	uplink   *extranet
+	work     *casework.Service
+	handler  http.Handler
+
+	sandbox sandboxState
+	expiry  lastRun
+	closers []func() error
+}
+
+// New opens everything that a box needs. What is open is closed by Close, also
+// after an error.
+func New(ctx context.Context, cfg config.Box, o Options) (_ *Daemon, err error) {
+	d := &Daemon{cfg: cfg, clock: o.Clock, log: o.Log, version: o.Version, registry: newRegistry()}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.Close())
+		}
+	}()
+	if err := checkClock(o.Clock.Now()); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Join(cfg.DataDir, "keys"), 0o700); err != nil {
+		return nil, errDataDir.With(err)
+	}
+	// The ports first: a second daemon on the same settings stops here, before
+	// it touches the data.
+	if d.listener, err = listen(cfg.Listen); err != nil {
+		return nil, err
+	}
+	d.onClose(d.listener.Close)
+	if cfg.Metrics != "" {
+		if d.metrics, err = listen(cfg.Metrics); err != nil {
+			return nil, err
+		}
+		d.onClose(d.metrics.Close)
+	}
+	master, err := keys.Load(filepath.Join(cfg.DataDir, "keys"), "box")
+	if err != nil {
+		return nil, err
+	}
+	if err := d.openPeople(ctx, master); err != nil {
+		return nil, err
+	}
+	if err := d.openCapture(ctx, master); err != nil {
+		return nil, err
+	}
+	if err := d.openUplink(ctx, master); err != nil {
+		return nil, err
+	}
+	return d, d.openWork(ctx, master)
+}
+
+func (d *Daemon) onClose(f func() error) { d.closers = append(d.closers, f) }
+
+// Close closes what New opened, the last first.
+func (d *Daemon) Close() error {
+	var errs []error
+	for i := len(d.closers) - 1; i >= 0; i-- {
+		if err := d.closers[i](); err != nil && !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	d.closers = nil
+	return errors.Join(errs...)
+}
+
+func (d *Daemon) path(name string) string { return filepath.Join(d.cfg.DataDir, name) }
+
+func (d *Daemon) openPeople(ctx context.Context, master keys.Key) (err error) {
+	if d.ca, err = pki.Open(d.path("tls"), master.Derive("veilbox pki v1"), "Veilbox "+d.cfg.Hostnames[0], d.cfg.Hostnames, d.clock); err != nil {
+		return err
+	}
+	signing := ed25519.NewKeyFromSeed(master.Derive("veilbox audit signing v1").Bytes())
+	d.audit, err = audit.Open(ctx, audit.Options{
+		Path: d.path("audit.db"), Key: master.Derive("veilbox audit v1"), Name: auditName(signing), Signing: signing, Clock: d.clock,
+	})
+	if err != nil {
+		return err
+	}
+	d.onClose(d.audit.Close)
+	if err := keepText(d.path("audit.pub"), d.audit.VerifierKey()+"\n", 0o644); err != nil {
+		return err
+	}
+	if d.store, err = store.Open(ctx, store.Options{Path: d.path("box.db"), Key: master.Derive("veilbox store v1"), Clock: d.clock}); err != nil {
+		return err
+	}
+	d.onClose(d.store.Close)
+	if d.accounts, err = account.New(account.Options{Store: d.store, Clock: d.clock}); err != nil {
+		return err
+	}
+	login, password, created, err := d.accounts.EnsureFirst(ctx)
+	if err != nil {
+		return err
+	}
+	if created {
+		text := fmt.Sprintf("%s\n%s\n", login, password)
+		if err := keepText(d.path("first-login"), text, 0o600); err != nil {
+			return err
+		}
+		d.log.Info("first start: the first log-in is in a file; change its password, then remove the file", "file", d.path("first-login"))
+	}
+	return nil
+}
+
+func (d *Daemon) openCapture(ctx context.Context, master keys.Key) (err error) {
+	dir := d.path("ring")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return errDataDir.With(err)
+	}
+	quota := int64(d.cfg.Ring.Quota)
+	if quota == 0 {
+		if quota, err = quotaOf(dir); err != nil {
+			return err
+		}
+	}
+	d.ring, err = ring.Open(ctx, ring.Options{
+		Dir: dir, Key: master.Derive("veilbox ring v1"), Quota: quota,
+		Retention: time.Duration(d.cfg.Ring.Retention), Clock: d.clock, Log: d.log,
+	})
+	if err != nil {
+		return err
+	}
+	d.onClose(d.ring.Close)
+	if d.recorder, err = capture.New(capture.Options{Store: d.ring, Clock: d.clock, Log: d.log, Registerer: d.registry}); err != nil {
+		return err
+	}
+	d.onClose(d.recorder.Close)
+	if d.live, err = live.NewServer(live.Options{Source: d.recorder, Log: d.log}); err != nil {
+		return err
+	}
+	d.onClose(d.live.Close)
+	d.worker, err = worker(d.cfg.Redact, d.log)
+	return err
+}
+
+func (d *Daemon) openUplink(ctx context.Context, master keys.Key) error {
+	// It outlives the request that opened it, and ends with the daemon.
+	life, end := context.WithCancel(context.WithoutCancel(ctx))
+	d.onClose(func() error { end(); return nil })
+	d.uplink = &extranet{
+		ctx: life, clock: d.clock, log: d.log, name: d.cfg.Hostnames[0], audit: d.audit.VerifierKey(),
+		store: fleet.IdentityStore{Path: d.path("identity.sealed"), Key: master.Derive("veilbox identity v1")},
+	}
+	id, err := d.uplink.store.Load()
+	switch {
+	case err == nil:
+		d.uplink.connect(id)
+	case !errors.Is(err, fleet.ErrNotEnrolled):
+		return err
+	}
+	d.out, err = outbox.Open(ctx, outbox.Options{
+		Dir: d.cfg.DataDir, Key: master.Derive("veilbox outbox v1"), Clock: d.clock, Log: d.log, Link: d.uplink.client,
+		OnReceipt: func(ctx context.Context, r outbox.Receipt) error { return d.work.Delivered(ctx, r.Disclosure, r.At) },
+		OnRefused: func(ctx context.Context, r outbox.Refusal) error {
+			if r.Kind != outbox.Disclose {
+				d.log.Error("the extranet refused", "what", r.Kind, "disclosure", r.Disclosure, "problem", r.Problem.Code)
+				return nil
+			}
+			return d.work.Rejected(ctx, r.Disclosure, r.Problem)
+		},
+	})
+	if err != nil {
+		return err
+	}
+	d.onClose(d.out.Close)
+	d.uplink.out = d.out
+	return nil
+}
+
+func (d *Daemon) openWork(ctx context.Context, master keys.Key) (err error) {
+	d.work, err = casework.New(ctx, casework.Options{
+		Dir: d.cfg.DataDir, Key: master, Clock: d.clock, Log: d.log, Store: d.store, Accounts: d.accounts,
+		Audit: d.audit, Ring: d.ring, Recorder: d.recorder, Redactor: d.worker, Uplink: d.uplink,
+		Settings: policy.Settings{TwoPersons: d.cfg.Gate.TwoPersons, MaxDisclosure: time.Duration(d.cfg.Gate.MaxDisclosure)},
+		Probe: func(ctx context.Context, s camera.Source) (camera.Description, error) {
+			return camera.Probe(ctx, s, camera.Limits{})
+		},
+		MaxClip: time.Duration(d.cfg.Redact.MaxClip),
+		Checks:  d.checks,
+	})
+	if err != nil {
+		return err
+	}
+	d.registerGauges()
+	d.handler, err = web.New(web.Options{Box: d.work, WHEP: d.live.ServeWHEP, Log: d.log, Clock: d.clock, Version: d.version})
+	return err
+}
+
+// Addr returns the address that the pages are served on.
+func (d *Daemon) Addr() net.Addr { return d.listener.Addr() }
+
+// MetricsAddr returns the address of /metrics, nil where there is none.
+func (d *Daemon) MetricsAddr() net.Addr {
+	if d.metrics == nil {
+		return nil
+	}
+	return d.metrics.Addr()
+}
+
+// Fingerprint returns the SHA-256 of the box's certificate authority.
+func (d *Daemon) Fingerprint() string { return d.ca.Fingerprint() }
+
+// Work returns the acts, for tests that move the clock.
+func (d *Daemon) Work() *casework.Service { return d.work }
+
+// Run records, serves and sends until ctx ends.
+func (d *Daemon) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	if err := d.work.StartCameras(ctx); err != nil {
+		return err
+	}
+	var wg sync.WaitGroup
+	run := func(name string, f func(context.Context) error) {
+		wg.Go(func() {
+			if err := f(ctx); err != nil && ctx.Err() == nil {
+				cancel(fmt.Errorf("daemon: %s: %w", name, err))
+			}
+		})
+	}
+	run("cases", d.work.Run)
+	run("outbox", d.out.Run)
+	run("expiry", d.runExpiry)
+	run("heartbeat", d.runHeartbeat)
+	run("sandbox", d.runSandboxCheck)
+	run("pages", d.servePages)
+	if d.metrics != nil {
+		run("metrics", d.serveMetrics)
+	}
+	d.log.Info("the box is up", "address", d.listener.Addr().String(), "fingerprint", d.ca.Fingerprint(), "version", d.version)
+	wg.Wait()
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}

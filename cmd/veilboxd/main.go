@@ -16,8 +16,7 @@ import (
 	"veilbox/internal/logging"
 )
 
-// version is set by the build.
-var version = "dev"
+var version = "dev" // set by the build
 
 func main() {
 	file := flag.String("config", "/etc/veilbox/veilbox.toml", "the box's settings, TOML")

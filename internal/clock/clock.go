@@ -39,6 +39,30 @@ type System struct{}
 func (System) Now() time.Time                         { return time.Now() }
 func (System) After(d time.Duration) <-chan time.Time { return time.After(d) }
 
+// Shifted runs with the system's clock at a distance that Shift changes, so that
+// a system of many parts can be brought to a deadline while it works. Waits take
+// their real time.
+type Shifted struct {
+	mu sync.Mutex
+	by time.Duration
+}
+
+func (s *Shifted) Now() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return time.Now().Add(s.by)
+}
+
+func (s *Shifted) After(d time.Duration) <-chan time.Time { return time.After(d) }
+
+// Shift moves the clock by d and returns the new time.
+func (s *Shifted) Shift(d time.Duration) time.Time {
+	s.mu.Lock()
+	s.by += d
+	s.mu.Unlock()
+	return s.Now()
+}
+
 // Sleep waits for d on c, or until ctx ends, whose cause it then returns.
 func Sleep(ctx context.Context, c Clock, d time.Duration) error {
 	if d <= 0 {

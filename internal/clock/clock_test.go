@@ -59,3 +59,15 @@ func TestSleepEndsWithItsContext(t *testing.T) {
 		t.Errorf("Sleep = %v, want %v", err, why)
 	}
 }
+
+func TestShifted(t *testing.T) {
+	var s Shifted
+	before := time.Now()
+	if got := s.Shift(48 * time.Hour); got.Sub(before) < 48*time.Hour || got.Sub(before) > 49*time.Hour {
+		t.Errorf("shifted to %v from %v", got, before)
+	}
+	s.Shift(-48 * time.Hour)
+	if d := s.Now().Sub(before); d < 0 || d > time.Hour {
+		t.Errorf("shifted back, off by %v", d)
+	}
+}

@@ -2,10 +2,12 @@ package client
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"net/url"
+	"strconv"
+	"time"
 
+	"veilbox/appliance/audit"
 	"veilbox/appliance/casework"
 )
 
@@ -33,9 +35,33 @@ func (c *Client) Health(ctx context.Context) ([]casework.Check, error) {
 	return v, c.ask(ctx, http.MethodGet, path("health"), nil, nil, &v)
 }
 
-// AuditJSON returns audit entries as the box gives them. The query's keys are
-// act, about, from, to, after and limit.
-func (c *Client) AuditJSON(ctx context.Context, query url.Values) (json.RawMessage, error) {
-	var v json.RawMessage
-	return v, c.ask(ctx, http.MethodGet, path("audit"), query, nil, &v)
+// Audit returns the audit entries that f chooses, by rising number.
+func (c *Client) Audit(ctx context.Context, f audit.Filter) ([]audit.Entry, error) {
+	q := url.Values{}
+	set := func(name, v string) {
+		if v != "" {
+			q.Set(name, v)
+		}
+	}
+	set("act", f.Act)
+	set("who", f.Who)
+	set("about", f.About)
+	if !f.From.IsZero() {
+		q.Set("from", f.From.UTC().Format(time.RFC3339Nano))
+	}
+	if !f.To.IsZero() {
+		q.Set("to", f.To.UTC().Format(time.RFC3339Nano))
+	}
+	q.Set("after", strconv.FormatInt(f.After, 10))
+	if f.Limit > 0 {
+		q.Set("limit", strconv.Itoa(f.Limit))
+	}
+	var v []audit.Entry
+	return v, c.ask(ctx, http.MethodGet, path("audit"), q, nil, &v)
+}
+
+// VerifyAudit has the box check its audit log.
+func (c *Client) VerifyAudit(ctx context.Context) (audit.Report, error) {
+	var v audit.Report
+	return v, c.ask(ctx, http.MethodGet, path("audit", "verify"), nil, nil, &v)
 }

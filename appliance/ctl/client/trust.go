@@ -30,9 +30,18 @@ func TrustFile(path string) (Trust, error) {
 	if err != nil {
 		return Trust{}, fmt.Errorf("client: %w", err)
 	}
+	t, err := TrustPEM(b)
+	if err != nil {
+		return Trust{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return t, nil
+}
+
+// TrustPEM trusts the authorities in b.
+func TrustPEM(b []byte) (Trust, error) {
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(b) {
-		return Trust{}, fmt.Errorf("client: %s holds no certificate: give the PEM file of the box's CA", path)
+		return Trust{}, errors.New("client: no certificate there: give the PEM file of the box's CA")
 	}
 	return TrustRoots(pool), nil
 }

@@ -1,0 +1,191 @@
+package ctl
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"veilbox/appliance/casework"
+	"veilbox/appliance/ctl/client"
+	"veilbox/appliance/incident"
+	"veilbox/internal/durable"
+)
+
+type caseCopyCmd struct {
+	caseID
+	Output string `required:"" short:"o" help:"The file to write." placeholder:"FILE" type:"path"`
+}
+
+func (c *caseCopyCmd) Run(e *env) error {
+	cl, err := e.client()
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	m, err := cl.CaseCopy(e.ctx, c.id())
+	if err != nil {
+		return err
+	}
+	return e.save(m, c.Output)
+}
+
+type caseSheetCmd struct {
+	caseID
+	Output string `required:"" short:"o" help:"The folder to write the pictures to; made where it is missing." placeholder:"DIR" type:"path"`
+}
+
+func (c *caseSheetCmd) Run(e *env) error {
+	cl, err := e.client()
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	s, err := cl.Sheet(e.ctx, c.id())
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(c.Output, 0o700); err != nil {
+		return fmt.Errorf("ctl: %w", err)
+	}
+	for i := range s.Pictures {
+		b, err := cl.SheetPicture(e.ctx, c.id(), i)
+		if err != nil {
+			return err
+		}
+		if err := durable.WriteFile(filepath.Join(c.Output, fmt.Sprintf("%04d.jpg", i)), b, 0o600); err != nil {
+			return err
+		}
+	}
+	e.notice("%s", outside)
+	return e.show(s, table{{"SHEET", "PICTURES", "SHOWN", "OF"},
+		{s.Hash.String(), fmt.Sprint(len(s.Pictures)), fmt.Sprintf("%.1f s", s.Shown), fmt.Sprintf("%.1f s", s.Duration)}})
+}
+
+type caseSubmitCmd struct{ caseID }
+
+func (c *caseSubmitCmd) Run(e *env) error {
+	return e.withCase(func(cl *client.Client) (casework.CaseView, error) {
+		v, err := cl.Case(e.ctx, c.id())
+		if err != nil {
+			return v, err
+		}
+		return cl.Submit(e.ctx, c.id(), v.Version)
+	})
+}
+
+type caseAssessCmd struct {
+	caseID
+	Approve      bool   `help:"Approve the disclosure." xor:"decision" required:""`
+	Refuse       bool   `help:"Refuse it." xor:"decision" required:""`
+	Reasons      string `required:"" help:"Why, in words; kept with the case."`
+	Copy         string `required:"" help:"Hash of the copy that you have played, from \"case copy\"." placeholder:"HASH"`
+	Sheet        string `required:"" help:"Hash of the sheet that you have looked through, from \"case sheet\"." placeholder:"HASH"`
+	Guideline    string `help:"The written guideline that a clear case follows."`
+	PasswordFile string `help:"File with your password, which signs the decision; - is standard input. Without it you are asked." placeholder:"FILE"`
+}
+
+func (c *caseAssessCmd) Run(e *env) error {
+	v := casework.Verdict{Decision: incident.Refuse, Reasons: c.Reasons, Guideline: c.Guideline}
+	if c.Approve {
+		v.Decision = incident.Approve
+	}
+	if err := v.Copy.UnmarshalText([]byte(c.Copy)); err != nil {
+		return usage("--copy: %v", err)
+	}
+	if err := v.Sheet.UnmarshalText([]byte(c.Sheet)); err != nil {
+		return usage("--sheet: %v", err)
+	}
+	password, err := e.secret(c.PasswordFile, "your password, to sign the decision")
+	if err != nil {
+		return err
+	}
+	v.Password = password.Reveal()
+	return e.withCase(func(cl *client.Client) (casework.CaseView, error) {
+		now, err := cl.Case(e.ctx, c.id())
+		if err != nil {
+			return now, err
+		}
+		v.Version = now.Version
+		return cl.Assess(e.ctx, c.id(), v)
+	})
+}
+
+type caseReportCmd struct {
+	caseID
+	Number string `required:"" help:"The receipt's or journal's number."`
+	At     string `default:"now" help:"When the report was sent: RFC 3339, \"2026-02-03 14:05\" in Copenhagen time, \"now\" or \"10m ago\"."`
+}
+
+func (c *caseReportCmd) Run(e *env) error {
+	at, err := e.when(c.At)
+	if err != nil {
+		return err
+	}
+	return e.withCase(func(cl *client.Client) (casework.CaseView, error) {
+		v, err := cl.Case(e.ctx, c.id())
+		if err != nil {
+			return v, err
+		}
+		return cl.Report(e.ctx, c.id(), casework.PoliceReport{Version: v.Version, Number: c.Number, At: at})
+	})
+}
+
+type caseWithdrawCmd struct {
+	caseID
+	Reason string `required:"" help:"Why; everyone who had access sees it."`
+}
+
+func (c *caseWithdrawCmd) Run(e *env) error {
+	return e.withCase(func(cl *client.Client) (casework.CaseView, error) { return cl.Withdraw(e.ctx, c.id(), c.Reason) })
+}
+
+type alertCmd struct {
+	List alertListCmd `cmd:"" help:"List the alerts."`
+	View alertViewCmd `cmd:"" help:"Save an alert's veiled copy. The viewing is logged, by name, here and at the extranet."`
+}
+
+type alertListCmd struct{}
+
+func (*alertListCmd) Run(e *env) error {
+	cl, err := e.client()
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	all, err := cl.Alerts(e.ctx)
+	if err != nil {
+		return err
+	}
+	t := table{{"ALERT", "FROM", "OFFENCE", "WHEN", "UNTIL", "ENDED", "WHAT"}}
+	for _, a := range all {
+		ended := ""
+		if a.Ended != nil {
+			ended = local(*a.Ended) + " " + a.Why
+		}
+		t = append(t, []string{string(a.ID), a.Sender, string(a.Offence), local(a.When), local(a.NotAfter), ended, a.What})
+	}
+	return e.show(all, t)
+}
+
+type alertViewCmd struct {
+	ID      string `arg:"" help:"The alert, as \"alert list\" shows it."`
+	Output  string `required:"" short:"o" help:"The file to write." placeholder:"FILE" type:"path"`
+	Purpose string `required:"" help:"What you look at it for; kept in both logs."`
+}
+
+func (c *alertViewCmd) Run(e *env) error {
+	cl, err := e.client()
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	v, err := cl.View(e.ctx, incident.DisclosureID(c.ID), c.Purpose)
+	if err != nil {
+		return err
+	}
+	m, err := cl.ViewingMedia(e.ctx, v.ID)
+	if err != nil {
+		return err
+	}
+	return e.save(m, c.Output)
+}

@@ -1,0 +1,168 @@
+package ctl
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"veilbox/appliance/ctl/client"
+	"veilbox/internal/durable"
+)
+
+// A sessionFile is what "login" keeps, mode 0600.
+type sessionFile struct {
+	Box         string `json:"box"`
+	CA          string `json:"ca,omitempty"` // PEM, copied, so that the file it came from may go
+	Fingerprint string `json:"fingerprint,omitempty"`
+	Name        string `json:"name"`
+	Token       string `json:"token"`
+}
+
+type loginCmd struct {
+	Box          string `required:"" help:"The box's address." placeholder:"https://HOST:PORT"`
+	CA           string `help:"The box's CA certificate (PEM)." placeholder:"FILE" type:"existingfile" name:"ca" xor:"trust"`
+	Fingerprint  string `help:"SHA-256 of the box's certificate or of its CA's, from the box's log." placeholder:"SHA256" xor:"trust"`
+	User         string `required:"" help:"Your own log-in name." placeholder:"NAME"`
+	PasswordFile string `help:"File with the password; - is standard input. Without it you are asked." placeholder:"FILE"`
+}
+
+func (c *loginCmd) Run(e *env) error {
+	s := sessionFile{Box: c.Box, Fingerprint: c.Fingerprint}
+	if c.CA != "" {
+		b, err := os.ReadFile(c.CA)
+		if err != nil {
+			return fmt.Errorf("ctl: %w", err)
+		}
+		s.CA = string(b)
+	}
+	cl, err := s.client()
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	path, err := e.sessionPath()
+	if err != nil {
+		return err
+	}
+	password, err := e.secret(c.PasswordFile, "password")
+	if err != nil {
+		return err
+	}
+	who, err := cl.Login(e.ctx, c.User, password.Reveal())
+	if err != nil {
+		return err
+	}
+	s.Token, s.Name = cl.Token(), who.Person.Name
+	b, err := json.Marshal(s)
+	if err != nil {
+		return fmt.Errorf("ctl: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return fmt.Errorf("ctl: %w", err)
+	}
+	if err := durable.WriteFile(path, append(b, '\n'), 0o600); err != nil {
+		return fmt.Errorf("ctl: keep the session: %w", err)
+	}
+	rows := table{{"NAME", "ROLES"}, {who.Person.Name, fmt.Sprint(who.Roles)}}
+	return e.show(who, rows)
+}
+
+func (s sessionFile) client() (*client.Client, error) {
+	var trust client.Trust
+	var err error
+	switch {
+	case s.CA != "":
+		trust, err = client.TrustPEM([]byte(s.CA))
+	case s.Fingerprint != "":
+		trust, err = client.TrustFingerprint(s.Fingerprint)
+	}
+	if err != nil {
+		return nil, err
+	}
+	c, err := client.New(s.Box, trust)
+	if err != nil {
+		return nil, err
+	}
+	c.SetToken(s.Token)
+	return c, nil
+}
+
+func (e *env) sessionPath() (string, error) {
+	if e.session != "" {
+		return e.session, nil
+	}
+	dir, err := os.UserConfigDir()
+	if err != nil {
+		return "", fmt.Errorf("ctl: no place for the session: %w: give --session FILE", err)
+	}
+	return filepath.Join(dir, "veilbox", "session.json"), nil
+}
+
+// client is the box that the session file names.
+func (e *env) client() (*client.Client, error) {
+	path, err := e.sessionPath()
+	if err != nil {
+		return nil, err
+	}
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, errors.New("you are not logged in to a box: run \"veilctl login --box https://HOST:PORT --user NAME\" first")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ctl: %w", err)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("ctl: %w", err)
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return nil, fmt.Errorf("ctl: %s can be read by others (mode %v): remove it, log in again, and end the old session on the box", path, info.Mode().Perm())
+	}
+	var s sessionFile
+	if err := json.Unmarshal(b, &s); err != nil {
+		return nil, fmt.Errorf("ctl: %s is damaged: %w: log in again", path, err)
+	}
+	return s.client()
+}
+
+type logoutCmd struct{}
+
+func (*logoutCmd) Run(e *env) error {
+	cl, err := e.client()
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	path, err := e.sessionPath()
+	if err != nil {
+		return err
+	}
+	// The file goes even where the box cannot be told: the session then ends by
+	// its own time.
+	return errors.Join(cl.Logout(e.ctx), durable.Remove(path))
+}
+
+type passwordCmd struct {
+	OldFile string `help:"File with the password that you have; - is standard input. Without it you are asked." placeholder:"FILE"`
+	NewFile string `help:"File with the new password, at least 12 characters. Without it you are asked." placeholder:"FILE"`
+}
+
+func (c *passwordCmd) Run(e *env) error {
+	cl, err := e.client()
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	old, err := e.secret(c.OldFile, "present password")
+	if err != nil {
+		return err
+	}
+	replacement, err := e.secret(c.NewFile, "new password")
+	if err != nil {
+		return err
+	}
+	return cl.ChangePassword(e.ctx, old.Reveal(), replacement.Reveal())
+}

@@ -1,0 +1,197 @@
+package ctl
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"veilbox/appliance/account"
+	"veilbox/appliance/casework"
+	"veilbox/appliance/incident"
+)
+
+type peopleCmd struct {
+	List  peopleListCmd  `cmd:"" help:"List the accounts."`
+	Add   peopleAddCmd   `cmd:"" help:"Make a personal account; prints its password, once."`
+	Reset peopleResetCmd `cmd:"" help:"Give an account a new password; prints it, once."`
+}
+
+type peopleListCmd struct{}
+
+func (*peopleListCmd) Run(e *env) error {
+	cl, err := e.client()
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	all, err := cl.People(e.ctx)
+	if err != nil {
+		return err
+	}
+	return e.show(all, peopleTable(all...))
+}
+
+func peopleTable(all ...casework.PersonView) table {
+	t := table{{"ID", "LOG-IN", "NAME", "ROLES", "AUTHORISED UNTIL"}}
+	for _, p := range all {
+		var roles []string
+		for _, r := range p.Roles {
+			roles = append(roles, string(r))
+		}
+		t = append(t, []string{string(p.ID), p.Login, p.Name, strings.Join(roles, ", "), local(p.Authorisation.To)})
+	}
+	return t
+}
+
+type peopleAddCmd struct {
+	Login       string   `required:"" help:"Log-in name."`
+	Name        string   `required:"" help:"The person's own name; accounts are personal."`
+	Role        []string `required:"" help:"Roles: ${enum}." enum:"staff,manager,assessor,auditor,operator"`
+	Function    string   `required:"" help:"The person's function in the shop."`
+	Need        string   `required:"" help:"Why that function needs access (condition 7)."`
+	Until       string   `help:"When the authorisation ends (default: a year from now)."`
+	Education   string   `help:"Assessor: education (condition 9)."`
+	Experience  string   `help:"Assessor: experience with cases of property crime."`
+	Competences []string `help:"Assessor: ${enum}." enum:"law,security,property-crime" name:"competence"`
+}
+
+func (c *peopleAddCmd) Run(e *env) error {
+	n := casework.NewPerson{Login: c.Login, Name: c.Name, Function: c.Function, Need: c.Need}
+	for _, r := range c.Role {
+		n.Roles = append(n.Roles, account.Role(r))
+	}
+	now := e.Clock.Now().UTC()
+	until := now.AddDate(1, 0, 0)
+	if c.Until != "" {
+		t, err := e.when(c.Until)
+		if err != nil {
+			return err
+		}
+		until = t
+		n.Until = &until
+	}
+	if c.Education != "" || c.Experience != "" || len(c.Competences) > 0 {
+		n.Qualification = &incident.Qualification{Education: c.Education, Experience: c.Experience, Competences: c.Competences,
+			From: now.Truncate(time.Second), To: until.Truncate(time.Second)}
+	}
+	cl, err := e.client()
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	v, err := cl.AddPerson(e.ctx, n)
+	if err != nil {
+		return err
+	}
+	return e.show(v, table{{"ID", "LOG-IN", "NAME", "PASSWORD"}, {string(v.ID), v.Login, v.Name, v.Password}})
+}
+
+type peopleResetCmd struct {
+	ID string `arg:"" help:"The account, as \"people list\" shows it."`
+}
+
+func (c *peopleResetCmd) Run(e *env) error {
+	cl, err := e.client()
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	v, err := cl.ResetPassword(e.ctx, incident.PersonID(c.ID))
+	if err != nil {
+		return err
+	}
+	return e.show(v, table{{"ID", "LOG-IN", "NAME", "PASSWORD"}, {string(v.ID), v.Login, v.Name, v.Password}})
+}
+
+type enrolCmd struct {
+	Code string `arg:"" help:"The one-time code from the extranet's operator; - is standard input."`
+}
+
+func (c *enrolCmd) Run(e *env) error {
+	code := c.Code
+	if code == "-" {
+		s, err := e.secret("-", "code")
+		if err != nil {
+			return err
+		}
+		code = s.Reveal()
+	}
+	cl, err := e.client()
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	v, err := cl.Enrol(e.ctx, code)
+	if err != nil {
+		return err
+	}
+	return e.show(v, table{{"MEMBER", "NAME", "BOX", "EXTRANET"}, {string(v.Member), v.Name, v.Box, v.URL}})
+}
+
+type memberCmd struct {
+	List memberListCmd `cmd:"" help:"List the connected members (system condition S1)."`
+}
+
+type memberListCmd struct{}
+
+func (*memberListCmd) Run(e *env) error {
+	cl, err := e.client()
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	all, err := cl.Members(e.ctx)
+	if err != nil {
+		return err
+	}
+	t := table{{"MEMBER", "NAME", "TOWN", "REGION", "TRADE", "CHAIN"}}
+	for _, m := range all {
+		t = append(t, []string{string(m.ID), m.Name, m.Town, m.Region, m.Trade, m.Chain})
+	}
+	return e.show(all, t)
+}
+
+type healthCmd struct{}
+
+var errUnwell = errors.New("a check of the box fails: each line above that says FAIL names the remedy")
+
+func (*healthCmd) Run(e *env) error {
+	cl, err := e.client()
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	all, err := cl.Health(e.ctx)
+	if err != nil {
+		return err
+	}
+	well := true
+	t := table{{"CHECK", "", ""}}
+	for _, c := range all {
+		state, text := "ok", c.Text.EN
+		if !c.OK {
+			state, well = "FAIL", false
+			if c.Problem != nil {
+				text = c.Problem.Cause.EN + " " + c.Problem.Remedy.EN
+			}
+		}
+		t = append(t, []string{c.Name, state, text})
+	}
+	if err := e.show(all, t); err != nil {
+		return err
+	}
+	if !well {
+		return errUnwell
+	}
+	return nil
+}
+
+func compact(v any) (string, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return "", fmt.Errorf("ctl: %w", err)
+	}
+	return string(b), nil
+}

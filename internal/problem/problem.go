@@ -47,12 +47,19 @@ func (p *Problem) Error() string {
 	return s
 }
 
-func (p *Problem) Unwrap() error { return p.Err }
+// Unwrap returns what lies behind; a nil Problem, such as that of something
+// that is well, wraps nothing.
+func (p *Problem) Unwrap() error {
+	if p == nil {
+		return nil
+	}
+	return p.Err
+}
 
 // Is makes errors.Is(err, p) hold for every Problem with p's code.
 func (p *Problem) Is(target error) bool {
 	t, ok := target.(*Problem)
-	return ok && t.Code == p.Code
+	return ok && p != nil && t != nil && t.Code == p.Code
 }
 
 // Internal is what a caller sees of an error that has no text of its own.

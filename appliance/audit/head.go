@@ -37,6 +37,13 @@ func ParseHead(checkpoint []byte, verifierKey string) (Head, error) {
 	if err != nil {
 		return Head{}, fmt.Errorf("audit: the checkpoint's signature does not hold: %w", err)
 	}
+	// One spelling only, so that no byte of a kept head can change unseen.
+	if len(n.Sigs) != 1 || string(checkpoint) != n.Text+"\n— "+n.Sigs[0].Name+" "+n.Sigs[0].Base64+"\n" {
+		return Head{}, errors.New("audit: a checkpoint is a text and one signature")
+	}
+	if _, err := base64.StdEncoding.Strict().DecodeString(n.Sigs[0].Base64); err != nil {
+		return Head{}, fmt.Errorf("audit: the checkpoint's signature is misspelt: %w", err)
+	}
 	lines := strings.Split(n.Text, "\n")
 	if len(lines) != 4 || lines[3] != "" {
 		return Head{}, errors.New("audit: a checkpoint has three lines")

@@ -148,16 +148,16 @@ func check(ctx context.Context, q querier, key keys.Key, vkey string, known []He
 		r.BadSeq = seq
 		return fmt.Errorf("audit: entry %d: %w", seq, err)
 	}
+	size := seq - 1
+	if size != h.Size {
+		r.BadSeq = min(size, h.Size) + 1
+		return fmt.Errorf("audit: the signed head says %d entries, the file has %d: %w", h.Size, size, ErrTampered)
+	}
 	if stored.Next() {
 		return fmt.Errorf("audit: the tree has more hashes than the entries give: %w", ErrTampered)
 	}
 	if err := stored.Err(); err != nil {
 		return fmt.Errorf("audit: %w", err)
-	}
-	size := seq - 1
-	if size != h.Size {
-		r.BadSeq = min(size, h.Size) + 1
-		return fmt.Errorf("audit: the signed head says %d entries, the file has %d: %w", h.Size, size, ErrTampered)
 	}
 	root, err := tlog.TreeHash(size, reader)
 	if err != nil {

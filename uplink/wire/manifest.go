@@ -83,6 +83,14 @@ var (
 	ErrBoxSignature      = errors.New("the box's signature does not hold")
 	ErrAssessorSignature = errors.New("the assessor's signature does not hold")
 	ErrManifest          = errors.New("the manifest does not hold")
+
+	// These are kinds of ErrManifest.
+	ErrCondition = fmt.Errorf("a condition is not satisfied: %w", ErrManifest)
+	ErrTooLong   = fmt.Errorf("a disclosure lasts 30 days at most (V8): %w", ErrManifest)
+	ErrReportDue = fmt.Errorf("the report to the police is due at the end of the day of the disclosure (V4): %w", ErrManifest)
+	ErrCircle    = fmt.Errorf("the circle does not hold (V6): %w", ErrManifest)
+	ErrOver      = fmt.Errorf("the disclosure has ended: %w", ErrManifest)
+	ErrTimes     = fmt.Errorf("a time is yet to come; set the clocks: %w", ErrManifest)
 )
 
 type role string
@@ -141,10 +149,10 @@ func Verify(sm SignedManifest, box, assessor ed25519.PublicKey, now time.Time) (
 		return Manifest{}, fmt.Errorf("wire: disclosure %s: %w", m.Disclosure, ErrAssessorSignature)
 	}
 	if m.Created.After(now.Add(Skew)) {
-		return Manifest{}, fmt.Errorf("wire: disclosure %s was made at %s, which is yet to come: set the clocks: %w", m.Disclosure, m.Created.Format(time.RFC3339), ErrManifest)
+		return Manifest{}, fmt.Errorf("wire: disclosure %s was made at %s: %w", m.Disclosure, m.Created.Format(time.RFC3339), ErrTimes)
 	}
 	if !now.Before(m.NotAfter) {
-		return Manifest{}, fmt.Errorf("wire: disclosure %s ended at %s (V8): %w", m.Disclosure, m.NotAfter.Format(time.RFC3339), ErrManifest)
+		return Manifest{}, fmt.Errorf("wire: disclosure %s ended at %s (V8): %w", m.Disclosure, m.NotAfter.Format(time.RFC3339), ErrOver)
 	}
 	return m, nil
 }
@@ -169,11 +177,11 @@ func (m Manifest) Check() error {
 	case m.Created.Year() < 2025 || m.Created.Year() > 9000:
 		return bad("the time of making is %s: set the box's clock", m.Created.Format(time.RFC3339))
 	case !m.NotAfter.After(m.Created) || m.NotAfter.Sub(m.Created) > MaxAge:
-		return bad("a disclosure lasts 30 days at most (V8)")
+		return fmt.Errorf("wire: manifest: from %s to %s: %w", m.Created.Format(time.RFC3339), m.NotAfter.Format(time.RFC3339), ErrTooLong)
 	case !m.ReportDue.Equal(clock.EndOfDay(m.Created)):
-		return bad("the report to the police is due at the end of the day of the disclosure (V4)")
+		return fmt.Errorf("wire: manifest: due %s: %w", m.ReportDue.Format(time.RFC3339), ErrReportDue)
 	case m.Reported != nil && m.Reported.After(m.Created.Add(Skew)):
-		return bad("the report to the police is of a time yet to come")
+		return fmt.Errorf("wire: manifest: report: %w", ErrTimes)
 	case m.Assessor.ID == "" || len(m.Assessor.ID) > MaxName || m.Assessor.Key == "":
 		return bad("the assessor is missing (V9)")
 	}
@@ -182,14 +190,14 @@ func (m Manifest) Check() error {
 	}
 	for i, c := range m.Conditions {
 		if c.ID != ConditionIDs[i] || !c.Satisfied || c.Evidence.IsZero() {
-			return bad("condition %s is not satisfied with evidence", ConditionIDs[i])
+			return fmt.Errorf("wire: manifest: %s: %w", ConditionIDs[i], ErrCondition)
 		}
 	}
 	return m.Circle.check(m.Sender)
 }
 
 func (c Circle) check(sender incident.MemberID) error {
-	bad := func(s string) error { return fmt.Errorf("wire: circle: %s (V6): %w", s, ErrManifest) }
+	bad := func(s string) error { return fmt.Errorf("wire: circle: %s: %w", s, ErrCircle) }
 	if c.Area != "town" && c.Area != "region" && c.Area != "country" {
 		return bad("the area is town, region or country")
 	}

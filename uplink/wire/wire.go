@@ -48,7 +48,8 @@ const Version = 1
 
 // Limits of what is sent.
 const (
-	MaxMessage   = 4 << 20 // bytes of any JSON message
+	MaxMessage   = 64 << 10 // bytes of a JSON message, other than:
+	MaxSubmit    = 16 << 20 // a SubmitRequest
 	MaxManifest  = 256 << 10
 	MaxAlert     = 32 << 10
 	MaxText      = 2000 // characters of a reason, a purpose
@@ -59,7 +60,7 @@ const (
 	MaxAge       = 30 * 24 * time.Hour // V8
 	Skew         = 2 * time.Minute     // how far two clocks may differ
 	ChunkSize    = 1 << 20             // bytes of one upload request
-	MaxDirectory = 32 << 20            // bytes of the member directory and the inbox
+	MaxDirectory = 64 << 20            // bytes of the member directory and the inbox
 )
 
 // ErrMessage says that a message does not follow this package.

@@ -1,0 +1,140 @@
+package extranet
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"veilbox/appliance/incident"
+	"veilbox/internal/problem"
+	"veilbox/uplink/wire"
+)
+
+// box is the caller.
+type box struct {
+	ID     wire.BoxID
+	Member incident.MemberID
+	Name   string
+}
+
+type boxCall func(ctx context.Context, b box, r *http.Request) (any, error)
+
+func (s *Server) boxHandler() http.Handler {
+	m := http.NewServeMux()
+	m.HandleFunc("POST /v1/enrol", func(w http.ResponseWriter, r *http.Request) {
+		a, err := s.enrol(r.Context(), r)
+		s.answer(w, r, a, err)
+	})
+	for pattern, h := range map[string]boxCall{
+		"POST /v1/renew":                     s.renew,
+		"GET /v1/members":                    s.directory,
+		"POST /v1/assessors":                 s.registerAssessor,
+		"POST /v1/disclosures":               s.submit,
+		"GET /v1/disclosures":                s.inbox,
+		"POST /v1/disclosures/{id}/complete": s.complete,
+		"POST /v1/disclosures/{id}/viewings": s.view,
+		"POST /v1/disclosures/{id}/withdraw": s.withdraw,
+		"POST /v1/disclosures/{id}/report":   s.report,
+		"POST /v1/disclosures/{id}/reassess": s.reassess,
+		"POST /v1/heads":                     s.heads,
+		"POST /v1/heartbeat":                 s.heartbeat,
+	} {
+		m.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			b, err := s.caller(r)
+			if err != nil {
+				s.answer(w, r, nil, err)
+				return
+			}
+			a, err := h(r.Context(), b, r)
+			s.answer(w, r, a, err)
+		})
+	}
+	m.HandleFunc("GET /v1/disclosures/{id}/content", s.content)
+	m.HandleFunc("HEAD /v1/uploads/{id}", s.upload)
+	m.HandleFunc("PATCH /v1/uploads/{id}", s.upload)
+	m.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { problem.Write(w, errNotFound) })
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.met.requests.WithLabelValues("box").Inc()
+		h := w.Header()
+		h.Set("Cache-Control", "no-store")
+		h.Set("X-Content-Type-Options", "nosniff")
+		m.ServeHTTP(w, r)
+	})
+}
+
+// caller returns the box whose certificate the call carries.
+func (s *Server) caller(r *http.Request) (box, error) {
+	if r.TLS == nil || len(r.TLS.VerifiedChains) == 0 {
+		return box{}, errNoCert
+	}
+	leaf := r.TLS.VerifiedChains[0][0]
+	var b box
+	var revoked sql.NullInt64
+	var active bool
+	err := s.db.QueryRowContext(r.Context(), `SELECT b.id, b.member, b.name, b.revoked, m.active FROM certificate c
+		JOIN box b ON b.id = c.box JOIN member m ON m.id = b.member WHERE c.serial = ?`, leaf.SerialNumber.String()).Scan(&b.ID, &b.Member, &b.Name, &revoked, &active)
+	if errors.Is(err, sql.ErrNoRows) {
+		return box{}, errNoCert
+	}
+	if err != nil {
+		return box{}, fmt.Errorf("extranet: %w", err)
+	}
+	// A connection outlives a revocation and the end of a certificate, so each
+	// call asks again.
+	if revoked.Valid || !active || string(b.ID) != leaf.Subject.CommonName {
+		return box{}, errRevoked
+	}
+	if now := s.o.Clock.Now(); now.After(leaf.NotAfter) || now.Before(leaf.NotBefore) {
+		return box{}, errNoCert
+	}
+	return b, nil
+}
+
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, a any, err error) {
+	if err != nil {
+		p := problem.Of(err)
+		if p.Status >= 500 {
+			s.o.Log.Error("call failed", "method", r.Method, "path", r.URL.Path, "err", err)
+		} else {
+			s.o.Log.Info("call refused", "method", r.Method, "path", r.URL.Path, "code", p.Code, "err", p.Err)
+		}
+		s.met.refused.WithLabelValues(p.Code).Inc()
+		problem.Write(w, p)
+		return
+	}
+	b, err := json.Marshal(a)
+	if err != nil {
+		problem.Write(w, problem.Internal)
+		s.o.Log.Error("encode an answer", "err", err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	// Who has gone cannot be told.
+	_, _ = w.Write(b)
+}
+
+type checker interface{ Check() error }
+
+// decode reads the body and checks it.
+func decode(r *http.Request, limit int64, v any) error {
+	if err := wire.Decode(r.Body, limit, v); err != nil {
+		return errMessage.With(err)
+	}
+	if c, ok := v.(checker); ok {
+		if err := c.Check(); err != nil {
+			return errMessage.With(err)
+		}
+	}
+	return nil
+}
+
+func disclosureID(r *http.Request) (incident.DisclosureID, error) {
+	id := r.PathValue("id")
+	if !wire.ValidID(id) {
+		return "", errNotFound
+	}
+	return incident.DisclosureID(id), nil
+}

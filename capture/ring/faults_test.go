@@ -2,6 +2,7 @@ package ring
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
@@ -203,6 +204,36 @@ func TestIndexFailureLosesOnlyThePart(t *testing.T) {
 		t.Fatal(err)
 	}
 	want = append(want, fill(t, r, "till-1", start()+2*second, 2, 5000)...)
+	readAll(t, r, "till-1", always(), want)
+}
+
+func TestFullIndex(t *testing.T) {
+	r := openTest(t, testOptions(t, t.TempDir()), disk{})
+	want := fill(t, r, "till-1", start(), 2, 5000)
+	var pages int
+	if err := r.wdb.QueryRow("PRAGMA page_count").Scan(&pages); err != nil {
+		t.Fatal(err)
+	}
+	limit := func(n int) {
+		t.Helper()
+		if err := r.wdb.QueryRow(fmt.Sprintf("PRAGMA max_page_count = %d", n)).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	limit(pages)
+	var err error
+	i := 2
+	for ; i < 500 && err == nil; i++ {
+		p := part("till-1", start()+footage.Ticks(i)*second, 5000)
+		if err = r.Append(t.Context(), p); err == nil {
+			want = append(want, p)
+		}
+	}
+	if !errors.Is(err, ErrFull) {
+		t.Fatalf("after %d parts: %v", i, err)
+	}
+	limit(1 << 30)
+	want = append(want, fill(t, r, "till-1", start()+footage.Ticks(i)*second, 2, 5000)...)
 	readAll(t, r, "till-1", always(), want)
 }
 

@@ -23,6 +23,7 @@ type PartInfo struct {
 	End       footage.Ticks
 
 	id     int64
+	form   int64
 	key    int64
 	path   string
 	offset int64
@@ -198,10 +199,20 @@ func (r *Ring) Parts(ctx context.Context, cam footage.CameraID, span footage.Spa
 		return nil, failure("read the index", err)
 	}
 	defer rows.Close()
-	var out []PartInfo
+	var all []PartInfo
 	for rows.Next() {
-		p, err := r.scan(ctx, cam, rows)
+		p, err := scan(cam, rows)
 		if err != nil {
+			return nil, err
+		}
+		all = append(all, p)
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return nil, failure("read the index", err)
+	}
+	out := all[:0]
+	for _, p := range all {
+		if err := r.complete(ctx, &p); err != nil {
 			return nil, err
 		}
 		if p.Continues {
@@ -219,17 +230,16 @@ func (r *Ring) Parts(ctx context.Context, cam footage.CameraID, span footage.Spa
 		}
 		out = append(out, p)
 	}
-	if err := rows.Err(); err != nil {
-		return nil, failure("read the index", err)
-	}
 	return out, nil
 }
 
-func (r *Ring) scan(ctx context.Context, cam footage.CameraID, row interface{ Scan(...any) error }) (PartInfo, error) {
+// scan reads a row of partColumns. What it leaves out, complete adds once the
+// rows are closed: it may have to ask the index again, and a query that waits
+// for a second connection with one in its hand can wait for ever.
+func scan(cam footage.CameraID, row interface{ Scan(...any) error }) (PartInfo, error) {
 	p := PartInfo{Camera: cam, place: place{camera: cam}}
 	var uid []byte
-	var form int64
-	err := row.Scan(&p.id, &p.Start, &p.End, &p.Continues, &p.place.number, &p.offset, &p.record, &form, &p.place.samples, &p.path, &uid, &p.key)
+	err := row.Scan(&p.id, &p.Start, &p.End, &p.Continues, &p.place.number, &p.offset, &p.record, &p.form, &p.place.samples, &p.path, &uid, &p.key)
 	if errors.Is(err, sql.ErrNoRows) {
 		return p, err
 	}
@@ -237,19 +247,23 @@ func (r *Ring) scan(ctx context.Context, cam footage.CameraID, row interface{ Sc
 		return p, failure("read the index", err)
 	}
 	copy(p.place.uid[:], uid)
-	f, err := r.formatOf(ctx, form)
+	return p, nil
+}
+
+func (r *Ring) complete(ctx context.Context, p *PartInfo) error {
+	f, err := r.formatOf(ctx, p.form)
 	if err != nil {
-		return p, err
+		return err
 	}
 	p.Format = f.f
 	p.place.format, p.place.start, p.place.continues, p.place.offset = f.raw, p.Start, p.Continues, p.offset
 	if p.Samples, p.Size, err = decodeSamples(nil, p.place.samples); err != nil {
-		return p, damaged(cam, p.Start, err)
+		return damaged(p.Camera, p.Start, err)
 	}
 	if p.record != int64(recordSize(int(p.Size))) {
-		return p, damaged(cam, p.Start, errTable)
+		return damaged(p.Camera, p.Start, errTable)
 	}
-	return p, nil
+	return nil
 }
 
 // Latest returns the newest part of cam, or an error that wraps ErrNone.
@@ -258,9 +272,12 @@ func (r *Ring) Latest(ctx context.Context, cam footage.CameraID) (PartInfo, erro
 	if !ok {
 		return PartInfo{}, fmt.Errorf("ring: camera %s: %w", cam, ErrNone)
 	}
-	p, err := r.scan(ctx, cam, r.q.latest.QueryRowContext(ctx, id))
+	p, err := scan(cam, r.q.latest.QueryRowContext(ctx, id))
 	if errors.Is(err, sql.ErrNoRows) {
 		return p, fmt.Errorf("ring: camera %s: %w", cam, ErrNone)
+	}
+	if err == nil {
+		err = r.complete(ctx, &p)
 	}
 	return p, err
 }
@@ -363,22 +380,18 @@ func (r *Ring) checkCamera(ctx context.Context, cam footage.CameraID, rep *Repor
 	id, _ := r.cameraID(cam)
 	from := footage.Ticks(0)
 	for {
-		type row struct {
-			info PartInfo
-			err  error
-		}
 		// A window at a time, so that no reader holds the index for long.
-		var batch []row
+		var batch []PartInfo
 		rows, err := r.rdb.QueryContext(ctx, "SELECT "+partColumns+" WHERE p.camera = ? AND p.start > ? ORDER BY p.start LIMIT 256", id, from)
 		if err != nil {
 			return failure("read the index", err)
 		}
 		for rows.Next() {
-			p, err := r.scan(ctx, cam, rows)
-			if err != nil && !errors.Is(err, ErrDamaged) {
+			p, err := scan(cam, rows)
+			if err != nil {
 				return errors.Join(err, rows.Close())
 			}
-			batch = append(batch, row{p, err})
+			batch = append(batch, p)
 		}
 		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 			return failure("read the index", err)
@@ -386,21 +399,21 @@ func (r *Ring) checkCamera(ctx context.Context, cam footage.CameraID, rep *Repor
 		if len(batch) == 0 {
 			return nil
 		}
-		for _, b := range batch {
-			from = b.info.Start
-			err := b.err
+		for _, p := range batch {
+			from = p.Start
+			err := r.complete(ctx, &p)
 			if err == nil {
-				_, err = r.Read(ctx, b.info)
+				_, err = r.Read(ctx, p)
 			}
 			switch {
 			case err == nil:
 				rep.Parts++
-				rep.Bytes += b.info.Size
+				rep.Bytes += p.Size
 			case errors.Is(err, ErrGone):
 			case errors.Is(err, ErrDamaged):
 				rep.Parts++
 				if len(rep.Damaged) < maxDamage {
-					rep.Damaged = append(rep.Damaged, Damage{cam, b.info.Span(), err})
+					rep.Damaged = append(rep.Damaged, Damage{cam, p.Span(), err})
 				} else {
 					rep.More++
 				}

@@ -426,6 +426,37 @@ func TestReadersWhileAppending(t *testing.T) {
 	}
 }
 
+// More readers than connections, each of which has to ask for the format too.
+func TestManyReadersAtOnce(t *testing.T) {
+	opt := testOptions(t, t.TempDir())
+	r := openTest(t, opt, disk{})
+	fill(t, r, "till-1", start(), 3, 500)
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r = openTest(t, opt, disk{})
+	ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
+	defer stop()
+	errs := make(chan error)
+	for range 64 {
+		go func() {
+			r.mu.Lock()
+			clear(r.formats)
+			r.mu.Unlock()
+			infos, err := r.Parts(ctx, "till-1", always())
+			if err == nil && len(infos) != 3 {
+				err = errors.New("not all parts")
+			}
+			errs <- err
+		}()
+	}
+	for range 64 {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func FuzzSamples(f *testing.F) {
 	f.Add(encodeSamples(part("a", start(), 500).Samples))
 	f.Add([]byte{1, 1, 1, 1, 0, 0, 1, 5})

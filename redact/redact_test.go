@@ -21,6 +21,9 @@ import (
 var program string // veil-redact, built for the test
 
 func TestMain(m *testing.M) {
+	if program = os.Getenv("VEILBOX_TEST_PROGRAM"); program != "" {
+		os.Exit(m.Run())
+	}
 	dir, err := os.MkdirTemp("", "redact")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -87,14 +90,20 @@ const (
 	boxV         = 60
 )
 
-// makeClip writes a clip with ffmpeg. extra are output options; the name's
-// ending is the container.
+// makeClip writes a clip with ffmpeg. extra are output options, after "-vf" and
+// a filter or "+audio" for a sound track; the name's ending is the container.
 func makeClip(t testing.TB, name string, seconds int, extra ...string) []byte {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
 	graph := fmt.Sprintf("testsrc2=s=%dx%d:r=10:d=%d,trim=end_frame=1,loop=-1:1,setpts=N/10/TB,trim=duration=%d,hue=s=0.3,eq=contrast=0.4[bg];"+
 		"mandelbrot=s=%dx%d:r=10,trim=end_frame=1,loop=-1:1,setpts=N/10/TB,trim=duration=%d,hue=h=90,eq=contrast=1.4[box];[bg][box]overlay=x=%d+%d*t:y=%d,format=yuv420p",
 		clipW, clipH, seconds, seconds, boxW, boxH, seconds, boxX, boxV, boxY)
+	switch {
+	case extra[0] == "-vf":
+		graph, extra = graph+","+extra[1], extra[2:]
+	case extra[0] == "+audio":
+		graph, extra = fmt.Sprintf("%s;sine=d=%d", graph, seconds), extra[1:]
+	}
 	args := []string{"-v", "error", "-nostdin", "-filter_complex", graph}
 	args = append(append(args, extra...), "-t", fmt.Sprint(seconds), path)
 	if out, err := exec.Command("ffmpeg", args...).CombinedOutput(); err != nil {

@@ -40,7 +40,7 @@ const Version = 1
 
 // Tolerance is what a lossy codec may leave of a veil that was flat: the
 // deviation in steps of a sample (0 to 255), the energy in steps squared.
-var Tolerance = veil.Tolerance{Deviation: 24, Energy: 36}
+var Tolerance = veil.Tolerance{Deviation: 16, Energy: 24}
 
 const maxReasons = 20
 

@@ -7,26 +7,26 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"runtime"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
-// Confirm tries, from within, what must fail, and returns which layers hold.
-// port is a port of the loopback on which something listens outside, or 0.
+// Confirm tries, from within, what must be refused, and returns which layers
+// hold. port is a port of the loopback on which something listens outside, or
+// 0. Outside a sandbox the attempts succeed and leave nothing behind.
 func Confirm(port int) Status {
 	s := Status{Attempts: map[string]string{
-		"connect to the loopback": connect(port),
-		"open a socket":           socket(unix.AF_UNIX),
-		"open /etc/passwd":        try(func() error { return openClose("/etc/passwd", os.O_RDONLY) }),
-		"list the root folder":    try(func() error { return openClose("/", os.O_RDONLY) }),
-		"create a file in /tmp":   try(func() error { return openClose("/tmp/veil-redact-was-here", os.O_CREATE|os.O_WRONLY) }),
-		"run /bin/sh":             shell(),
-		"ptrace its parent":       try(func() error { return ptrace(os.Getppid()) }),
-		"leave its namespace":     try(func() error { return unix.Unshare(unix.CLONE_NEWUSER) }),
-		"mount":                   try(func() error { return unix.Mount("none", "/tmp", "tmpfs", 0, "") }),
-		"load a key":              try(func() error { _, err := unix.KeyctlGetKeyringID(unix.KEY_SPEC_SESSION_KEYRING, true); return err }),
+		"connect to the loopback": refusal(func() error { return connect(port) }),
+		"open a socket":           refusal(func() error { return socket(unix.AF_UNIX) }),
+		"open /etc/passwd":        refusal(func() error { return openClose("/etc/passwd", os.O_RDONLY) }),
+		"list the root folder":    refusal(func() error { return openClose("/", os.O_RDONLY) }),
+		"create a file in /tmp":   refusal(create),
+		"run /bin/sh":             refusal(shell),
+		"trace a process":         refusal(func() error { return syscall.PtraceAttach(0) }),
+		"leave its namespace":     refusal(func() error { return unix.Unshare(0) }),
+		"mount":                   refusal(func() error { return unix.Mount("none", "/proc/self/none", "tmpfs", 0, "") }),
+		"load a key":              refusal(func() error { _, err := unix.KeyctlGetKeyringID(unix.KEY_SPEC_SESSION_KEYRING, true); return err }),
 	}}
 	if s.Attempts["open /etc/passwd"] != "" && s.Attempts["list the root folder"] != "" {
 		s.Landlock = abi()
@@ -44,8 +44,10 @@ func Confirm(port int) Status {
 	return s
 }
 
-func try(f func() error) string {
-	if err := f(); err != nil {
+// refusal returns how f was refused. Failing for another reason is no refusal:
+// no such process, or nothing that listens, only says that f came through.
+func refusal(f func() error) string {
+	if err := f(); errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
 		return err.Error()
 	}
 	return ""
@@ -59,53 +61,42 @@ func openClose(path string, flag int) error {
 	return f.Close()
 }
 
-func socket(family int) string {
-	return try(func() error {
-		fd, err := unix.Socket(family, unix.SOCK_STREAM, 0)
-		if err != nil {
-			return err
-		}
-		return unix.Close(fd)
-	})
+func create() error {
+	f, err := os.CreateTemp("/tmp", "veil-redact")
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
-func connect(port int) string {
-	return try(func() error {
-		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
-		if err != nil {
-			return err
-		}
-		defer unix.Close(fd) // the attempt is over either way
-		return unix.Connect(fd, &unix.SockaddrInet4{Port: port, Addr: [4]byte{127, 0, 0, 1}})
-	})
+func socket(family int) error {
+	fd, err := unix.Socket(family, unix.SOCK_STREAM, 0)
+	if err != nil {
+		return err
+	}
+	return unix.Close(fd)
 }
 
-func shell() string {
+func connect(port int) error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd) // the attempt is over either way
+	return unix.Connect(fd, &unix.SockaddrInet4{Port: port, Addr: [4]byte{127, 0, 0, 1}})
+}
+
+func shell() error {
 	r, w, err := os.Pipe()
 	if err != nil {
-		return "pipe: " + err.Error()
+		return err
 	}
 	defer r.Close()
 	defer w.Close()
 	c := exec.Command("/bin/sh", "-c", "exit 0")
 	c.Env = []string{}
 	c.Stdin, c.Stdout, c.Stderr = r, w, w
-	return try(c.Run)
-}
-
-// ptrace asks to attach and lets go at once.
-func ptrace(pid int) error {
-	if pid == 0 {
-		// The parent lies outside the PID namespace and has no number here.
-		pid = 1
-	}
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	err := syscall.PtraceAttach(pid)
-	if err == nil {
-		_ = syscall.PtraceDetach(pid) // the attempt itself is the finding
-	}
-	return err
+	return c.Run()
 }
 
 // Input returns a sealed file in memory with what r gives, and its size. More

@@ -1,0 +1,73 @@
+//go:build linux
+
+package redact
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"veilbox/redact/codec"
+	"veilbox/redact/subject"
+)
+
+// BenchmarkProduce compares a copy, proof and all, with a plain transcode of
+// the same clip with the same encoder settings in the same run. The clip is
+// 1080p25 of 20 s, or the file that VEILBOX_BENCH_CLIP names; the subject is
+// then the file of VEILBOX_BENCH_SUBJECT.
+func BenchmarkProduce(b *testing.B) {
+	path, who := os.Getenv("VEILBOX_BENCH_CLIP"), theBox()
+	if path == "" {
+		path = filepath.Join(b.TempDir(), "clip.mp4")
+		graph := "testsrc2=s=1920x1080:r=25,trim=end_frame=1,loop=-1:1,setpts=N/25/TB,noise=alls=6:allf=t[bg];" +
+			"mandelbrot=s=192x384:r=25,trim=end_frame=1,loop=-1:1,setpts=N/25/TB,hue=h=90[box];[bg][box]overlay=x=80+60*t:y=440,format=yuv420p"
+		if out, err := exec.Command("ffmpeg", "-v", "error", "-nostdin", "-filter_complex", graph, "-t", "20",
+			"-c:v", "libx264", "-preset", "veryfast", "-g", "50", path).CombinedOutput(); err != nil {
+			b.Fatalf("%v\n%s", err, out)
+		}
+		who.Keyframes[0] = subject.Keyframe{At: 1, Rect: &subject.Rect{X: 140. / 1920, Y: 440. / 1080, W: 192. / 1920, H: 384. / 1080}}
+	} else {
+		f, err := os.Open(os.Getenv("VEILBOX_BENCH_SUBJECT"))
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer f.Close()
+		if who, err = subject.Parse(f); err != nil {
+			b.Fatal(err)
+		}
+	}
+	clip, err := os.ReadFile(path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	var plain, whole time.Duration
+	for range b.N {
+		args := append([]string{"-v", "error", "-nostdin", "-y", "-i", path, "-an"}, codec.Encoder{}.Args(25)...)
+		from := time.Now()
+		if out, err := exec.Command("ffmpeg", append(args, "-fps_mode", "passthrough", "-f", "mp4", filepath.Join(b.TempDir(), "plain.mp4"))...).CombinedOutput(); err != nil {
+			b.Fatalf("%v\n%s", err, out)
+		}
+		plain += time.Since(from)
+		from = time.Now()
+		stage, begun := "", from
+		c, err := worker().Produce(context.Background(), Job{Subject: who}, bytes.NewReader(clip), &memory{}, func(p Progress) {
+			if p.Stage != stage {
+				if stage != "" {
+					b.Logf("%-8s %v", stage, time.Since(begun).Round(time.Millisecond))
+				}
+				stage, begun = p.Stage, time.Now()
+			}
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+		whole += time.Since(from)
+		b.Logf("%-8s %v", stage, time.Since(begun).Round(time.Millisecond))
+		b.Logf("plain %v, produce %v, %+v", plain, whole, c.Figures())
+	}
+	b.ReportMetric(plain.Seconds()/whole.Seconds(), "speed_ratio")
+}

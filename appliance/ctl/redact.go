@@ -24,7 +24,7 @@ const installed = "/usr/libexec/veilbox/veil-redact"
 type redactCmd struct {
 	In       string        `arg:"" help:"The video: any file that ffmpeg can decode." type:"existingfile"`
 	Out      string        `arg:"" help:"The veiled copy, MP4. It appears only when its proof has passed." type:"path"`
-	Subject  string        `required:"" help:"The subject file (below); - is standard input." placeholder:"FILE"`
+	Subject  string        `required:"" help:"The subject file (above); - is standard input." placeholder:"FILE"`
 	Proof    string        `help:"Write the proof here (JSON)." placeholder:"FILE" type:"path"`
 	Sheet    string        `help:"Write pictures of everything that is revealed here." placeholder:"DIR" type:"path"`
 	Worker   string        `help:"The program veil-redact (default: beside veilctl, else ${installed})." placeholder:"FILE" type:"path"`
@@ -103,7 +103,9 @@ func (c *redactCmd) Run(e *env) (err error) {
 	if err := c.apart(in); err != nil {
 		return err
 	}
-	w := &redact.Worker{Path: path, FFmpeg: c.FFmpeg, Log: slog.New(slog.NewTextHandler(e.Err, nil)),
+	w := &redact.Worker{Path: path, FFmpeg: c.FFmpeg,
+		// Refusals are told once, by the error; what breaks is worth the detail.
+		Log:     slog.New(slog.NewTextHandler(e.Err, &slog.HandlerOptions{Level: slog.LevelError})),
 		Encoder: redact.Encoder{Codec: c.Encoder, Preset: c.Preset, Quality: c.CRF},
 		Limits:  redact.Limits{ClipBytes: 64 << 30, CopyBytes: 64 << 30, Time: c.MaxTime},
 		Sandbox: redact.Policy{AllowDegraded: c.Degraded}}

@@ -9,11 +9,12 @@ import (
 const (
 	maxCols   = 40
 	maxRows   = 64
-	pad       = 0.25 // of the box, on each side
-	lumaCap   = 60   // a difference of luma that counts as wholly different
-	costLuma  = 3    // weights of: other luma,
-	costEmpty = 2    // no foreground where the subject is,
-	costExtra = 1    // foreground where the subject is not
+	padX      = 0.45 // of the box, on each side: legs swing
+	padY      = 0.25
+	lumaCap   = 60 // a difference of luma that counts as wholly different
+	costLuma  = 6  // weights of: other luma,
+	costEmpty = 4  // no foreground where the subject is,
+	costExtra = 1  // foreground where the subject is not
 )
 
 // An appearance is a map of what the subject looks like, over its box and a
@@ -34,7 +35,7 @@ type appearance struct {
 
 // place sets the sample points of a box.
 func (a *appearance) place(b box) {
-	pw, ph := b.w*(1+2*pad), b.h*(1+2*pad)
+	pw, ph := b.w*(1+2*padX), b.h*(1+2*padY)
 	x0, y0 := b.cx-pw/2, b.cy-ph/2
 	for i := range a.cols {
 		a.xs[i] = int(math.Floor(x0 + (float64(i)+0.5)*pw/float64(a.cols)))
@@ -46,15 +47,15 @@ func (a *appearance) place(b box) {
 
 // within reports whether sample column x and row y lie in the box itself.
 func (a *appearance) within(x, y int) bool {
-	mx, my := float64(a.cols)*pad/(1+2*pad), float64(a.rows)*pad/(1+2*pad)
+	mx, my := float64(a.cols)*padX/(1+2*padX), float64(a.rows)*padY/(1+2*padY)
 	fx, fy := float64(x)+0.5, float64(y)+0.5
 	return fx > mx && fx < float64(a.cols)-mx && fy > my && fy < float64(a.rows)-my
 }
 
 // start learns an appearance from b.
 func (a *appearance) start(s *seen, b box) {
-	a.cols = max(8, min(maxCols, int(b.w*(1+2*pad)+0.5)))
-	a.rows = max(12, min(maxRows, int(b.h*(1+2*pad)+0.5)))
+	a.cols = max(8, min(maxCols, int(b.w*(1+2*padX)+0.5)))
+	a.rows = max(12, min(maxRows, int(b.h*(1+2*padY)+0.5)))
 	a.place(b)
 	n, fg := 0, 0.0
 	a.each(s, func(i, x, y int, luma, f byte) {
@@ -73,8 +74,8 @@ func (a *appearance) start(s *seen, b box) {
 		p := float32(0)
 		if a.within(x, y) {
 			// An ellipse, for a subject that does not stand out.
-			dx := (float64(x) + 0.5 - float64(a.cols)/2) / (float64(a.cols) / (1 + 2*pad) / 2)
-			dy := (float64(y) + 0.5 - float64(a.rows)/2) / (float64(a.rows) / (1 + 2*pad) / 2)
+			dx := (float64(x) + 0.5 - float64(a.cols)/2) / (float64(a.cols) / (1 + 2*padX) / 2)
+			dy := (float64(y) + 0.5 - float64(a.rows)/2) / (float64(a.rows) / (1 + 2*padY) / 2)
 			oval := 0.0
 			if dx*dx+dy*dy < 1 {
 				oval = 0.8
@@ -181,6 +182,6 @@ func (a *appearance) matchAt(s *seen, dx, dy, stride int) (float64, float64) {
 
 // area returns the pixels that a box and its margin cover, and reach more.
 func (b box) area(reachX, reachY float64) image.Rectangle {
-	hw, hh := b.w*(0.5+pad)+reachX+2, b.h*(0.5+pad)+reachY+2
+	hw, hh := b.w*(0.5+padX)+reachX+2, b.h*(0.5+padY)+reachY+2
 	return image.Rect(int(b.cx-hw), int(b.cy-hh), int(b.cx+hw)+1, int(b.cy+hh)+1)
 }

@@ -70,7 +70,7 @@ func learnModel(e *engine, from, to int) (model, error) {
 		}
 		m.mid[i] = mid
 		// Three times the median deviation is two standard deviations of noise.
-		m.thresh[i] = byte(min(60, 10+3*int(median(v[:n]))))
+		m.thresh[i] = byte(min(60, 6+3*int(median(v[:n]))))
 	}
 	return m, nil
 }

@@ -17,13 +17,15 @@ type blobs struct {
 type blob struct {
 	box  box     // around it
 	mass float64 // its pixels as a share of the box's
+	low  float64 // its pixels below the feet, as a share of the box's
 	rim  float64 // those on the outer rim of the margin as a share of the box's width
 }
 
 const solid = 110 // of 255: foreground from here on
 
-// find returns the blob of b; a zero one where there is none.
-func (f *blobs) find(s *seen, b box) blob {
+// find returns the blob of b, of which the feet are at foot times its height
+// below its middle; a zero one where there is none.
+func (f *blobs) find(s *seen, b box, foot float64) blob {
 	if len(f.mark) != len(s.fg) {
 		f.mark, f.stamp = make([]uint32, len(s.fg)), 0
 	}
@@ -40,13 +42,16 @@ func (f *blobs) find(s *seen, b box) blob {
 			f.reach(s, y*s.w+x)
 		}
 	}
-	n, rim := 0, 0
+	n, rim, low, feet := 0, 0, 0, int(b.cy+(math.Max(0.5, foot)+0.08)*b.h)
 	l, r, t, d := area.Max.X, area.Min.X, area.Max.Y, area.Min.Y
 	for n < len(f.queue) {
 		i := int(f.queue[n])
 		n++
 		x, y := i%s.w, i/s.w
 		l, r, t, d = min(l, x), max(r, x+1), min(t, y), max(d, y+1)
+		if y > feet {
+			low++
+		}
 		if x == area.Min.X || x == area.Max.X-1 || y == area.Min.Y || y == area.Max.Y-1 {
 			// At the edge of the picture nobody else can hang on.
 			if x > 0 && y > 0 && x < s.w-1 && y < len(s.fg)/s.w-1 {
@@ -65,6 +70,7 @@ func (f *blobs) find(s *seen, b box) blob {
 	return blob{
 		box:  box{float64(l+r) / 2, float64(t+d) / 2, float64(r - l), float64(d - t)},
 		mass: float64(n) / (b.w * b.h),
+		low:  float64(low) / (b.w * b.h),
 		rim:  float64(rim) / b.w,
 	}
 }
@@ -79,26 +85,29 @@ func (f *blobs) reach(s *seen, i int) {
 // snug returns the box to show and the box to go on with, of a tracked box b
 // and the box m around its blob.
 func snug(b, m box) (tight, moved box) {
-	if m.w < 0.4*b.w || m.w > 1.5*b.w || m.h < 0.5*b.h || m.h > 1.4*b.h || m.iou(b) < 0.3 {
+	if m.w < 0.4*b.w || m.w > 2*b.w || m.h < 0.5*b.h || m.h > 1.4*b.h || m.iou(b) < 0.25 {
 		return b, b
 	}
 	moved = b
-	// Legs in the colour of the ground are missing from the blob: what is larger
-	// than the box says more than what is smaller.
-	grow := 0.1
-	if m.h < b.h {
-		grow = 0.03
-	}
 	if math.Abs(m.h-b.h) < 0.12*b.h {
 		moved.cy += 0.3 * (m.cy - b.cy)
 	}
 	moved.cx += 0.2 * (m.cx - b.cx)
-	scale := math.Pow(m.h/b.h, grow)
-	moved.w *= scale
-	moved.h *= scale
+	moved.w *= grow(m.w/b.w, 0.1)
+	moved.h *= grow(m.h/b.h, 0.1)
 	l, r := edgeOf(b.left(), m.left(), b.w), -edgeOf(-b.right(), -m.right(), b.w)
 	t, d := edgeOf(b.top(), m.top(), b.h), -edgeOf(-b.bottom(), -m.bottom(), b.h)
 	return box{(l + r) / 2, (t + d) / 2, r - l, d - t}, moved
+}
+
+// grow returns a part of a change of size. Legs in the colour of the ground
+// are missing from a blob: one that is larger than its box says more than one
+// that is smaller.
+func grow(ratio, part float64) float64 {
+	if ratio < 1 {
+		part /= 5
+	}
+	return math.Pow(ratio, part)
 }
 
 // edgeOf returns the lower edge to show: the blob's m, unless it lies so far

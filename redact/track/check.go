@@ -27,7 +27,7 @@ type check struct {
 
 // step takes the frame that w has reached, and reports whether the track from
 // c.frame to it is wrong, or could not be shown to be right in several tries.
-// at gives what the track says of a frame.
+// at gives what the track says of a frame, nil before its beginning.
 func (c *check) step(frame int, w *walker, at func(int) *step) (bad bool, err error) {
 	t := c.e.src.Time
 	if !w.free {
@@ -64,8 +64,21 @@ func (c *check) back(frame int, b box, at func(int) *step) (sure, bad bool, err 
 	if err != nil {
 		return false, false, err
 	}
-	w.patience = checkDrop
-	for f := frame - c.dir; f != c.frame; f -= c.dir {
+	w.patience, w.check = checkDrop, true
+	// Where the track was checked last it may have been half hidden: then what
+	// it was before that counts.
+	for f := frame - c.dir; ; f -= c.dir {
+		was := c.box
+		if f != c.frame {
+			past := at(f)
+			if past == nil {
+				return false, false, nil
+			}
+			was = past.box
+			if past.state != Shown {
+				was = box{}
+			}
+		}
 		s, err := w.next(f, -c.dir)
 		if err != nil {
 			return false, false, err
@@ -73,16 +86,16 @@ func (c *check) back(frame int, b box, at func(int) *step) (sure, bad bool, err 
 		if w.lost != "" {
 			return false, false, nil
 		}
-		if was := at(f); s.state == Shown && was.state == Shown && w.at.iou(was.box) < 0.05 {
-			return false, true, nil
+		if s.state != Shown || was == (box{}) {
+			continue
 		}
+		if (c.frame-f)*c.dir < 0 {
+			if w.at.iou(was) < 0.05 {
+				return false, true, nil
+			}
+			continue
+		}
+		ok := w.at.iou(was) >= 0.25
+		return ok, !ok, nil
 	}
-	if _, err := w.next(c.frame, -c.dir); err != nil {
-		return false, false, err
-	}
-	if w.lost != "" || w.low > 0 {
-		return false, false, nil
-	}
-	ok := w.at.iou(c.box) >= 0.25
-	return ok, !ok, nil
 }

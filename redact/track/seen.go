@@ -38,7 +38,7 @@ func (e *engine) look(frame int, window image.Rectangle) error {
 			if d < 0 {
 				d = -d
 			}
-			dst[i] = byte(max(0, min(255, (d-int(th[i]))*12)))
+			dst[i] = byte(max(0, min(255, (d-int(th[i]))*14)))
 		}
 	}
 	s.smooth()

@@ -6,7 +6,7 @@ import "math"
 const (
 	freeMatch   = 0.40 // below: unsure, where the subject stands free of others
 	crowdMatch  = 0.48 // below: unsure, where it does not
-	strongMatch = 0.55 // needed to take a track up again
+	strongMatch = 0.50 // needed to take a track up again
 	dropTime    = 0.8  // seconds that a track may be unsure and still come back
 	topSpeed    = 1.8  // body heights a second
 )
@@ -20,10 +20,12 @@ type walker struct {
 	vy       float64
 	match    float64 // smoothed
 	base     float64 // what a usual match is for this subject
-	mass     float64 // usual foreground within the box, as a share of it
-	tall     float64 // usual height of the blob, as a share of the box's
+	mass     float64 // usual pixels of the blob
+	tall     float64 // usual height of the blob
+	foot     float64 // usual lower end of the blob, below the middle of the box, as a share of its height
 	low      float64 // seconds since the track was sure
 	patience float64 // how long that may be
+	check    bool    // it takes up again whatever it finds: a wrong one tells as much
 	lost     string  // reason
 	free     bool    // it stood alone in the last frame
 }
@@ -41,6 +43,9 @@ func (e *engine) walk(k key, dir, until int) ([]step, error) {
 		return nil, err
 	}
 	at := func(frame int) *step {
+		if (frame-k.frame)*dir <= 0 {
+			return nil
+		}
 		if dir > 0 {
 			return &out[frame-k.frame-1]
 		}
@@ -83,8 +88,8 @@ func (e *engine) startWalk(frame int, b box) (*walker, error) {
 	w.look.start(&e.seen, b)
 	w.match, _ = w.look.match(&e.seen, b, 1)
 	w.base = w.match
-	o := e.blobs.find(&e.seen, b)
-	w.mass, w.tall = o.mass, o.box.h/b.h
+	o := e.blobs.find(&e.seen, b, 0.5)
+	w.mass, w.tall, w.foot = o.mass*b.w*b.h, o.box.h, 0.5
 	return w, nil
 }
 
@@ -108,17 +113,18 @@ func (w *walker) next(frame, dir int) (step, error) {
 		w.lost = ReasonAtEdge
 		return step{state: Unsure, box: best, reason: ReasonAtEdge}, nil
 	}
-	o := w.e.blobs.find(&w.e.seen, best)
+	o := w.e.blobs.find(&w.e.seen, best, w.foot)
+	mass := o.mass * best.w * best.h
 	stands := w.look.trust > 0.5
 	// Alone, with as much foreground as ever: then it is the same one, however
 	// it moves its legs.
-	w.free = stands && w.low == 0 && o.rim < 0.12 && o.mass > 0.6*w.mass && o.mass < 1.5*w.mass &&
-		math.Abs(o.box.h/best.h-w.tall) < 0.2
+	w.free = stands && w.low == 0 && o.rim < 0.12 && mass > 0.6*w.mass && mass < 1.6*w.mass &&
+		math.Abs(o.box.h/w.tall-1) < 0.25
 	need := freeMatch
 	if !w.free {
 		need = math.Max(freeMatch, math.Min(crowdMatch, w.base*0.75))
 	}
-	if w.low > 0 {
+	if w.low > 0 && !w.check {
 		need = math.Max(need, math.Min(strongMatch, w.base*0.85))
 	}
 	if m < need {
@@ -135,8 +141,9 @@ func (w *walker) next(frame, dir int) (step, error) {
 	w.low = 0
 	tight := best
 	if w.free {
-		w.mass += math.Min(0.3, dt) * (o.mass - w.mass)
-		w.tall += math.Min(0.3, 2*dt) * (o.box.h/best.h - w.tall)
+		w.mass += math.Min(0.3, dt) * (mass - w.mass)
+		w.tall += math.Min(0.3, 2*dt) * (o.box.h - w.tall)
+		w.foot += math.Min(0.3, 2*dt) * ((o.box.bottom()-best.cy)/best.h - w.foot)
 		tight, best = snug(best, o.box)
 	}
 	k := math.Min(1, dt*3)
@@ -149,6 +156,11 @@ func (w *walker) next(frame, dir int) (step, error) {
 		reason, rate = ReasonCrowded, rate/8
 	}
 	w.look.update(&w.e.seen, best, rate)
+	// Who stands lower stands nearer to the camera: somebody is before the
+	// subject, and would be shown with it.
+	if !w.free && o.low > 0.02 && (o.rim > 0.12 || mass > 1.6*w.mass) {
+		return step{state: Unsure, box: tight, conf: float32(m * 0.5), reason: ReasonCrowded}, nil
+	}
 	return step{state: Shown, box: tight, conf: float32(math.Min(1, m/0.9)), reason: reason}, nil
 }
 

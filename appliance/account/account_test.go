@@ -1,0 +1,374 @@
+package account
+
+import (
+	"crypto/ed25519"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"veilbox/appliance/incident"
+	"veilbox/appliance/store"
+	"veilbox/internal/clock"
+	"veilbox/internal/keys"
+	"veilbox/internal/problem"
+)
+
+var start = time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
+
+// cheap are parameters that make tests quick.
+var cheap = Params{MemoryKiB: 8, Time: 1, Threads: 1}
+
+type fixture struct {
+	*Accounts
+	clock   *clock.Fake
+	store   *store.Store
+	manager Person
+	secret  string // the manager's password
+}
+
+func open(t *testing.T) fixture {
+	t.Helper()
+	c := clock.NewFake(start)
+	s, err := store.Open(t.Context(), store.Options{Path: filepath.Join(t.TempDir(), "box.db"), Key: keys.New(), Clock: c})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	a, err := New(Options{Store: s, Clock: c, Params: cheap, FirstLogin: "mette", FirstName: "Mette Holm"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	login, password, created, err := a.EnsureFirst(t.Context())
+	if err != nil || !created || login != "mette" {
+		t.Fatal(login, created, err)
+	}
+	all, err := a.People(t.Context())
+	if err != nil || len(all) != 1 {
+		t.Fatal(all, err)
+	}
+	return fixture{a, c, s, all[0], password}
+}
+
+func qualification() *incident.Qualification {
+	return &incident.Qualification{Education: "jurist", Experience: "ti år", Competences: []string{"law"}, From: start.Add(-time.Hour), To: start.AddDate(2, 0, 0)}
+}
+
+func (f fixture) add(t *testing.T, login, name string, roles ...Role) (Person, string) {
+	t.Helper()
+	n := NewPerson{Login: login, Name: name, Roles: roles, Function: "funktion", Need: "behov"}
+	if slices.Contains(roles, Assessor) {
+		n.Qualification = qualification()
+	}
+	p, password, err := f.Create(t.Context(), f.manager.ID, n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p, password
+}
+
+func (f fixture) in(t *testing.T, login, password string) (string, Session) {
+	t.Helper()
+	token, s, err := f.LogIn(t.Context(), login, password, "10.0.0.1:4000")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token, s
+}
+
+func wants(t *testing.T, what string, err error, want *problem.Problem) {
+	t.Helper()
+	if want == nil {
+		if err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+		return
+	}
+	if !errors.Is(err, want) {
+		t.Errorf("%s: %v, want %s", what, err, want.Code)
+	}
+}
+
+func TestMatrix(t *testing.T) {
+	const (
+		staff = 1 << iota
+		manager
+		assessor
+		auditor
+		operator
+	)
+	bits := map[Role]int{Staff: staff, Manager: manager, Assessor: assessor, Auditor: auditor, Operator: operator}
+	want := map[Permission]int{
+		ViewLive: staff | manager, ViewFootage: staff | manager | assessor, ExportFootage: manager,
+		ViewCases: staff | manager | assessor, ViewShared: staff | manager | assessor,
+		Tag: staff | manager, Submit: staff | manager, Assess: assessor, Withdraw: manager | assessor,
+		ManagePeople: manager, ManageCameras: manager | operator, ReadAudit: manager | auditor,
+		ViewHealth: staff | manager | assessor | auditor | operator,
+	}
+	if len(want) != len(Permissions) || len(bits) != len(Roles) {
+		t.Fatal("the matrix does not cover all roles and permissions")
+	}
+	in := func(a incident.Authorisation, r Role) Session {
+		return Session{Roles: []Role{r}, Person: incident.Person{Authorisation: a}}
+	}
+	valid := incident.Authorisation{By: "b", Function: "f", Need: "n", From: start, To: start.Add(time.Hour)}
+	for _, p := range Permissions {
+		for _, r := range Roles {
+			may := want[p]&bits[r] != 0
+			if Can(r, p) != may {
+				t.Errorf("%s may %s: %v", r, p, !may)
+			}
+			var with, without *problem.Problem
+			if !may {
+				with, without = ErrPermission, ErrPermission
+			} else if NeedsAuthorisation(p) {
+				without = ErrAuthorisation
+			}
+			wants(t, fmt.Sprint(r, " ", p), in(valid, r).Allow(p, start), with)
+			wants(t, fmt.Sprint(r, " ", p, ", authorisation over"), in(valid, r).Allow(p, start.Add(time.Hour)), without)
+		}
+	}
+	if Can("nobody", ViewHealth) || Can(Staff, "fly") || Can("", "") {
+		t.Error("what is not in the table may be done")
+	}
+	for _, r := range []Role{Auditor, Operator} {
+		for _, p := range Permissions {
+			if NeedsAuthorisation(p) && Can(r, p) {
+				t.Errorf("%s sees footage by %s", r, p)
+			}
+		}
+	}
+}
+
+func TestFirst(t *testing.T) {
+	f := open(t)
+	if !f.manager.Has(Manager) || !f.manager.MustChange || !f.manager.Active {
+		t.Errorf("%+v", f.manager)
+	}
+	if _, _, created, err := f.EnsureFirst(t.Context()); err != nil || created {
+		t.Error("made twice", err)
+	}
+	f.in(t, "METTE ", f.secret)
+}
+
+func TestFirstWithoutAName(t *testing.T) {
+	c := clock.NewFake(start)
+	s, err := store.Open(t.Context(), store.Options{Path: filepath.Join(t.TempDir(), "box.db"), Key: keys.New(), Clock: c})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	a, err := New(Options{Store: s, Clock: c, Params: cheap})
+	if err != nil {
+		t.Fatal(err)
+	}
+	login, password, _, err := a.EnsureFirst(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, in, err := a.LogIn(t.Context(), login, password, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := in.Person.ID
+	fn, need, name := "butikschef", "leder butikken", "Mette Holm"
+	_, _, err = a.Create(t.Context(), id, NewPerson{Login: "bo", Name: "Bo Dam", Roles: []Role{Staff}, Function: "f", Need: "n"})
+	wants(t, "authorised by nobody", err, ErrName)
+	_, err = a.Change(t.Context(), id, id, Change{Function: &fn, Need: &need})
+	wants(t, "authorised as nobody", err, ErrName)
+	p, err := a.Change(t.Context(), id, id, Change{Name: &name, Function: &fn, Need: &need})
+	wants(t, "named and authorised", err, nil)
+	if p.Authorisation.By != name || !p.Authorisation.Valid(start) {
+		t.Errorf("%+v", p.Authorisation)
+	}
+}
+
+func TestCreate(t *testing.T) {
+	f := open(t)
+	for _, c := range []struct {
+		name string
+		n    NewPerson
+		want *problem.Problem
+	}{
+		{"one name", NewPerson{Login: "a1", Name: "Bo", Roles: []Role{Staff}}, ErrName},
+		{"no name", NewPerson{Login: "a1", Roles: []Role{Staff}}, ErrName},
+		{"a till", NewPerson{Login: "a1", Name: "Kasse 1", Roles: []Role{Staff}}, ErrName},
+		{"a function", NewPerson{Login: "a1", Name: "Butik Personale", Roles: []Role{Staff}}, ErrName},
+		{"markup", NewPerson{Login: "a1", Name: "<b>Bo</b> Dam", Roles: []Role{Staff}}, ErrName},
+		{"no roles", NewPerson{Login: "a1", Name: "Bo Dam"}, ErrRoles},
+		{"an odd role", NewPerson{Login: "a1", Name: "Bo Dam", Roles: []Role{"king"}}, ErrRoles},
+		{"a role twice", NewPerson{Login: "a1", Name: "Bo Dam", Roles: []Role{Staff, Staff}}, ErrRoles},
+		{"an auditor who tags", NewPerson{Login: "a1", Name: "Bo Dam", Roles: []Role{Auditor, Staff}}, ErrRoles},
+		{"a short log-in", NewPerson{Login: "a", Name: "Bo Dam", Roles: []Role{Staff}}, ErrLoginName},
+		{"an odd log-in", NewPerson{Login: "a b", Name: "Bo Dam", Roles: []Role{Staff}}, ErrLoginName},
+		{"a log-in in use", NewPerson{Login: "Mette", Name: "Bo Dam", Roles: []Role{Staff}}, ErrLoginTaken},
+		{"an unqualified assessor", NewPerson{Login: "a1", Name: "Bo Dam", Roles: []Role{Assessor}}, ErrQualification},
+		{"half an authorisation", NewPerson{Login: "a1", Name: "Bo Dam", Roles: []Role{Staff}, Function: "f"}, ErrAuthorisationText},
+		{"Danish letters", NewPerson{Login: "åse.sørensen", Name: "Åse  Sørensen-Bæk", Roles: []Role{Staff}}, nil},
+	} {
+		_, _, err := f.Create(t.Context(), f.manager.ID, c.n)
+		wants(t, c.name, err, c.want)
+	}
+	p, password := f.add(t, "bo", "Bo Dam", Staff)
+	if p.Authorisation.By != "Mette Holm" || !p.Authorisation.To.Equal(start.AddDate(1, 0, 0)) || !p.Active {
+		t.Errorf("%+v", p)
+	}
+	_, _, err := f.Create(t.Context(), p.ID, NewPerson{Login: "x1", Name: "Ida Berg", Roles: []Role{Manager}})
+	wants(t, "staff makes an account", err, ErrPermission)
+	_, _, err = f.ResetPassword(t.Context(), p.ID, f.manager.ID)
+	wants(t, "staff resets the manager's password", err, ErrPermission)
+	_, err = f.Change(t.Context(), p.ID, p.ID, Change{Roles: &[]Role{Manager}})
+	wants(t, "staff makes himself manager", err, ErrPermission)
+	b, err := json.Marshal(p)
+	if err != nil || strings.Contains(string(b), "hash") || strings.Contains(string(b), "salt") || strings.Contains(string(b), password) {
+		t.Errorf("an account shows its secret: %s", b)
+	}
+}
+
+func TestAuthorisationEndsByItself(t *testing.T) {
+	f := open(t)
+	p, password := f.add(t, "bo", "Bo Dam", Staff)
+	token, s := f.in(t, "bo", password)
+	wants(t, "at once", s.Allow(ViewFootage, start), nil)
+	past := start.Add(-time.Hour)
+	if _, err := f.Change(t.Context(), f.manager.ID, p.ID, Change{Until: &past}); err != nil {
+		t.Fatal(err)
+	}
+	s, err := f.Authenticate(t.Context(), token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wants(t, "ended by the manager, same session", s.Allow(ViewFootage, start), ErrAuthorisation)
+	far := start.AddDate(9, 0, 0)
+	_, err = f.Change(t.Context(), f.manager.ID, p.ID, Change{Until: &far})
+	wants(t, "for nine years", err, ErrAuthorisationText)
+	soon := start.Add(2 * time.Hour)
+	q, err := f.Change(t.Context(), f.manager.ID, p.ID, Change{Until: &soon})
+	if err != nil || !q.Authorisation.From.Equal(start) || !q.Authorisation.To.Equal(soon) || q.Authorisation.Need != "behov" {
+		t.Fatalf("%+v %v", q.Authorisation, err)
+	}
+	if list, err := f.Review(t.Context(), 24*time.Hour); err != nil || len(list) != 1 || list[0].ID != p.ID {
+		t.Error(list, err)
+	}
+	now := f.clock.Advance(2 * time.Hour)
+	if s, err = f.Authenticate(t.Context(), token); err != nil {
+		t.Fatal(err)
+	}
+	wants(t, "ended by itself", s.Allow(Tag, now), ErrAuthorisation)
+	wants(t, "what needs none", s.Allow(ViewHealth, now), nil)
+}
+
+func TestLastManager(t *testing.T) {
+	f := open(t)
+	no, yes := false, true
+	_, err := f.Change(t.Context(), f.manager.ID, f.manager.ID, Change{Active: &no})
+	wants(t, "the last manager closes the own account", err, ErrLastManager)
+	_, err = f.Change(t.Context(), f.manager.ID, f.manager.ID, Change{Roles: &[]Role{Staff}})
+	wants(t, "the last manager steps down", err, ErrLastManager)
+	other, password := f.add(t, "ida", "Ida Berg", Manager)
+	token, _ := f.in(t, "ida", password)
+	_, err = f.Change(t.Context(), f.manager.ID, other.ID, Change{Active: &no})
+	wants(t, "one of two", err, nil)
+	_, err = f.Authenticate(t.Context(), token)
+	wants(t, "a closed account's session", err, ErrSession)
+	_, _, err = f.LogIn(t.Context(), "ida", password, "")
+	wants(t, "a closed account's log-in", err, ErrLogin)
+	_, err = f.Change(t.Context(), other.ID, f.manager.ID, Change{Active: &yes})
+	wants(t, "a closed manager acts", err, ErrPermission)
+}
+
+func TestSigner(t *testing.T) {
+	f := open(t)
+	ctx := t.Context()
+	p, password := f.add(t, "eva", "Eva Friis", Assessor)
+	first, ok := p.Signer()
+	if !ok || first.Confirmed != nil || first.Why != SignerFirst {
+		t.Fatalf("%+v", p.Signers)
+	}
+	unlock := func(what, password string, want Signer) {
+		t.Helper()
+		key, err := f.UnlockSigner(ctx, p.ID, password)
+		if err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		if !ed25519.Verify(want.Public, []byte("manifest"), ed25519.Sign(key, []byte("manifest"))) {
+			t.Fatalf("%s: another key", what)
+		}
+	}
+	unlock("at first", password, first)
+	_, err := f.UnlockSigner(ctx, p.ID, password+"x")
+	wants(t, "a wrong password", err, ErrPassword)
+	_, err = f.UnlockSigner(ctx, f.manager.ID, f.secret)
+	wants(t, "who is no assessor", err, ErrNoSigner)
+	if q, err := f.ConfirmSigner(ctx, p.ID, first.Public); err != nil || q.Signers[0].Confirmed == nil {
+		t.Fatal(err)
+	}
+
+	// The manager knew the first password: with an own one comes an own key.
+	_, s := f.in(t, "eva", password)
+	if err := f.ChangePassword(ctx, s, password, "otte grønne cykler"); err != nil {
+		t.Fatal(err)
+	}
+	p, _ = f.Person(ctx, p.ID)
+	own, _ := p.Signer()
+	if len(p.Signers) != 2 || own.Why != SignerOwned || own.Confirmed != nil || p.Signers[0].Retired == nil || own.Public.Equal(first.Public) || p.MustChange {
+		t.Fatalf("%+v", p)
+	}
+	unlock("own password", "otte grønne cykler", own)
+	_, err = f.ConfirmSigner(ctx, p.ID, first.Public)
+	wants(t, "the operator confirms an old key", err, ErrNoSigner)
+
+	// From one own password to the next the key stays.
+	if err := f.ChangePassword(ctx, s, "otte grønne cykler", "ni grønne cykler"); err != nil {
+		t.Fatal(err)
+	}
+	unlock("next own password", "ni grønne cykler", own)
+	_, err = f.UnlockSigner(ctx, p.ID, "otte grønne cykler")
+	wants(t, "the old password", err, ErrPassword)
+
+	// A reset cannot open it.
+	if _, err := f.ConfirmSigner(ctx, p.ID, own.Public); err != nil {
+		t.Fatal(err)
+	}
+	q, reset, err := f.ResetPassword(ctx, f.manager.ID, p.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	third, _ := q.Signer()
+	if len(q.Signers) != 3 || third.Why != SignerReset || third.Confirmed != nil || !q.MustChange {
+		t.Fatalf("%+v", q.Signers)
+	}
+	unlock("after a reset", reset, third)
+	_, err = f.UnlockSigner(ctx, p.ID, "ni grønne cykler")
+	wants(t, "the password before the reset", err, ErrPassword)
+
+	// Without the role there is no key; with it again there is one at log-in.
+	if q, err = f.Change(ctx, f.manager.ID, p.ID, Change{Roles: &[]Role{Staff}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := q.Signer(); ok {
+		t.Error("the key outlived the role")
+	}
+	_, err = f.UnlockSigner(ctx, p.ID, reset)
+	wants(t, "without the role", err, ErrNoSigner)
+	if _, err = f.Change(ctx, f.manager.ID, p.ID, Change{Roles: &[]Role{Assessor}}); err != nil {
+		t.Fatal(err)
+	}
+	f.in(t, "eva", reset)
+	p, _ = f.Person(ctx, p.ID)
+	if fourth, ok := p.Signer(); !ok {
+		t.Error("no key after log-in with the role")
+	} else {
+		unlock("the role again", reset, fourth)
+	}
+	no := false
+	if _, err := f.Change(ctx, f.manager.ID, p.ID, Change{Active: &no}); err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.UnlockSigner(ctx, p.ID, reset)
+	wants(t, "a closed account", err, ErrNoSigner)
+}

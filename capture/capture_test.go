@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,6 +21,7 @@ import (
 	"veilbox/capture/camera"
 	"veilbox/capture/camera/simulate"
 	"veilbox/capture/footage"
+	"veilbox/internal/clock"
 	"veilbox/internal/footagetest"
 )
 
@@ -206,7 +209,7 @@ func TestRecords(t *testing.T) {
 
 func TestReconnects(t *testing.T) {
 	t.Parallel()
-	sim := simulated(t, simulate.Options{DropAfter: 40})
+	sim := simulated(t, simulate.Options{})
 	store := &memory{}
 	s := supervise(t, capture.Options{Store: store})
 	if err := s.Add("c", source(sim)); err != nil {
@@ -216,14 +219,16 @@ func TestReconnects(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var lost bool
-	poll(t, "a third session", func() bool {
-		h := s.Health()[0]
-		lost = lost || errors.Is(h.Problem, camera.ErrLost) && h.State == capture.Failed
-		return h.Counters.Sessions >= 3
-	})
-	if !lost {
-		t.Error("the lost connection was never shown")
+	for n := range 3 {
+		poll(t, "a session", func() bool {
+			h := s.Health()[0]
+			return h.Counters.Sessions == uint64(n+1) && h.State == capture.Recording && h.Problem == nil
+		})
+		sim.Drop()
+		poll(t, "the lost connection to be shown", func() bool {
+			h := s.Health()[0]
+			return h.State == capture.Failed && errors.Is(h.Problem, camera.ErrLost)
+		})
 	}
 	s.Close()
 	parts := store.all()
@@ -342,6 +347,83 @@ func TestDigest(t *testing.T) {
 		}
 		return good == 4
 	})
+}
+
+// A camera that refuses the password is left alone for a minute, so that it
+// does not lock the account; others are tried again within seconds.
+func TestBackoff(t *testing.T) {
+	t.Parallel()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tries atomic.Int32
+	go func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			tries.Add(1)
+			fmt.Fprint(c, "RTSP/1.0 401 Unauthorized\r\n\r\n")
+			c.Close()
+		}
+	}()
+	fake := clock.NewFake(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+	s := supervise(t, capture.Options{Store: &memory{}, Clock: fake})
+	// Closed once the supervisor has ended.
+	t.Cleanup(func() { ln.Close() })
+	if err := s.Add("c", camera.Source{URL: "rtsp://" + ln.Addr().String() + "/", Username: "u", Password: "p"}); err != nil {
+		t.Fatal(err)
+	}
+	failed := func() bool { return s.Health()[0].State == capture.Failed }
+	poll(t, "the refusal", failed)
+	if p := s.Health()[0].Problem; !errors.Is(p, camera.ErrAuth) {
+		t.Fatal(p)
+	}
+	first := tries.Load()
+	waited := 0
+	for tries.Load() == first {
+		if waited++; waited > 70 {
+			t.Fatal("not tried again in 70 s")
+		}
+		fake.Advance(time.Second)
+		// The recorder must have asked the clock before it is moved again.
+		<-time.After(5 * time.Millisecond)
+	}
+	if waited < 58 {
+		t.Errorf("tried again after %d s", waited)
+	}
+}
+
+func TestStoreUnknownAtStart(t *testing.T) {
+	t.Parallel()
+	sim := simulated(t, simulate.Options{})
+	store := &blind{}
+	store.blind.Store(true)
+	s := supervise(t, capture.Options{Store: store})
+	if err := s.Add("c", source(sim)); err != nil {
+		t.Fatal(err)
+	}
+	poll(t, "the store's trouble", func() bool {
+		h := s.Health()[0]
+		return h.State == capture.Storage && errors.Is(h.Problem, capture.ErrStorage)
+	})
+	store.blind.Store(false)
+	poll(t, "a part", func() bool { return len(store.all()) > 0 })
+}
+
+// A blind store does not know what it holds.
+type blind struct {
+	memory
+	blind atomic.Bool
+}
+
+func (b *blind) LastEnd(ctx context.Context, cam footage.CameraID) (footage.Ticks, error) {
+	if b.blind.Load() {
+		return 0, errors.New("index locked")
+	}
+	return b.memory.LastEnd(ctx, cam)
 }
 
 func TestRefused(t *testing.T) {

@@ -57,6 +57,7 @@ type session struct {
 	tracks    map[uint8]track
 	server    string
 	basicOnly bool
+	described atomic.Bool
 
 	dials   int
 	budget  atomic.Int64 // bytes that may still come before PLAY is answered
@@ -120,6 +121,7 @@ func (s *session) drive(ctx context.Context, client *gortsplib.Client, u *base.U
 	if err != nil {
 		return err
 	}
+	s.described.Store(true)
 	s.opt.Phase(Describing)
 	media, forma, t, err := s.pick(desc)
 	if err != nil {
@@ -305,6 +307,9 @@ func (s *session) dial(ctx context.Context, network, address string) (net.Conn, 
 
 // response looks at an answer before the library does.
 func (s *session) response(r *base.Response) {
+	if s.described.Load() {
+		return // what it told is in use elsewhere by now
+	}
 	if v := r.Header["Server"]; len(v) > 0 {
 		s.server = bounded(v[0])
 	}

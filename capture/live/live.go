@@ -24,6 +24,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"path"
 	"sync"
 	"time"
@@ -175,7 +176,7 @@ func (s *Server) ServeWHEP(w http.ResponseWriter, r *http.Request, cam footage.C
 		}
 		w.Header().Set("Content-Type", "application/sdp")
 		w.Header().Set("Cache-Control", "no-store")
-		w.Header().Set("Location", path.Join(r.URL.Path, v.id))
+		w.Header().Set("Location", path.Join(asked(r), v.id))
 		w.WriteHeader(http.StatusCreated)
 		if _, err := io.WriteString(w, answer); err != nil {
 			s.opt.Log.Info("viewer left before the answer", slog.Any("err", err))
@@ -195,6 +196,14 @@ func (s *Server) ServeWHEP(w http.ResponseWriter, r *http.Request, cam footage.C
 		w.Header().Set("Allow", "POST, DELETE")
 		problem.Write(w, errMethod)
 	}
+}
+
+// asked returns the path that the client used, before any prefix was stripped.
+func asked(r *http.Request) string {
+	if u, err := url.ParseRequestURI(r.RequestURI); err == nil {
+		return u.Path
+	}
+	return r.URL.Path
 }
 
 // Viewers returns how many views are open.

@@ -8,8 +8,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -23,6 +21,7 @@ import (
 	"veilbox/capture/camera"
 	"veilbox/capture/camera/simulate"
 	"veilbox/capture/footage"
+	"veilbox/internal/footagetest"
 	"veilbox/internal/problem"
 )
 
@@ -45,11 +44,7 @@ func poll(t *testing.T, what string, ok func() bool) {
 // serve brings up a camera, a supervisor and a live server.
 func serve(t *testing.T, codec footage.Codec, viewers int) (*simulate.Camera, *capture.Supervisor, *Server, string) {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), "clip.mkv")
-	if b, err := exec.Command("ffmpeg", "-nostdin", "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=320x240:rate=15:duration=3",
-		"-c:v", "libx264", "-preset", "ultrafast", file).CombinedOutput(); err != nil {
-		t.Fatalf("ffmpeg: %v: %s", err, b)
-	}
+	file := footagetest.Synthetic(t, footagetest.Options{FPS: 15, Duration: 3 * time.Second})
 	sim, err := simulate.New(t.Context(), simulate.Options{Files: []string{file}, Password: "pass", AsFound: true, Codec: codec})
 	if err != nil {
 		t.Fatal(err)

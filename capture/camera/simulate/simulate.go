@@ -64,6 +64,8 @@ type Camera struct {
 	main   *loop
 	sub    *loop
 	frozen atomic.Bool
+	ready  chan struct{} // closed once main and sub can be asked for
+	open   sync.Once
 
 	mu    sync.Mutex
 	conns map[*gortsplib.ServerConn]struct{}
@@ -109,7 +111,7 @@ func New(ctx context.Context, opt Options) (*Camera, error) {
 	if err != nil {
 		return nil, errListen.With(fmt.Errorf("simulate: %w", err))
 	}
-	c := &Camera{opt: opt, ln: ln, main: &loop{}, sub: &loop{}, conns: map[*gortsplib.ServerConn]struct{}{}}
+	c := &Camera{opt: opt, ln: ln, main: &loop{}, sub: &loop{}, ready: make(chan struct{}), conns: map[*gortsplib.ServerConn]struct{}{}}
 	for _, f := range opt.Files {
 		if err := transcode(ctx, opt, f, c.main, c.sub); err != nil {
 			// The listener holds nothing that a failed close could lose.
@@ -165,7 +167,7 @@ func (c *Camera) Main() [][][]byte {
 	return out
 }
 
-// Run serves until ctx ends, whose cause it returns.
+// Run serves until ctx ends, whose cause it returns. It is called once.
 func (c *Camera) Run(ctx context.Context) error {
 	srv := &gortsplib.Server{
 		Handler:     c,
@@ -179,6 +181,8 @@ func (c *Camera) Run(ctx context.Context) error {
 		return errListen.With(fmt.Errorf("simulate: %w", err))
 	}
 	defer srv.Close()
+	ready := func() { c.open.Do(func() { close(c.ready) }) }
+	defer ready() // whoever waits is let go before the server closes
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -196,6 +200,7 @@ func (c *Camera) Run(ctx context.Context) error {
 			}
 		}()
 	}
+	ready()
 	stop := context.AfterFunc(ctx, srv.Close)
 	defer stop()
 	err := srv.Wait()
@@ -274,10 +279,12 @@ func (c *Camera) admit(sc *gortsplib.ServerConn, r *base.Request, path string) (
 	if !ok || c.opt.WrongPassword {
 		return &base.Response{StatusCode: base.StatusUnauthorized}, nil, liberrors.ErrServerAuth{}
 	}
-	switch path {
-	case "/main":
+	// The server answers from its start, but a stream needs a started server.
+	<-c.ready
+	switch {
+	case path == "/main" && c.main.stream != nil:
 		return &base.Response{StatusCode: base.StatusOK}, c.main.stream, nil
-	case "/sub":
+	case path == "/sub" && c.sub.stream != nil:
 		return &base.Response{StatusCode: base.StatusOK}, c.sub.stream, nil
 	}
 	return &base.Response{StatusCode: base.StatusNotFound}, nil, nil

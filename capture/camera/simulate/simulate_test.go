@@ -3,24 +3,17 @@ package simulate
 import (
 	"context"
 	"errors"
-	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"veilbox/capture/camera"
 	"veilbox/capture/footage"
+	"veilbox/internal/footagetest"
 )
 
-func clip(t *testing.T, args ...string) string {
+func clip(t *testing.T) string {
 	t.Helper()
-	out := filepath.Join(t.TempDir(), "clip.mkv")
-	args = append([]string{"-nostdin", "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=320x240:rate=15:duration=2"}, args...)
-	args = append(args, "-c:v", "libx264", "-preset", "ultrafast", out)
-	if b, err := exec.Command("ffmpeg", args...).CombinedOutput(); err != nil {
-		t.Fatalf("ffmpeg: %v: %s", err, b)
-	}
-	return out
+	return footagetest.Synthetic(t, footagetest.Options{FPS: 15, Duration: 2 * time.Second, Audio: true})
 }
 
 // seen collects pictures until there are enough.
@@ -99,6 +92,24 @@ func TestRenditions(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestDropAfter(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	cam, err := New(ctx, Options{Files: []string{clip(t)}, Password: "pass", AsFound: true, DropAfter: 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- cam.Run(ctx) }()
+	src := camera.Source{URL: cam.URL(), Username: "demo", Password: "pass"}
+	if err := camera.Run(ctx, src, camera.Options{}, &seen{}); !errors.Is(err, camera.ErrLost) {
+		t.Errorf("cut off: %v", err)
+	}
+	cancel()
+	<-served
 }
 
 func TestRefused(t *testing.T) {

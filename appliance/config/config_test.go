@@ -132,9 +132,11 @@ func TestFaultsNameLineKeyAndRemedy(t *testing.T) {
 		{ext, "allow_boxes = ['0.0.0.0/0']\n", 1, "allow_boxes", "everybody"},
 		{ext, "allow_boxes = ['192.0.2.7/24']\n", 1, "allow_boxes", "192.0.2.0/24"},
 		{ext, "allow_operators = ['office']\n", 1, "allow_operators", "no network"},
-		{ext, "[limits]\nupload = '1B'\n", 2, "limits.upload", "64GiB"},
-		{ext, "[limits]\nstorage = '1MiB'\n", 2, "limits.storage", "room"},
-		{ext, "[limits]\nuploads_per_day = 0\n", 2, "limits.uploads_per_day", "write 1 to"},
+		{ext, "[limits]\nupload = '1B'\n", 2, "limits.upload", "16GiB"},
+		{ext, "[limits]\ncode_life = '8d'\n", 2, "limits.code_life", "7d"},
+		{ext, "[limits]\nviewing_life = '1s'\n", 2, "limits.viewing_life", "1m0s"},
+		{ext, "[duties]\nkeep_access = '30d'\n", 2, "duties.keep_access", "S6"},
+		{ext, "[duties]\npentest_every = '365d'\n", 2, "duties.pentest_every", "S3"},
 	} {
 		path := write(t, k.text)
 		err := k.load(path)
@@ -233,7 +235,7 @@ func FuzzLoad(f *testing.F) {
 		if boxErr == nil && (box.Ring.Retention > Duration(MaxRetention) || box.Gate.MaxDisclosure > Duration(MaxDisclosure)) {
 			t.Fatalf("the law's limits are passed: %+v", box)
 		}
-		if extErr == nil && (ext.MaxDisclosure > Duration(MaxDisclosure) || len(ext.AllowBoxes) == 0) {
+		if extErr == nil && (ext.Duties.KeepAccess < Duration(366*day) || len(ext.AllowBoxes) == 0) {
 			t.Fatalf("limits are passed: %+v", ext)
 		}
 	})

@@ -1,5 +1,7 @@
 package config
 
+import "time"
+
 // An Extranet is the settings of the central server (extranet.toml).
 type Extranet struct {
 	DataDir        string         `toml:"data_dir"`
@@ -9,18 +11,22 @@ type Extranet struct {
 	Hostnames      []string       `toml:"hostnames"`
 	AllowBoxes     []Prefix       `toml:"allow_boxes"`
 	AllowOperators []Prefix       `toml:"allow_operators"`
-	MaxDisclosure  Duration       `toml:"max_disclosure"`
-	Metrics        string         `toml:"metrics"`
 	Limits         ExtranetLimits `toml:"limits"`
+	Duties         ExtranetDuties `toml:"duties"`
 	Log            Log            `toml:"log"`
 }
 
-// ExtranetLimits bound what one box can ask of the server.
+// ExtranetLimits bound what the server takes and how long it trusts.
 type ExtranetLimits struct {
-	Upload            Size `toml:"upload"`              // one sealed copy
-	Storage           Size `toml:"storage"`             // all sealed copies
-	RequestsPerMinute int  `toml:"requests_per_minute"` // by one box
-	UploadsPerDay     int  `toml:"uploads_per_day"`     // by one box
+	Upload      Size     `toml:"upload"`       // one sealed copy
+	CodeLife    Duration `toml:"code_life"`    // of an enrolment code
+	ViewingLife Duration `toml:"viewing_life"` // of one viewing's permission
+}
+
+// ExtranetDuties are the operator's clocks.
+type ExtranetDuties struct {
+	KeepAccess   Duration `toml:"keep_access"`   // S6
+	PentestEvery Duration `toml:"pentest_every"` // S3
 }
 
 // DefaultExtranet returns the settings of an extranet where nothing is set.
@@ -34,9 +40,8 @@ func DefaultExtranet() Extranet {
 		Hostnames:      []string{"localhost"},
 		AllowBoxes:     loopback,
 		AllowOperators: loopback,
-		MaxDisclosure:  Duration(MaxDisclosure),
-		Metrics:        "127.0.0.1:9091",
-		Limits:         ExtranetLimits{Upload: 2 << 30, Storage: 200 << 30, RequestsPerMinute: 600, UploadsPerDay: 200},
+		Limits:         ExtranetLimits{Upload: 2 << 30, CodeLife: Duration(time.Hour), ViewingLife: Duration(30 * time.Minute)},
+		Duties:         ExtranetDuties{KeepAccess: Duration(400 * day), PentestEvery: Duration(182 * day)},
 		Log:            Log{Level: "info", Format: "text"},
 	}
 }
@@ -60,15 +65,12 @@ func (e *Extranet) check(c *checker) {
 	c.hostnames("hostnames", e.Hostnames)
 	c.networks("allow_boxes", e.AllowBoxes)
 	c.networks("allow_operators", e.AllowOperators)
-	c.between("max_disclosure", e.MaxDisclosure, Duration(day), Duration(MaxDisclosure), "a disclosure ends after 30 days at the latest (condition 8)")
-	c.metrics("metrics", e.Metrics)
-	if e.Limits.Upload < 1<<20 || e.Limits.Upload > 64<<30 {
-		c.fault("limits.upload", e.Limits.Upload.String()+" is out of bounds", `write "1MiB" to "64GiB"`)
+	if e.Limits.Upload < 1<<20 || e.Limits.Upload > 16<<30 {
+		c.fault("limits.upload", e.Limits.Upload.String()+" is out of bounds", `write "1MiB" to "16GiB"`)
 	}
-	if e.Limits.Storage < e.Limits.Upload {
-		c.fault("limits.storage", "it is less than limits.upload", "give room for several uploads")
-	}
-	c.number("limits.requests_per_minute", e.Limits.RequestsPerMinute, 1, 100_000)
-	c.number("limits.uploads_per_day", e.Limits.UploadsPerDay, 1, 100_000)
+	c.between("limits.code_life", e.Limits.CodeLife, Duration(time.Minute), Duration(7*day), "a code that lies about can be used by whoever finds it")
+	c.between("limits.viewing_life", e.Limits.ViewingLife, Duration(time.Minute), Duration(12*time.Hour), "a viewing is for one sitting")
+	c.between("duties.keep_access", e.Duties.KeepAccess, Duration(366*day), Duration(3660*day), "the access log is kept a year at least (system condition S6)")
+	c.between("duties.pentest_every", e.Duties.PentestEvery, Duration(day), Duration(184*day), "two penetration tests a year are asked for (system condition S3)")
 	c.log(e.Log)
 }

@@ -4,7 +4,8 @@
 //
 // The movie begins at a keyframe, as decoding must; an edit list makes players
 // begin at the picture that was current when the span began, and end where the
-// span ends. What lies behind the span is not in the movie. Media time stays
+// span ends. What lies behind the span is not in the movie, but for pictures
+// that reordering (B-frames) puts before the last one shown. Media time stays
 // true to the wall clock: where parts are missing, the picture before stands
 // still for as long. So second n of the movie is second n after Span().From.
 //
@@ -112,8 +113,7 @@ func Open(ctx context.Context, src Source, cam footage.CameraID, span footage.Sp
 	}
 	// Presentation lags decoding by a constant where the camera reorders; the
 	// wall clock counts from what is shown first.
-	edit := m.lead + footage.Ticks(max(0, tables[0][0].Offset))
-	opt := mp4.Options{EditStart: edit, EditDuration: m.span.To - m.span.From}
+	opt := mp4.Options{EditStart: m.lead + delay(parts), EditDuration: m.span.To - m.span.From}
 	var data int64
 	m.header, data, err = mp4.Header(parts[0].Format, func(yield func([]footage.Sample) bool) {
 		for _, t := range tables {
@@ -134,6 +134,19 @@ func Open(ctx context.Context, src Source, cam footage.CameraID, span footage.Sp
 	return m, nil
 }
 
+// maxDelay bounds what a camera can make of its reordering, in ticks.
+const maxDelay = 2 * footage.TicksPerSecond
+
+// delay returns by how much presentation lags decoding, in ticks. A picture
+// that is shown within the span may be decoded as much later.
+func delay(parts []ring.PartInfo) footage.Ticks {
+	d := footage.Ticks(parts[0].Samples[0].Offset)
+	if d < 0 || d > maxDelay {
+		return 0
+	}
+	return d
+}
+
 // cut fills m's chunks, span and lead, and returns the sample table of each
 // chunk on a time line without holes.
 func (m *Movie) cut(parts []ring.PartInfo, span footage.Span) [][]footage.Sample {
@@ -145,15 +158,16 @@ func (m *Movie) cut(parts []ring.PartInfo, span footage.Span) [][]footage.Sample
 	var tables [][]footage.Sample
 	first := parts[0].Start
 	from, end := first, first
+	stop := span.To + delay(parts)
 	for i := range parts {
 		p := &parts[i]
-		limit := span.To
+		limit := stop
 		if i+1 < len(parts) {
 			limit = min(limit, parts[i+1].Start)
 		}
 		at, n, size := p.Start, len(all), int64(0)
 		for _, s := range p.Samples {
-			if at >= span.To {
+			if at >= stop {
 				break
 			}
 			if at <= span.From {
@@ -169,10 +183,9 @@ func (m *Movie) cut(parts []ring.PartInfo, span footage.Span) [][]footage.Sample
 			break
 		}
 		t := all[n:len(all):len(all)]
-		end = min(at, limit)
+		end = min(at, limit, span.To)
 		if i+1 < len(parts) && limit > at {
 			t[len(t)-1].Duration += uint32(limit - at) // stands still over the gap
-			end = limit
 		}
 		tables = append(tables, t)
 		m.chunks = append(m.chunks, chunk{info: *p, size: size})

@@ -13,11 +13,14 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/Eyevinn/mp4ff/mp4"
 
 	"veilbox/capture/footage"
 	"veilbox/capture/mp4/mp4test"
@@ -225,6 +228,62 @@ func TestSameBytesHoweverRead(t *testing.T) {
 	defer res.Body.Close()
 	if b, err := io.ReadAll(res.Body); err != nil || res.StatusCode != http.StatusPartialContent || !bytes.Equal(b, whole[1000:21000]) {
 		t.Errorf("over HTTP: %s, %d bytes, %v", res.Status, len(b), err)
+	}
+}
+
+// reordered returns parts with B-frames, as ffmpeg's own muxer times them.
+func reordered(t *testing.T, seconds int) ([]*footage.Part, []string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "b.mp4")
+	out, err := exec.Command("ffmpeg", "-v", "error", "-f", "lavfi", "-i", fmt.Sprintf("testsrc2=size=320x240:rate=25:duration=%d", seconds),
+		"-pix_fmt", "yuv420p", "-c:v", "libx264", "-bf", "3", "-x264-params", "keyint=25:min-keyint=25:scenecut=0:open-gop=0:b-adapt=0:b-pyramid=1:threads=1",
+		"-video_track_timescale", "90000", path).CombinedOutput()
+	if err != nil {
+		t.Fatalf("ffmpeg: %v\n%s", err, out)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := mp4.DecodeFile(bytes.NewReader(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stbl := f.Moov.Trak.Mdia.Minf.Stbl
+	c := stbl.Stsd.AvcX.AvcC
+	format := footage.Format{Codec: footage.H264, Width: 320, Height: 240, Params: append(slices.Clone(c.SPSnalus), c.PPSnalus...)}
+	var parts []*footage.Part
+	data := f.Mdat.Data
+	for i := uint32(1); i <= stbl.Stsz.SampleNumber; i++ {
+		key := stbl.Stss.IsSyncSample(i)
+		if key {
+			parts = append(parts, &footage.Part{Camera: "till-1", Start: start() + footage.Ticks(len(parts))*second, Format: format})
+		}
+		p := parts[len(parts)-1]
+		n := stbl.Stsz.GetSampleSize(int(i))
+		p.Samples = append(p.Samples, footage.Sample{Size: n, Duration: stbl.Stts.GetDur(i), Offset: stbl.Ctts.GetCompositionTimeOffset(i), Key: key})
+		p.Data = append(p.Data, data[:n]...)
+		data = data[n:]
+	}
+	if len(parts) != seconds || parts[0].Samples[0].Offset != 2*frame {
+		t.Fatalf("%d parts, the first delayed by %d", len(parts), parts[0].Samples[0].Offset)
+	}
+	return parts, mp4test.FrameHashes(t, path)
+}
+
+func TestReorderedPictures(t *testing.T) {
+	r := openRing(t, t.TempDir())
+	parts, source := reordered(t, 4)
+	appendAll(t, r, parts)
+	for first := 20; first < 32; first++ {
+		last := first + 35
+		m, err := Open(t.Context(), r, "till-1", footage.Span{From: start() + footage.Ticks(first)*frame, To: start() + footage.Ticks(last)*frame})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := mp4test.FrameHashes(t, save(t, m)); !slices.Equal(got, source[first:last]) {
+			t.Errorf("from picture %d: %d pictures, want 35", first, len(got))
+		}
 	}
 }
 

@@ -15,7 +15,7 @@ export GOTOOLCHAIN := local
 PARALLEL := -p 2
 
 VERSION = $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-LDFLAGS = -X veilbox/internal/version.Version=$(VERSION)
+LDFLAGS = -X veilbox/internal/version.Version=$(VERSION) -X main.version=$(VERSION)
 # No VCS stamp: git refuses a clone that another user owns, and VERSION says it.
 GOBUILD = go build $(PARALLEL) -buildvcs=false -trimpath -ldflags '$(LDFLAGS)'
 CHECK ?=

@@ -2,6 +2,9 @@ package policy
 
 import (
 	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -160,6 +163,7 @@ var changes = []change{
 	{"no hash of the clip", func(c *incident.Case) { c.Clip.Hash, c.Copy.Clip = footage.ClipHash{}, footage.ClipHash{} }, "v5.clip"},
 	{"copy changed after approval", func(c *incident.Case) { c.Copy.Hash = footage.CopyHash{Hash: hash(9)} }, "v5.copy-changed"},
 	{"sheet not looked at", func(c *incident.Case) { c.Assessments[0].SawSheet = footage.SheetHash{} }, "v5.not-seen"},
+	{"nobody has looked", func(c *incident.Case) { c.Assessments = nil }, "v5.look"},
 	{"sheet changed", func(c *incident.Case) { c.Copy.Sheet = footage.SheetHash{Hash: hash(9)} }, "v5.not-seen"},
 
 	{"no area", ev(func(e *incident.Evidence) { e.Circle.Area = "" }), "v6.area"},
@@ -169,6 +173,9 @@ var changes = []change{
 	{"no members", ev(func(e *incident.Evidence) { e.Circle.Members = nil }), "v6.members"},
 	{"only the own member", ev(func(e *incident.Evidence) { e.Circle.Members = []incident.MemberID{"butik-a"} }), "v6.members"},
 	{"a member without a name", ev(func(e *incident.Evidence) { e.Circle.Members = append(e.Circle.Members, "") }), "v6.nameless"},
+	{"too many members", ev(func(e *incident.Evidence) {
+		e.Circle.Members = slices.Repeat([]incident.MemberID{"butik-b"}, MaxMembers+1)
+	}), "v6.many"},
 	{"no reason", ev(func(e *incident.Evidence) { e.Circle.Reason = "" }), "v6.reason"},
 
 	{"tagger's authorisation over", func(c *incident.Case) { c.Tagged.Authorisation.To = noon }, "v7.tagged"},
@@ -179,6 +186,7 @@ var changes = []change{
 	{"authorisation for no need", func(c *incident.Case) { c.Tagged.Authorisation.Need = "" }, "v7.tagged"},
 	{"nobody submitted", func(c *incident.Case) { c.SubmittedBy = nil }, "v7.submit"},
 	{"submitter's authorisation over", func(c *incident.Case) { c.SubmittedBy.Authorisation.To = noon.Add(-1) }, "v7.submitted"},
+	{"no assessor", func(c *incident.Case) { c.Assessments = nil }, "v7.no-assessor"},
 	{"assessor's authorisation over", func(c *incident.Case) { c.Assessments[0].Assessor.Authorisation = incident.Authorisation{} }, "v7.assessor"},
 
 	{"no next assessment", ev(func(e *incident.Evidence) { e.NextReassessment = nil }), "v8.next"},
@@ -292,6 +300,36 @@ func TestConditions(t *testing.T) {
 	}
 }
 
+// TestEveryRefusalIsTested reads the rules and asks that each code is refused by
+// a case of a table.
+func TestEveryRefusalIsTested(t *testing.T) {
+	read := func(pattern string) string {
+		files, err := filepath.Glob(pattern)
+		if err != nil || len(files) == 0 {
+			t.Fatal(pattern, err)
+		}
+		var all strings.Builder
+		for _, f := range files {
+			b, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all.Write(b)
+		}
+		return all.String()
+	}
+	code := regexp.MustCompile(`"v[1-9]\.[a-z0-9-]+"`)
+	rules, tests := code.FindAllString(read("v?.go")+read("ends.go"), -1), read("*_test.go")
+	if len(rules) < 40 {
+		t.Fatalf("only %d refusals found", len(rules))
+	}
+	for _, c := range rules {
+		if !strings.Contains(tests, c) {
+			t.Errorf("%s is refused by no test", c)
+		}
+	}
+}
+
 func TestOnePersonAlone(t *testing.T) {
 	c := good()
 	c.Assessments[0].Assessor.ID = c.Tagged.ID
@@ -397,6 +435,13 @@ func TestBeforeTheAssessor(t *testing.T) {
 	}
 	if _, ok := v.Release(); ok {
 		t.Error("released without an assessor")
+	}
+	// A refused case is submitted again, whatever became of who refused it.
+	c.Assessments = good().Assessments
+	c.Assessments[0].Decision = incident.Refuse
+	c.Assessments[0].Assessor.Authorisation = incident.Authorisation{}
+	if got := codes(Assess(c, noon, Settings{TwoPersons: true}).MissingBefore()); got != nil {
+		t.Errorf("a refused case cannot be submitted again: %v", got)
 	}
 	c.Copy.Passed = false
 	if got := codes(Assess(c, noon, Settings{}).MissingBefore()); !slices.Equal(got, []string{"v5.proof"}) {

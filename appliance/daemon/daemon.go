@@ -202,11 +202,11 @@ func (d *Daemon) openCapture(ctx context.Context, master keys.Key) (err error) {
 	if d.recorder, err = capture.New(capture.Options{Store: d.ring, Clock: d.clock, Log: d.log, Registerer: d.registry}); err != nil {
 		return err
 	}
-	d.onClose(d.recorder.Close)
+	d.onClose(func() error { d.recorder.Close(); return nil })
 	if d.live, err = live.NewServer(live.Options{Source: d.recorder, Log: d.log}); err != nil {
 		return err
 	}
-	d.onClose(d.live.Close)
+	d.onClose(func() error { d.live.Close(); return nil })
 	d.worker, err = worker(d.cfg.Redact, d.log)
 	return err
 }

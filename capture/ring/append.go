@@ -57,7 +57,8 @@ func (r *Ring) Append(ctx context.Context, p *footage.Part) error {
 	}
 	// Once begun it is seen through: half an append is only a repair later.
 	ctx = context.WithoutCancel(ctx)
-	if need := int64(recordSize(len(p.Data))) + fileHeader; r.used.Load()+need > r.opt.Quota {
+	need := int64(recordSize(len(p.Data))) + fileHeader
+	if r.used.Load()+need > r.opt.Quota {
 		if err := r.makeRoom(ctx, need); err != nil {
 			return err
 		}
@@ -66,24 +67,36 @@ func (r *Ring) Append(ctx context.Context, p *footage.Part) error {
 	if err != nil {
 		return err
 	}
+	chain, err := r.try(ctx, c, p, false)
+	if errors.Is(err, ErrFull) && r.giveUp(ctx, need) {
+		// The part itself was never lost, so it may still continue the last.
+		_, err = r.try(ctx, c, p, chain)
+	}
+	return err
+}
+
+// try appends p and reports whether p could continue the part before it, which
+// a second try says is so.
+func (r *Ring) try(ctx context.Context, c *camera, p *footage.Part, again bool) (chain bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
-		return storage.With(fmt.Errorf("ring: %w: the ring is closed", ErrStorage))
+		return false, storage.With(fmt.Errorf("ring: %w: the ring is closed", ErrStorage))
 	}
 	if err := r.load(ctx, c); err != nil {
-		return err
+		return false, err
 	}
 	if p.Start < c.end {
-		return fmt.Errorf("ring: camera %s: %w: it starts %v before that", p.Camera, ErrOrder, (c.end - p.Start).Duration())
+		return false, fmt.Errorf("ring: camera %s: %w: it starts %v before that", p.Camera, ErrOrder, (c.end - p.Start).Duration())
 	}
-	if p.Continues && (!c.chain || !p.Format.Equal(c.format)) {
-		return fmt.Errorf("ring: camera %s: %w", p.Camera, ErrChain)
+	chain = c.chain || again
+	if p.Continues && (!chain || !p.Format.Equal(c.format)) {
+		return false, fmt.Errorf("ring: camera %s: %w", p.Camera, ErrChain)
 	}
 	if err := r.append(ctx, c, p); err != nil {
-		return errors.Join(err, r.abandon(ctx, c))
+		return chain, errors.Join(err, r.abandon(ctx, c))
 	}
-	return nil
+	return chain, nil
 }
 
 func (r *Ring) append(ctx context.Context, c *camera, p *footage.Part) error {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"veilbox/capture/footage"
 	"veilbox/internal/sqlitedb"
@@ -41,8 +42,8 @@ func (r *Ring) Expire(ctx context.Context) (Expired, error) {
 	now := r.opt.Clock.Now()
 	cutoff := footage.TicksOf(now.Add(Ahead - r.opt.Retention))
 	var e Expired
-	err := r.sweep(ctx, &e, cutoff, 0)
-	err = errors.Join(err, r.sweep(ctx, &e, 0, 0))
+	err := r.sweep(ctx, &e, plan{cutoff: cutoff})
+	err = errors.Join(err, r.sweep(ctx, &e, plan{limit: r.opt.Quota}))
 	// A released hold is remembered as long as footage is, against its repeat.
 	if _, x := r.wdb.ExecContext(ctx, "DELETE FROM hold WHERE released > 0 AND released < ?", footage.TicksOf(now.Add(-r.opt.Retention))); x != nil {
 		err = errors.Join(err, failure("write the index", x))
@@ -61,22 +62,47 @@ func (r *Ring) makeRoom(ctx context.Context, need int64) error {
 	r.expire.Lock()
 	defer r.expire.Unlock()
 	var e Expired
-	err := r.sweep(ctx, &e, 0, need)
+	err := r.sweep(ctx, &e, plan{limit: r.opt.Quota - need})
 	if r.used.Load()+need <= r.opt.Quota {
 		return nil // a file that would not go is reported by Expire
 	}
 	return full.With(errors.Join(fmt.Errorf("ring: quota of %d bytes, %d in use and not to be deleted: %w", r.opt.Quota, r.used.Load(), ErrFull), err))
 }
 
-// sweep deletes the parts that start before cutoff; or, where cutoff is 0, the
-// oldest segments while the ring and need more bytes exceed the quota.
-func (r *Ring) sweep(ctx context.Context, e *Expired, cutoff footage.Ticks, need int64) error {
-	over := func() bool { return r.used.Load()+need > r.opt.Quota }
+// Spare is what a full disk never costs: footage younger than that stays, and
+// then recording stops until a person has made room.
+const Spare = 24 * time.Hour
+
+// giveUp deletes the oldest footage because the disk, not the quota, is full,
+// and reports whether need bytes came free.
+func (r *Ring) giveUp(ctx context.Context, need int64) bool {
+	r.expire.Lock()
+	defer r.expire.Unlock()
+	limit := r.used.Load() - need
+	var e Expired
+	err := r.sweep(ctx, &e, plan{limit: limit, before: footage.TicksOf(r.opt.Clock.Now().Add(-Spare))})
+	r.opt.Log.Warn("the disk is full before the quota is; the oldest footage is deleted: free space on the disk or set the quota lower",
+		"parts", e.Parts, "bytes", e.Bytes, "error", err)
+	return r.used.Load() <= limit
+}
+
+// plan is what a sweep deletes: where cutoff is set, the parts that start
+// before it; else the oldest segments while the ring holds more than limit
+// bytes, where before is set only those that end before that.
+type plan struct {
+	cutoff footage.Ticks
+	limit  int64
+	before footage.Ticks
+}
+
+func (r *Ring) sweep(ctx context.Context, e *Expired, pl plan) error {
+	cutoff := pl.cutoff
+	over := func() bool { return r.used.Load() > pl.limit }
 	if cutoff == 0 && !over() {
 		return nil
 	}
 	rows, err := r.rdb.QueryContext(ctx, `SELECT s.id, s.day_key, s.live, s.camera, c.name, s.path, s.deleting
-		FROM segment s JOIN camera c ON c.id = s.camera WHERE ?1 = 0 OR s.start < ?1 OR s.deleting = 1 ORDER BY s.start`, cutoff)
+		FROM segment s JOIN camera c ON c.id = s.camera WHERE (?1 = 0 OR s.start < ?1) AND (?2 = 0 OR s.finish < ?2) OR s.deleting = 1 ORDER BY s.start`, cutoff, pl.before)
 	if err != nil {
 		return failure("read the index", err)
 	}
@@ -178,7 +204,10 @@ next:
 func (r *Ring) removeSegment(ctx context.Context, e *Expired, c *camera, s *oldSegment, parts int64, victims []victim) error {
 	if !s.deleting {
 		if _, err := r.wdb.ExecContext(ctx, "UPDATE segment SET deleting = 1 WHERE id = ?", s.id); err != nil {
-			return failure("write the index", err)
+			// On a full disk the file must go first, or no room ever comes free.
+			if err := failure("write the index", err); !errors.Is(err, ErrFull) {
+				return err
+			}
 		}
 		s.deleting = true
 	}

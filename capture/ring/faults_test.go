@@ -8,6 +8,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"veilbox/capture/footage"
 	"veilbox/internal/problem"
@@ -19,6 +20,7 @@ type faulty struct {
 	mu    sync.Mutex
 	fails map[string]error // by the name of the call
 	short bool             // a failing write leaves half of its bytes
+	freed string           // the call that a removal makes succeed again
 }
 
 func (f *faulty) set(call string, err error) {
@@ -50,6 +52,9 @@ func (f *faulty) Remove(path string) error {
 	if err := f.err("remove"); err != nil {
 		return err
 	}
+	f.mu.Lock()
+	delete(f.fails, f.freed)
+	f.mu.Unlock()
 	return f.disk.Remove(path)
 }
 
@@ -205,6 +210,37 @@ func TestIndexFailureLosesOnlyThePart(t *testing.T) {
 	}
 	want = append(want, fill(t, r, "till-1", start()+2*second, 2, 5000)...)
 	readAll(t, r, "till-1", always(), want)
+}
+
+// A disk that is full before the quota costs the oldest footage, but none of
+// the last day's.
+func TestFullDiskGivesUpTheOldest(t *testing.T) {
+	opt := testOptions(t, t.TempDir())
+	fl := &faulty{short: true}
+	r := openTest(t, opt, fl)
+	old := fill(t, r, "a", start(), 3, 5000)
+	young := fill(t, r, "b", start()+2*hour, 3, 5000)
+	fakeOf(opt).Advance(25 * time.Hour)
+	now := start() + 25*hour
+	mine := fill(t, r, "b", now, 1, 5000)
+	young = append(young, mine...)
+	fl.mu.Lock()
+	fl.fails = map[string]error{"write": syscall.ENOSPC}
+	fl.freed = "write" // a removal makes room
+	fl.mu.Unlock()
+	p := part("b", now+second, 5000)
+	p.Continues = true
+	if err := r.Append(t.Context(), p); err != nil {
+		t.Fatal(err)
+	}
+	readAll(t, r, "a", always(), old[:0])
+	readAll(t, r, "b", always(), append(young, p))
+
+	fl.set("write", syscall.ENOSPC)
+	if err := r.Append(t.Context(), part("b", now+2*second, 5000)); !errors.Is(err, ErrFull) {
+		t.Errorf("got %v", err)
+	}
+	readAll(t, r, "b", always(), append(young, p))
 }
 
 func TestFullIndex(t *testing.T) {

@@ -71,7 +71,7 @@ func (r *Ring) recover(ctx context.Context) error {
 		defer r.expire.Unlock()
 		// Nothing starts before tick 1, so only what was begun is finished.
 		var e Expired
-		if err := r.sweep(ctx, &e, 1, 0); err != nil {
+		if err := r.sweep(ctx, &e, plan{cutoff: 1}); err != nil {
 			r.opt.Log.Warn("footage that was being deleted is still there; it is tried again", "error", err)
 		}
 	}

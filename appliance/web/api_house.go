@@ -22,8 +22,9 @@ type passwordBody struct {
 }
 
 type sessionView struct {
-	Person personRef      `json:"person"`
-	Roles  []account.Role `json:"roles"`
+	Person     personRef      `json:"person"`
+	Roles      []account.Role `json:"roles"`
+	MustChange bool           `json:"must_change"` // somebody else knows the password
 }
 
 type personRef struct {
@@ -45,7 +46,7 @@ type codeBody struct {
 }
 
 func viewSession(s account.Session) sessionView {
-	return sessionView{personRef{s.Person.ID, s.Person.Name}, slices.Concat([]account.Role{}, s.Roles)}
+	return sessionView{personRef{s.Person.ID, s.Person.Name}, slices.Concat([]account.Role{}, s.Roles), s.MustChange}
 }
 
 func (s *server) apiLogin(w http.ResponseWriter, r *http.Request, a casework.Actor) error {
@@ -162,7 +163,7 @@ const (
 
 func auditFilter(r *http.Request) (audit.Filter, error) {
 	q := r.URL.Query()
-	f := audit.Filter{Act: q.Get("act"), Who: q.Get("who"), Val: q.Get("about"), Limit: auditPageSize}
+	f := audit.Filter{Act: q.Get("act"), Who: q.Get("who"), About: q.Get("about"), Limit: auditPageSize}
 	var err error
 	if f.From, err = instant(q, "from"); err != nil {
 		return f, err
@@ -180,8 +181,7 @@ func auditFilter(r *http.Request) (audit.Filter, error) {
 		if err != nil {
 			return f, err
 		}
-		after := int64(n)
-		f.AfterSeq = &after
+		f.After = int64(n)
 	}
 	return f, nil
 }

@@ -31,7 +31,7 @@ func loadPages(texts map[string]catalogue) (map[string]map[string]page, error) {
 		all[lang] = map[string]page{}
 		for _, name := range pageNames {
 			t, err := template.New("layout.html").Funcs(funcs(lang, c)).ParseFS(templateFiles,
-				"templates/layout.html", "templates/parts.html", "templates/"+name+".html")
+				"templates/layout.html", "templates/parts.html", "templates/evidence.html", "templates/"+name+".html")
 			if err != nil {
 				return nil, fmt.Errorf("web: page %s: %w", name, err)
 			}
@@ -88,7 +88,10 @@ type frame struct {
 
 // navFor lists the pages that a session may open.
 func navFor(session account.Session, now time.Time) []string {
-	nav := []string{"start", "alerts"}
+	nav := []string{"start"}
+	if session.Allow(account.ViewShared, now) == nil {
+		nav = append(nav, "alerts")
+	}
 	if session.Allow(account.ManagePeople, now) == nil || session.Allow(account.ManageCameras, now) == nil {
 		nav = append(nav, "admin")
 	}

@@ -21,6 +21,8 @@ type startData struct {
 	Alerts  *[]casework.Alert
 	Checks  []casework.Check // that fail
 	Manager bool
+	// NoAuthorisation says why there may be nothing to see (V7).
+	NoAuthorisation bool
 }
 
 func (s *server) startPage(w http.ResponseWriter, r *http.Request, a casework.Actor) error {
@@ -58,6 +60,7 @@ func (s *server) startPage(w http.ResponseWriter, r *http.Request, a casework.Ac
 			d.Checks = append(d.Checks, c)
 		}
 	}
+	d.NoAuthorisation = a.Session.Can(account.ViewCases) && !a.Session.Person.Authorisation.Valid(s.Clock.Now())
 	d.Manager = a.Session.Allow(account.ManageCameras, s.Clock.Now()) == nil
 	return s.render(w, r, http.StatusOK, "start", a, d)
 }
@@ -66,6 +69,7 @@ type cameraData struct {
 	Camera    casework.CameraView
 	Offences  []incident.Offence
 	Elsewhere []incident.Offence // that this permission doesn't cover
+	Ranges    []int              // of the time line, in minutes
 }
 
 // covered and uncovered are the offences in the order of the form.
@@ -88,7 +92,7 @@ func (s *server) cameraPage(w http.ResponseWriter, r *http.Request, a casework.A
 	if i < 0 {
 		return errNotFound
 	}
-	return s.render(w, r, http.StatusOK, "camera", a, cameraData{all[i], covered, uncovered})
+	return s.render(w, r, http.StatusOK, "camera", a, cameraData{all[i], covered, uncovered, []int{10, 60, 360, 1440}})
 }
 
 type caseData struct {
@@ -99,6 +103,15 @@ type caseData struct {
 	Elsewhere []incident.Offence
 	Review    time.Time // when the next reassessment is suggested
 }
+
+// Steps names the steps; they are the sections' identifiers too.
+func (caseData) Steps() []string { return []string{"mark", "copy", "evidence", "assess", "share"} }
+
+// At is the index of the step where the case stands.
+func (d caseData) At() int { return d.Step - 1 }
+
+// Number is how people count the steps.
+func (caseData) Number(i int) int { return i + 1 }
 
 // steps says at which of the page's five steps a state stands.
 var steps = map[incident.State]int{
@@ -217,7 +230,7 @@ func auditDays(q func(string) string) (from, to time.Time, err error) {
 func (s *server) auditPage(w http.ResponseWriter, r *http.Request, a casework.Actor) error {
 	q := r.URL.Query().Get
 	d := auditData{Act: q("act"), Who: q("who"), About: q("about"), From: q("from"), To: q("to"), Limit: auditPageSize}
-	f := audit.Filter{Act: d.Act, Who: d.Who, Val: d.About, Newest: true, Limit: d.Limit}
+	f := audit.Filter{Act: d.Act, Who: d.Who, About: d.About, Newest: true, Limit: d.Limit}
 	var err error
 	if f.From, f.To, err = auditDays(q); err != nil {
 		d.Problem = problem.Of(err)
@@ -239,5 +252,12 @@ func (s *server) conditionsPage(w http.ResponseWriter, r *http.Request, a casewo
 	if err != nil {
 		return err
 	}
-	return s.render(w, r, http.StatusOK, "conditions", a, conditionsView{ConditionsVersion, accepted})
+	return s.render(w, r, http.StatusOK, "conditions", a, conditionsData{conditionsView{ConditionsVersion, accepted}})
+}
+
+type conditionsData struct{ conditionsView }
+
+// Rules are the points of the conditions, in their order.
+func (conditionsData) Rules() []string {
+	return []string{"r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8"}
 }

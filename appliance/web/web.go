@@ -126,6 +126,10 @@ func (s *server) guard(rt route) http.Handler {
 			actor.Session = session
 		}
 		if rt.access == fullPage {
+			if actor.Session.MustChange {
+				http.Redirect(w, r, "/account", http.StatusSeeOther)
+				return
+			}
 			ok, err := s.Box.AcceptedConditions(r.Context(), actor)
 			if err != nil {
 				s.fail(w, r, err)

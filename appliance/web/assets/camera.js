@@ -1,0 +1,123 @@
+// The camera's page: pick a span on the time line, see it, make a case of it.
+import { clockOf, during, fromLocal, getJSON, iso, onSubmit, seconds, send, showProblem, t, toLocal } from './api.js';
+import { Timeline } from './timeline.js';
+
+const $ = (id) => document.getElementById(id);
+const cam = $('camera').dataset.cam;
+const line = new Timeline($('timeline'));
+const player = $('player'), liveBox = document.querySelector('.live');
+let minutes = 10, end = Date.now(), following = true;
+
+async function load() {
+  const from = end - minutes * 60e3;
+  line.show(from, end, minutes);
+  for (const b of document.querySelectorAll('[data-minutes]')) b.setAttribute('aria-pressed', String(Number(b.dataset.minutes) === minutes));
+  $('later').disabled = following;
+  try {
+    line.fill(await getJSON(`/api/v1/cameras/${cam}/timeline?from=${iso(new Date(from))}&to=${iso(new Date(end))}`));
+    says();
+  } catch (e) {
+    showProblem($('player-problem'), e);
+  }
+}
+
+function go(to) {
+  following = to >= Date.now() - 1000;
+  end = following ? Date.now() : to;
+  return load();
+}
+
+for (const b of document.querySelectorAll('[data-minutes]')) {
+  b.addEventListener('click', () => {
+    const middle = line.pick ? (line.pick.from + line.pick.to) / 2 : end;
+    minutes = Number(b.dataset.minutes);
+    go(following ? Date.now() : middle + minutes * 30e3);
+  });
+}
+$('earlier').addEventListener('click', () => go(end - minutes * 30e3));
+$('later').addEventListener('click', () => go(end + minutes * 30e3));
+$('now').addEventListener('click', () => go(Date.now()));
+setInterval(() => { if (following && !line.drag && !document.hidden) go(Date.now()); }, 5000);
+
+// says tells in words what is picked, and whether it was recorded.
+function says() {
+  const p = line.pick;
+  for (const id of ['play', 'open-case', 'open-export']) $(id).disabled = !p;
+  if (!p) { $('span-says').textContent = t('camera.nothing'); return; }
+  const inside = line.recorded.reduce((sum, r) => sum + Math.max(0, Math.min(r.to, p.to) - Math.max(r.from, p.from)), 0);
+  const visible = p.from >= line.from && p.to <= line.to;
+  const gap = visible && inside < p.to - p.from - 1500;
+  $('span-says').textContent = t('camera.span', clockOf(p.from), clockOf(p.to), seconds((p.to - p.from) / 1000)) + (gap ? ` ${t('camera.gap')}` : '');
+  $('span-says').classList.toggle('bad', gap);
+}
+
+function fields() {
+  $('from').value = toLocal(new Date(line.pick.from));
+  $('to').value = toLocal(new Date(line.pick.to));
+  says();
+}
+line.addEventListener('pick', (e) => { following = following && !e.detail.done; fields(); });
+
+for (const side of ['from', 'to']) {
+  $(side).addEventListener('change', () => {
+    const at = fromLocal($(side).value)?.getTime();
+    if (!at) return;
+    const other = line.pick ?? { from: at, to: at + 60e3 };
+    line.set({ ...other, [side]: at }, side);
+    fields();
+    following = false;
+    if (at < line.from || at > line.to) go(Math.min(Date.now(), at + minutes * 30e3));
+  });
+}
+
+const query = () => `from=${iso(new Date(line.pick.from))}&to=${iso(new Date(line.pick.to))}`;
+
+function tab(clip) {
+  liveBox.hidden = clip;
+  player.hidden = !clip;
+  if (!clip) player.pause();
+  $('show-live').setAttribute('aria-pressed', String(!clip));
+  $('show-clip').setAttribute('aria-pressed', String(clip));
+}
+$('show-live').addEventListener('click', () => tab(false));
+$('show-clip').addEventListener('click', () => tab(true));
+
+$('play').addEventListener('click', () => {
+  $('show-clip').disabled = false;
+  tab(true);
+  const src = `/api/v1/cameras/${cam}/footage.mp4?${query()}`;
+  if (player.getAttribute('src') !== src) player.src = src;
+  during($('play'), $('player-problem'), async () => {
+    player.scrollIntoView({ block: 'nearest' });
+    await player.play().catch(() => { /* a failed video says so itself */ });
+  });
+});
+
+function fold(button, form) {
+  button.addEventListener('click', () => {
+    form.hidden = !form.hidden;
+    button.setAttribute('aria-expanded', String(!form.hidden));
+    if (form.hidden) return;
+    form.scrollIntoView({ block: 'start' });
+    form.querySelector('textarea').focus({ preventScroll: true });
+  });
+}
+fold($('open-case'), $('newcase'));
+fold($('open-export'), $('export'));
+$('open-case').addEventListener('click', () => { $('newcase').elements.happened.value = toLocal(new Date(line.pick.from)); });
+
+onSubmit($('newcase'), async (f) => {
+  const made = await send('POST', '/api/v1/cases', {
+    camera: cam, from: iso(new Date(line.pick.from)), to: iso(new Date(line.pick.to)), what: f.what.value.trim(),
+    ...(f.value.value !== '' && { value_dkk: Number(f.value.value) }),
+    happened_at: iso(fromLocal(f.happened.value)), offence: f.offence.value, attempt: f.attempt.checked,
+  });
+  location.assign(`/cases/${made.id}`);
+});
+
+onSubmit($('export'), async (f) => {
+  location.assign(`/api/v1/cameras/${cam}/footage.mp4?${query()}&export=1&purpose=${encodeURIComponent(f.purpose.value.trim())}`);
+});
+
+says();
+load();

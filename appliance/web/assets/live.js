@@ -1,0 +1,127 @@
+// Live pictures: WebRTC by WHEP where the camera's stream can be passed on as
+// it is, and else a still picture a second.
+import { ask, Problem, t, el } from './api.js';
+
+const patience = 5000; // ms until stills take over
+
+class Live {
+  constructor(box) {
+    this.box = box;
+    this.cam = box.dataset.cam;
+    this.video = box.querySelector('video');
+    this.img = box.querySelector('img');
+  }
+
+  async start() {
+    if (this.on) return;
+    this.on = true;
+    this.stop = new AbortController();
+    if (this.box.dataset.live === 'true' && window.RTCPeerConnection) {
+      try {
+        await this.whep();
+        return;
+      } catch (e) {
+        if (!this.on) return;
+        this.closePeer();
+      }
+    }
+    this.stills();
+  }
+
+  end() {
+    this.on = false;
+    this.stop?.abort();
+    clearTimeout(this.timer);
+    this.closePeer();
+  }
+
+  closePeer() {
+    const { peer, session } = this;
+    this.peer = this.session = undefined;
+    peer?.close();
+    if (session) fetch(session, { method: 'DELETE', keepalive: true }).catch(() => { /* the box closes it by itself */ });
+    this.video.srcObject = null;
+    this.video.hidden = true;
+  }
+
+  async whep() {
+    const late = new Promise((_, no) => { setTimeout(() => no(new Error('late')), patience); });
+    const peer = this.peer = new RTCPeerConnection();
+    peer.addTransceiver('video', { direction: 'recvonly' });
+    const shown = new Promise((yes, no) => {
+      peer.ontrack = (e) => { this.video.srcObject = new MediaStream([e.track]); this.video.play().catch(() => { /* muted: starts when seen */ }); };
+      this.video.onloadeddata = yes;
+      peer.onconnectionstatechange = () => {
+        if (!['failed', 'closed', 'disconnected'].includes(peer.connectionState)) return;
+        no(new Error('gone'));
+        if (this.playing && this.peer === peer) { this.playing = false; this.closePeer(); this.stills(); }
+      };
+    });
+    shown.catch(() => { /* told below, or by the change of state */ });
+    await peer.setLocalDescription(await peer.createOffer());
+    await Promise.race([late, new Promise((yes) => {
+      if (peer.iceGatheringState === 'complete') yes();
+      peer.addEventListener('icegatheringstatechange', () => peer.iceGatheringState === 'complete' && yes());
+      setTimeout(yes, 1000);
+    })]);
+    const answer = await Promise.race([late, ask(`/api/v1/cameras/${this.cam}/whep`, {
+      method: 'POST', body: peer.localDescription.sdp, headers: { 'Content-Type': 'application/sdp' }, signal: this.stop.signal,
+    })]);
+    this.session = answer.headers.get('Location');
+    await peer.setRemoteDescription({ type: 'answer', sdp: await answer.text() });
+    await Promise.race([late, shown]);
+    this.playing = true;
+    this.show(this.video, 'webrtc');
+  }
+
+  show(what, how) {
+    this.video.hidden = what !== this.video;
+    this.img.hidden = what !== this.img;
+    this.box.dataset.shows = how;
+    this.box.querySelector('.wait')?.remove();
+    this.box.querySelector('.away')?.remove();
+  }
+
+  async stills() {
+    if (!this.on) return;
+    const began = performance.now();
+    try {
+      const blob = await (await ask(`/api/v1/cameras/${this.cam}/still.jpg`, { signal: this.stop.signal })).blob();
+      const old = this.img.src;
+      this.img.src = URL.createObjectURL(blob);
+      await this.img.decode();
+      if (old) URL.revokeObjectURL(old);
+      this.show(this.img, 'still');
+      this.failed = 0;
+    } catch (e) {
+      if (e.name === 'AbortError' || !this.on) return;
+      this.failed = (this.failed ?? 0) + 1;
+      this.away(e instanceof Problem ? e : new Problem(0, 'picture', t('live.broken'), t('live.waiting')));
+    }
+    const pause = this.failed ? Math.min(1000 * 2 ** this.failed, 15000) : 1000;
+    this.timer = setTimeout(() => this.stills(), Math.max(0, pause - (performance.now() - began)));
+  }
+
+  away(p) {
+    this.box.querySelector('.wait')?.remove();
+    if (this.box.dataset.problem) return; // the page already says what is wrong
+    this.box.querySelector('.away')?.remove();
+    this.img.hidden = true;
+    this.box.append(el('div', { className: 'away' }, el('p', { className: 'cause' }, p.cause), el('p', { className: 'remedy' }, p.remedy)));
+  }
+}
+
+const all = [...document.querySelectorAll('.live')].map((box) => new Live(box));
+
+// Only what is on the screen is fetched.
+const seen = new IntersectionObserver((entries) => {
+  for (const e of entries) {
+    const live = all.find((x) => x.box === e.target);
+    if (e.isIntersecting && !document.hidden) live.start(); else live.end();
+  }
+});
+all.forEach((x) => seen.observe(x.box));
+document.addEventListener('visibilitychange', () => {
+  all.forEach((x) => (document.hidden ? x.end() : seen.unobserve(x.box) ?? seen.observe(x.box)));
+});
+window.addEventListener('pagehide', () => all.forEach((x) => x.end()));

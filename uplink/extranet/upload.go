@@ -3,6 +3,7 @@ package extranet
 import (
 	"context"
 	"crypto/sha256"
+	"database/sql"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -22,8 +23,6 @@ import (
 	"veilbox/internal/durable"
 	"veilbox/internal/sqlitedb"
 	"veilbox/uplink/wire"
-
-	"database/sql"
 )
 
 // newTus returns the handler of the protocol's HEAD and PATCH. Uploads are made
@@ -97,7 +96,7 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodPatch {
 		h = s.tus.PatchFile
 	}
-	s.tus.Middleware(http.HandlerFunc(h)).ServeHTTP(w, r)
+	http.StripPrefix("/v1/uploads/", s.tus.Middleware(http.HandlerFunc(h))).ServeHTTP(w, r)
 }
 
 func exists(path string) bool {

@@ -86,7 +86,9 @@ func withTLS(url string, conf *tls.Config) *Client {
 			ResponseHeaderTimeout: 60 * time.Second,
 			IdleConnTimeout:       90 * time.Second,
 			MaxIdleConnsPerHost:   4,
-			ForceAttemptHTTP2:     true,
+			// HTTP/1.1: over HTTP/2 a refused certificate shows as a connection
+			// that could not be made, which names no remedy.
+			ForceAttemptHTTP2: false,
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}

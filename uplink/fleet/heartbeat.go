@@ -1,0 +1,102 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"veilbox/appliance/audit"
+	"veilbox/capture/footage"
+	"veilbox/internal/clock"
+	"veilbox/uplink/link"
+	"veilbox/uplink/wire"
+)
+
+// BeatEvery is how often a box says that it lives.
+const BeatEvery = time.Minute
+
+// An AuditLog is the box's own; *audit.Log is one.
+type AuditLog interface {
+	Head(ctx context.Context) (audit.Head, error)
+	ConsistencyProof(ctx context.Context, oldSize, newSize int64) (tlog.TreeProof, error)
+}
+
+// Heart beats for a box.
+type Heart struct {
+	Link    *link.Client
+	Audit   AuditLog
+	Program string                   // version of the program
+	Health  func() map[string]string // a few words a part, no names
+	Clock   clock.Clock
+	Log     *slog.Logger
+	// OnRenew is called where the certificate ends soon, to Renew it and go on
+	// with a new link.
+	OnRenew func(context.Context) error
+	// OnBeat, where set, is told how each beat went, for the health page.
+	OnBeat func(at time.Time, err error)
+}
+
+// Beat sends one heartbeat and, where the audit log has grown, its head with the
+// proof that it extends the last one that the extranet saw.
+func (h *Heart) Beat(ctx context.Context) error {
+	resp, err := h.Link.Heartbeat(ctx, wire.HeartbeatRequest{Version: wire.Version, Program: h.Program, At: h.Clock.Now().UTC(), Health: h.Health()})
+	if err != nil {
+		return err
+	}
+	head, err := h.Audit.Head(ctx)
+	if err != nil {
+		return fmt.Errorf("fleet: %w", err)
+	}
+	if head.Size != resp.HeadSize {
+		if err := h.showHead(ctx, head, resp.HeadSize); err != nil {
+			return err
+		}
+	}
+	if resp.Renew && h.OnRenew != nil {
+		return h.OnRenew(ctx)
+	}
+	return nil
+}
+
+func (h *Heart) showHead(ctx context.Context, head audit.Head, from int64) error {
+	q := wire.HeadRequest{Version: wire.Version, Head: string(head.Note), From: from}
+	// A log that is shorter than the extranet knows it has no proof; showing it
+	// is what raises the alarm.
+	if from > 0 && head.Size >= from {
+		proof, err := h.Audit.ConsistencyProof(ctx, from, head.Size)
+		if err != nil {
+			return fmt.Errorf("fleet: %w", err)
+		}
+		for _, p := range proof {
+			q.Proof = append(q.Proof, footage.Hash(p))
+		}
+	}
+	return h.Link.Head(ctx, q)
+}
+
+// Run beats until ctx ends. A beat that fails is logged and the next one comes
+// in its time.
+func (h *Heart) Run(ctx context.Context) error {
+	for {
+		err := h.Beat(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			h.Log.Warn("heartbeat", "err", err)
+		}
+		if h.OnBeat != nil {
+			h.OnBeat(h.Clock.Now(), err)
+		}
+		if err := clock.Sleep(ctx, h.Clock, BeatEvery); err != nil {
+			if errors.Is(err, context.Canceled) {
+				return nil
+			}
+			return err
+		}
+	}
+}

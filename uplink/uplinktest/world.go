@@ -1,0 +1,330 @@
+// Package uplinktest brings up a real extranet on loopback with a clock that
+// moves only when told to, and enrols boxes with it, for the tests of uplink.
+package uplinktest
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/cookiejar"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"veilbox/appliance/audit"
+	"veilbox/appliance/incident"
+	"veilbox/capture/footage"
+	"veilbox/internal/clock"
+	"veilbox/internal/keys"
+	"veilbox/internal/problem"
+	"veilbox/uplink/extranet"
+	"veilbox/uplink/fleet"
+	"veilbox/uplink/link"
+	"veilbox/uplink/wire"
+)
+
+// A World is an extranet and what has been enrolled with it.
+type World struct {
+	T      testing.TB
+	Clock  *clock.Fake
+	Config extranet.Config
+	Server *extranet.Server
+
+	stop func() error
+	op   *http.Client
+}
+
+// Noon is when worlds begin: a day in winter time, far from its ends.
+var Noon = time.Date(2026, 3, 10, 12, 0, 0, 0, clock.Copenhagen)
+
+// New starts an extranet at the given time.
+func New(t testing.TB, at time.Time) *World {
+	t.Helper()
+	w := &World{T: t, Clock: clock.NewFake(at), Config: extranet.Defaults()}
+	w.Config.Dir = t.TempDir()
+	w.Config.BoxListen, w.Config.OperatorListen = freePort(t), freePort(t)
+	w.Config.URL = "https://" + w.Config.BoxListen
+	w.Start()
+	t.Cleanup(func() { w.Stop() })
+	return w
+}
+
+func freePort(t testing.TB) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// Log returns the log of a test.
+func Log(t testing.TB) *slog.Logger {
+	if testing.Verbose() {
+		return slog.New(slog.NewTextHandler(t.Output(), nil))
+	}
+	return slog.New(slog.DiscardHandler)
+}
+
+// Start starts the extranet.
+func (w *World) Start() {
+	w.T.Helper()
+	s, err := extranet.New(w.T.Context(), extranet.Options{Config: w.Config, Clock: w.Clock, Log: Log(w.T)})
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	w.Server = s
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	w.stop = func() error { cancel(); return <-done }
+}
+
+// Stop stops it; its folder stays.
+func (w *World) Stop() {
+	w.T.Helper()
+	if w.stop == nil {
+		return
+	}
+	if err := w.stop(); err != nil {
+		w.T.Error(err)
+	}
+	w.stop = nil
+}
+
+// Op calls the operator's API.
+func (w *World) Op(method, path string, in, out any) error {
+	w.T.Helper()
+	if w.op == nil {
+		w.login()
+	}
+	err := w.op1(method, path, in, out)
+	if p := problem.Of(err); err != nil && p.Code == "operator.login" {
+		w.login() // the clock moved past the session
+		err = w.op1(method, path, in, out)
+	}
+	return err
+}
+
+func (w *World) login() {
+	w.T.Helper()
+	jar, err := cookiejar.New(nil)
+	w.must(err)
+	w.op = &http.Client{Jar: jar, Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true, Time: w.Clock.Now}}}
+	b, err := os.ReadFile(filepath.Join(w.Config.Dir, "first-login"))
+	w.must(err)
+	f := strings.Fields(string(b))
+	w.must(w.op1("POST", "/api/v1/login", map[string]string{"name": f[0], "password": f[1]}, nil))
+}
+
+func (w *World) op1(method, path string, in, out any) error {
+	b, err := json.Marshal(in)
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	req, err := http.NewRequest(method, "https://"+w.Config.OperatorListen+path, bytes.NewReader(b))
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := w.op.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	a, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return problem.Decode(resp.StatusCode, a)
+	}
+	if out == nil {
+		return nil
+	}
+	return json.Unmarshal(a, out)
+}
+
+func (w *World) must(err error) {
+	w.T.Helper()
+	if err != nil {
+		w.T.Fatal(err)
+	}
+}
+
+// Member connects a member.
+func (w *World) Member(id string) {
+	w.T.Helper()
+	w.must(w.Op("POST", "/api/v1/members", map[string]any{"id": id, "name": "Butik " + id, "town": "Aarhus", "region": "Midtjylland", "country": "DK", "trade": "dagligvarer", "chain": "", "active": true}, nil))
+}
+
+// Code returns a new enrolment code.
+func (w *World) Code(member string) string {
+	w.T.Helper()
+	var a struct {
+		Code string `json:"code"`
+	}
+	w.must(w.Op("POST", "/api/v1/members/"+member+"/codes", struct{}{}, &a))
+	return a.Code
+}
+
+// A Box is an enrolled box.
+type Box struct {
+	fleet.Identity
+	Link  *link.Client
+	Audit *audit.Log
+	Store fleet.IdentityStore
+}
+
+// Box enrols a new box of member.
+func (w *World) Box(member string) *Box {
+	w.T.Helper()
+	dir, k := w.T.TempDir(), keys.New()
+	l, err := audit.Open(w.T.Context(), audit.Options{Path: filepath.Join(dir, "audit.db"), Key: k.Derive("audit"), Name: "box-" + member, Clock: w.Clock,
+		Signing: ed25519.NewKeyFromSeed(k.Derive("sign").Bytes())})
+	w.must(err)
+	w.T.Cleanup(func() { w.must(l.Close()) })
+	b := &Box{Audit: l, Store: fleet.IdentityStore{Path: filepath.Join(dir, "identity.sealed"), Key: k}}
+	b.Identity, err = fleet.Enrol(w.T.Context(), w.Code(member), fleet.Options{Store: b.Store, Name: "Kasse 1", Audit: l.VerifierKey(), Clock: w.Clock})
+	w.must(err)
+	b.Link = link.New(b.Credentials(), w.Clock)
+	w.T.Cleanup(b.Link.Close)
+	return b
+}
+
+// Qualification returns one that holds for a year.
+func (w *World) Qualification() incident.Qualification {
+	now := w.Clock.Now().UTC()
+	return incident.Qualification{Education: "Cand.jur.", Experience: "Otte år med berigelseskriminalitet", Competences: []string{"law", "property-crime"}, From: now.Add(-time.Hour), To: now.AddDate(1, 0, 0)}
+}
+
+// Assessor registers an assessor of b's member and, where confirmed is set, has
+// the operator confirm it.
+func (w *World) Assessor(b *Box, person string, confirmed bool) ed25519.PrivateKey {
+	w.T.Helper()
+	pub, priv, err := ed25519.GenerateKey(rand.Reader)
+	w.must(err)
+	r, err := b.Link.RegisterAssessor(w.T.Context(), wire.AssessorRequest{Version: wire.Version, Person: incident.PersonID(person), Name: "Ane " + person, Key: pub,
+		Qualification: w.Qualification(), Possession: ed25519.Sign(priv, wire.PossessionOf(b.Member, incident.PersonID(person), pub))})
+	w.must(err)
+	if confirmed {
+		w.must(w.Op("POST", fmt.Sprintf("/api/v1/assessors/%s/%s/confirm", b.Member, r.Key), map[string]string{"reason": "eksamensbevis set"}, nil))
+	}
+	return priv
+}
+
+// A Parcel is a disclosure as a box would send it, with content that is random.
+type Parcel struct {
+	Manifest wire.Manifest
+	Envelope wire.Envelope
+	Content  []byte
+	Key      keys.Key // the content key
+	signers  [2]ed25519.PrivateKey
+}
+
+// Hash returns a hash that stands for something.
+func Hash(s string) footage.Hash { return sha256.Sum256([]byte(s)) }
+
+// Parcel makes a disclosure of n bytes from b to the given boxes, which holds.
+func (w *World) Parcel(b *Box, person string, assessor ed25519.PrivateKey, n int, to ...*Box) *Parcel {
+	w.T.Helper()
+	now := w.Clock.Now().UTC()
+	p := &Parcel{Content: make([]byte, n), Key: keys.New(), signers: [2]ed25519.PrivateKey{b.Signing, assessor}}
+	rand.Read(p.Content)
+	p.Manifest = wire.Manifest{
+		Version: wire.Version, Disclosure: incident.DisclosureID(wire.NewID()), Sender: b.Member, Box: b.Identity.Box, Case: incident.CaseID(wire.NewID()),
+		Clip: footage.ClipHash{Hash: Hash("clip")}, Copy: footage.CopyHash{Hash: Hash("copy")}, Proof: footage.ProofHash{Hash: Hash("proof")}, Sheet: footage.SheetHash{Hash: Hash("sheet")},
+		Content: wire.Content{Hash: sha256.Sum256(p.Content), Size: int64(n)},
+		Created: now, NotAfter: now.Add(wire.MaxAge), ReportDue: clock.EndOfDay(now).UTC(),
+		Circle:   wire.Circle{Area: "town", Place: "Aarhus", Trades: []string{"dagligvarer"}},
+		Assessor: wire.Assessor{ID: incident.PersonID(person), Name: "Ane " + person, Key: wire.KeyIDOf(assessor.Public().(ed25519.PublicKey))},
+	}
+	for i, id := range wire.ConditionIDs {
+		p.Manifest.Conditions[i] = wire.Condition{ID: id, Satisfied: true, Evidence: Hash(id)}
+	}
+	alertKey := keys.New()
+	text, err := json.Marshal(wire.Alert{What: "Tyveri af kød", Offence: incident.Theft, When: now.Add(-time.Hour), Where: "Aarhus", Sender: "Butik A", Contact: "12345678"})
+	w.must(err)
+	d := p.Manifest.Disclosure
+	p.Envelope = wire.Envelope{Version: wire.Version, Disclosure: d, Alert: alertKey.Seal(wire.AlertContext(d), text)}
+	p.Manifest.Alert = sha256.Sum256(p.Envelope.Alert)
+	for _, x := range to {
+		r := wire.Recipient{Member: x.Member, Box: x.Identity.Box, Key: x.HPKE.PublicKey().Bytes()}
+		wk := wire.WrappedKeys{Member: x.Member, Box: x.Identity.Box}
+		wk.Alert, err = wire.Wrap(r, wire.PurposeAlert, d, alertKey)
+		w.must(err)
+		wk.Content, err = wire.Wrap(r, wire.PurposeContent, d, p.Key)
+		w.must(err)
+		p.Envelope.Keys = append(p.Envelope.Keys, wk)
+		p.Manifest.Circle.Members = append(p.Manifest.Circle.Members, x.Member)
+	}
+	return p
+}
+
+// Sign signs the manifest as it stands, even where it does not hold.
+func (p *Parcel) Sign() wire.SignedManifest { return SignRaw(p.Manifest, p.signers[0], p.signers[1]) }
+
+// SignRaw signs any manifest, as wire.Sign would if it did not check.
+func SignRaw(m wire.Manifest, box, assessor ed25519.PrivateKey) wire.SignedManifest {
+	b, err := json.Marshal(m)
+	if err != nil {
+		panic(err)
+	}
+	sign := func(k ed25519.PrivateKey, role string) []byte {
+		return ed25519.Sign(k, append([]byte("veilbox manifest 1\x00"+role+"\x00"), b...))
+	}
+	return wire.SignedManifest{Manifest: b, Box: sign(box, "box"), Assessor: sign(assessor, "assessor")}
+}
+
+// Submit returns the first message of p.
+func (p *Parcel) Submit() wire.SubmitRequest {
+	return wire.SubmitRequest{Version: wire.Version, Manifest: p.Sign(), Envelope: p.Envelope}
+}
+
+// Send brings the whole parcel to the extranet.
+func (w *World) Send(b *Box, p *Parcel) wire.CompleteResponse {
+	w.T.Helper()
+	ctx := w.T.Context()
+	r, err := b.Link.Submit(ctx, p.Submit())
+	w.must(err)
+	for off := int64(0); off < int64(len(p.Content)); {
+		off, err = b.Link.UploadChunk(ctx, r.Upload, off, p.Content[off:min(off+wire.ChunkSize, int64(len(p.Content)))])
+		w.must(err)
+	}
+	c, err := b.Link.Complete(ctx, p.Manifest.Disclosure)
+	w.must(err)
+	return c
+}
+
+// Report documents the police report of p now.
+func (w *World) Report(b *Box, p *Parcel) error {
+	return b.Link.Report(w.T.Context(), p.Manifest.Disclosure, wire.ReportRequest{Version: wire.Version, Number: Hash("0900-12345"), At: w.Clock.Now().UTC(), Person: "bo", Name: "Bo Holm"})
+}
+
+// Viewer is a request for a viewing.
+func Viewer() wire.ViewRequest {
+	return wire.ViewRequest{Version: wire.Version, Person: "eva", Name: "Eva Lund", Function: "butikschef", Purpose: "genkendelse ved indgangen"}
+}
+
+// Page returns one of the operator's pages.
+func (w *World) Page(path string) string {
+	w.T.Helper()
+	w.must(w.Op("GET", "/api/v1/me", nil, nil))
+	resp, err := w.op.Get("https://" + w.Config.OperatorListen + path)
+	w.must(err)
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	w.must(err)
+	return string(b)
+}

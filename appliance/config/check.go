@@ -101,12 +101,6 @@ func (c *checker) between(key string, v, low, high Duration, why string) {
 	}
 }
 
-func (c *checker) number(key string, v, low, high int) {
-	if v < low || v > high {
-		c.fault(key, fmt.Sprintf("%d is out of bounds", v), fmt.Sprintf("write %d to %d", low, high))
-	}
-}
-
 var word = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,31}$`)
 
 // word guards what becomes an argument of ffmpeg.

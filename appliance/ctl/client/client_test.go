@@ -212,11 +212,11 @@ func TestBadAddressesAndFingerprintsAreRefused(t *testing.T) {
 
 func TestAnAnswerThatIsNoProblemNamesTheStatus(t *testing.T) {
 	mux := http.NewServeMux()
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { http.Error(w, "<html>", 502) })
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { http.Error(w, "<html>", http.StatusBadGateway) })
 	c, _ := box(t, mux)
 	_, err := c.Cases(t.Context())
 	var p *problem.Problem
-	if !errors.As(err, &p) || p.Status != 502 || p.Code != "http" {
+	if !errors.As(err, &p) || p.Status != http.StatusBadGateway || p.Code != "http" {
 		t.Errorf("got %v", err)
 	}
 }

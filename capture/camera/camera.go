@@ -161,6 +161,7 @@ func (l Limits) orDefault() Limits {
 const (
 	maxUnits  = 1024 // NAL units of a picture, many more than any level allows slices
 	maxText   = 64   // characters of a name that a camera gives
+	maxTold   = 200  // characters of an error that may hold the camera's words
 	maxVideos = 8    // video tracks looked at
 	maxDials  = 3    // connections of one session: a camera may redirect to itself
 )
@@ -237,11 +238,12 @@ type Handler interface {
 	AccessUnit(au footage.AccessUnit)
 }
 
-// bounded returns s as something that can be logged and shown.
-func bounded(s string) string {
-	out := make([]rune, 0, maxText)
+// bounded returns the first max characters of s as something that can be
+// logged and shown on a terminal.
+func bounded(s string, max int) string {
+	out := make([]rune, 0, min(max, len(s)))
 	for _, r := range s {
-		if len(out) == maxText {
+		if len(out) == max {
 			break
 		}
 		if !unicode.IsPrint(r) {

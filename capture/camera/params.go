@@ -82,7 +82,7 @@ var errSequence = errors.New("camera: sequence parameter set")
 func parseSPS(c footage.Codec, b []byte) (q sequence, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			q, err = sequence{}, fmt.Errorf("%w: the parser failed: %s", errSequence, bounded(fmt.Sprint(r)))
+			q, err = sequence{}, fmt.Errorf("%w: the parser failed: %s", errSequence, bounded(fmt.Sprint(r), maxTold))
 		}
 	}()
 	switch c {

@@ -57,12 +57,18 @@ var (
 	errElsewhere = errors.New("camera: it redirects to another host or too often")
 )
 
+// told is an error whose words may be the camera's.
+type told struct{ err error }
+
+func (t told) Error() string { return "camera: session: " + bounded(t.err.Error(), maxTold) }
+func (t told) Unwrap() error { return t.err }
+
 // classify says what err, which ended a session, means to a person.
 func classify(err error, playing bool) error {
 	if err == nil {
 		err = io.EOF
 	}
-	wrapped := fmt.Errorf("camera: session: %w", err)
+	var wrapped error = told{err}
 	var status liberrors.ErrClientBadStatusCode
 	var dns *net.DNSError
 	var timeout net.Error
@@ -76,7 +82,7 @@ func classify(err error, playing bool) error {
 	}
 	switch {
 	case errors.As(err, &status):
-		wrapped = fmt.Errorf("camera: the answer was %d %s", status.Code, bounded(status.Message))
+		wrapped = fmt.Errorf("camera: the answer was %d %s", status.Code, bounded(status.Message, maxText))
 		switch status.Code {
 		case base.StatusUnauthorized, base.StatusForbidden:
 			return ErrAuth.With(wrapped)

@@ -156,7 +156,7 @@ func (s *session) pick(desc *description.Session) (*description.Media, format.Fo
 			t := s.tracks[f.PayloadType()]
 			switch {
 			case t.codec == 0:
-				why = fmt.Errorf("camera: the video is coded as %s", bounded(f.Codec()))
+				why = fmt.Errorf("camera: the video is coded as %s", bounded(f.Codec(), maxText))
 			case t.don || t.mode > 1:
 				why = errors.New("camera: the video is interleaved, which is not supported")
 			default:
@@ -192,7 +192,7 @@ func (s *session) take(p []byte) bool {
 func (s *session) packet(p *rtp.Packet) {
 	defer func() {
 		if r := recover(); r != nil {
-			s.fail(ErrLost.With(fmt.Errorf("camera: a packet could not be handled: %s", bounded(fmt.Sprint(r)))))
+			s.fail(ErrLost.With(fmt.Errorf("camera: a packet could not be handled: %s", bounded(fmt.Sprint(r), maxTold))))
 		}
 	}()
 	if s.packets.Add(1) == 1 {
@@ -311,7 +311,7 @@ func (s *session) response(r *base.Response) {
 		return // what it told is in use elsewhere by now
 	}
 	if v := r.Header["Server"]; len(v) > 0 {
-		s.server = bounded(v[0])
+		s.server = bounded(v[0], maxText)
 	}
 	if v := r.Header["WWW-Authenticate"]; len(v) > 0 {
 		s.basicOnly = true

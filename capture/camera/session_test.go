@@ -180,6 +180,17 @@ func TestUnknownHost(t *testing.T) {
 	}
 }
 
+// What a camera says may be shown on a terminal.
+func TestErrorsAreBounded(t *testing.T) {
+	for _, evil := range []string{"\x1b[2J", "\u202e", "\r\n", strings.Repeat("x", 5000)} {
+		url := script{describe: "RTSP/1.0 200 OK\nCSeq: %s\nContent-Type: " + evil + "\nContent-Length: 1\n\nx"}.start(t)
+		err := Run(t.Context(), Source{URL: url}, Options{}, &collect{})
+		if err == nil || len(err.Error()) > 600 || strings.ContainsAny(err.Error(), "\x1b\r\n\u202e") {
+			t.Errorf("%q", err)
+		}
+	}
+}
+
 // Sound and metadata tracks that make no sense, a back channel and parameter
 // sets that are no base64 must not cost the picture.
 func TestOddTracks(t *testing.T) {

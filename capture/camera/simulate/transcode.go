@@ -91,7 +91,7 @@ func output(opt Options, size Size, to string) []string {
 		// The keyframes are IDR and the parameter sets in the stream.
 		return append(args, "-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=none:repeat-headers=1:open-gop=0:bframes=0:scenecut=0", "-f", "hevc", to)
 	}
-	return append(args, "-c:v", "libx264", "-preset", "veryfast", "-profile:v", "high", "-x264-params", "repeat-headers=1:scenecut=0", "-f", "h264", to)
+	return append(args, "-c:v", "libx264", "-preset", "superfast", "-profile:v", "high", "-x264-params", "repeat-headers=1:scenecut=0", "-f", "h264", to)
 }
 
 // load appends the pictures of a byte stream (Annex B).

@@ -54,7 +54,7 @@ func New(base string, t Trust) (*Client, error) {
 		return nil, fmt.Errorf("client: %q is no address of a box: give https://HOST:PORT", u.Redacted())
 	}
 	return &Client{base: u, http: &http.Client{
-		Transport: transport(t),
+		Transport: transport(t, u.Hostname()),
 		CheckRedirect: func(*http.Request, []*http.Request) error {
 			return http.ErrUseLastResponse // the API never redirects; a session must not follow one
 		},

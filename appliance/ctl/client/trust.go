@@ -66,13 +66,13 @@ func Fingerprint(cert *x509.Certificate) string {
 
 var errPin = errors.New("no certificate that the box showed has the fingerprint given")
 
-func transport(t Trust) *http.Transport {
+func transport(t Trust, host string) *http.Transport {
 	conf := &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: t.roots}
 	if t.pin != nil {
 		// The chain is checked below against the pinned certificate instead of
 		// against the system's list.
 		conf.InsecureSkipVerify = true
-		conf.VerifyConnection = func(cs tls.ConnectionState) error { return t.verify(cs) }
+		conf.VerifyConnection = func(cs tls.ConnectionState) error { return t.verify(cs, host) }
 	}
 	return &http.Transport{
 		// No proxy: a box is on the shop's own network, and a session must not
@@ -87,7 +87,7 @@ func transport(t Trust) *http.Transport {
 	}
 }
 
-func (t Trust) verify(cs tls.ConnectionState) error {
+func (t Trust) verify(cs tls.ConnectionState, host string) error {
 	for i, cert := range cs.PeerCertificates {
 		if sha256.Sum256(cert.Raw) != *t.pin {
 			continue
@@ -98,7 +98,7 @@ func (t Trust) verify(cs tls.ConnectionState) error {
 			o.Intermediates.AddCert(c)
 		}
 		if i > 0 {
-			o.DNSName = cs.ServerName
+			o.DNSName = host // ConnectionState has no name where the host is an address
 		}
 		if _, err := cs.PeerCertificates[0].Verify(o); err != nil {
 			return &tls.CertificateVerificationError{UnverifiedCertificates: cs.PeerCertificates, Err: err}

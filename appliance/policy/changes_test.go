@@ -247,4 +247,3 @@ var changes = []change{
 	{"who tagged approves", func(c *incident.Case) { c.Assessments[0].Assessor.ID = c.Tagged.ID }, "v9.two-persons"},
 	{"who tagged approves from a second account", func(c *incident.Case) { c.Assessments[0].Assessor.Name = " bo  DAM " }, "v9.two-persons"},
 }
-

@@ -26,6 +26,7 @@ type camera struct {
 	end    footage.Ticks
 	run    footage.Ticks // start of the run that end belongs to, 0 for none
 	chain  bool          // the last Append succeeded since Open
+	retry  footage.Ticks // start of the part that failed and would have continued the last, or 0
 	form   int64
 	format footage.Format
 	seg    *segment
@@ -67,36 +68,37 @@ func (r *Ring) Append(ctx context.Context, p *footage.Part) error {
 	if err != nil {
 		return err
 	}
-	chain, err := r.try(ctx, c, p, false)
+	err = r.try(ctx, c, p)
 	if errors.Is(err, ErrFull) && r.giveUp(ctx, need) {
-		// The part itself was never lost, so it may still continue the last.
-		_, err = r.try(ctx, c, p, chain)
+		err = r.try(ctx, c, p)
 	}
 	return err
 }
 
-// try appends p and reports whether p could continue the part before it, which
-// a second try says is so.
-func (r *Ring) try(ctx context.Context, c *camera, p *footage.Part, again bool) (chain bool, err error) {
+func (r *Ring) try(ctx context.Context, c *camera, p *footage.Part) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
-		return false, storage.With(fmt.Errorf("ring: %w: the ring is closed", ErrStorage))
+		return storage.With(fmt.Errorf("ring: %w: the ring is closed", ErrStorage))
 	}
 	if err := r.load(ctx, c); err != nil {
-		return false, err
+		return err
 	}
 	if p.Start < c.end {
-		return false, fmt.Errorf("ring: camera %s: %w: it starts %v before that", p.Camera, ErrOrder, (c.end - p.Start).Duration())
+		return fmt.Errorf("ring: camera %s: %w: it starts %v before that", p.Camera, ErrOrder, (c.end - p.Start).Duration())
 	}
-	chain = c.chain || again
+	chain := c.chain || p.Start == c.retry
 	if p.Continues && (!chain || !p.Format.Equal(c.format)) {
-		return false, fmt.Errorf("ring: camera %s: %w", p.Camera, ErrChain)
+		return fmt.Errorf("ring: camera %s: %w", p.Camera, ErrChain)
 	}
 	if err := r.append(ctx, c, p); err != nil {
-		return chain, errors.Join(err, r.abandon(ctx, c))
+		err = errors.Join(err, r.abandon(ctx, c))
+		if chain {
+			c.retry = p.Start // offered again, it is not lost
+		}
+		return err
 	}
-	return chain, nil
+	return nil
 }
 
 func (r *Ring) append(ctx context.Context, c *camera, p *footage.Part) error {
@@ -192,7 +194,7 @@ func (r *Ring) commit(ctx context.Context, c *camera, p *footage.Part, pl *place
 	}
 	s.id, s.size = id, size
 	s.parts++
-	c.end, c.run, c.chain = span.To, run, true
+	c.end, c.run, c.chain, c.retry = span.To, run, true, 0
 	r.used.Add(written)
 	r.parts.Add(1)
 	return nil
@@ -224,7 +226,7 @@ func (r *Ring) begin(ctx context.Context, c *camera, start footage.Ticks) error 
 // unless more went wrong than the append itself.
 func (r *Ring) abandon(ctx context.Context, c *camera) error {
 	s := c.seg
-	c.seg, c.ready, c.chain = nil, false, false
+	c.seg, c.ready, c.chain, c.retry = nil, false, false, 0
 	if s == nil {
 		return nil
 	}

@@ -35,7 +35,10 @@
 // When Append has returned nil, the part is on the disk (fdatasync) and in the
 // index (commit after it). After a crash the part being written may be lost,
 // none before it; bytes behind the indexed end are cut off at Open. After an
-// error the ring is as it was, and the next Append may succeed.
+// error the ring is as it was, and the next Append may succeed; the same part
+// may be offered again, and where another comes instead that continues it, that
+// one is refused (ErrChain) until a keyframe comes. Where the disk is full
+// before the quota is, the oldest footage goes, but none of the last 24 hours.
 //
 // Parts of a camera never overlap and only go forward in time. No part outlives
 // the retention, 30 days at most (tv-overvågningsloven § 4 c), where Expire runs

@@ -129,6 +129,11 @@ func TestAppendAndRead(t *testing.T) {
 	if _, err := r.Latest(t.Context(), "nowhere"); !errors.Is(err, ErrNone) {
 		t.Errorf("Latest of nothing: %v", err)
 	}
+	for cam, want := range map[footage.CameraID]footage.Ticks{"door": b[4].Span().To, "nowhere": 0} {
+		if end, err := r.LastEnd(t.Context(), cam); err != nil || end != want {
+			t.Errorf("LastEnd of %s: %v, %v", cam, end, err)
+		}
+	}
 	s, err := r.Stats(t.Context())
 	if err != nil || s.Parts != 25 || s.Segments != 2 || s.Oldest != a[0].Start || s.Newest != a[19].Span().To || s.Bytes != 20*5048+5*70_048+2*fileHeader {
 		t.Errorf("Stats: %+v, %v", s, err)
@@ -454,47 +459,5 @@ func TestManyReadersAtOnce(t *testing.T) {
 		if err := <-errs; err != nil {
 			t.Error(err)
 		}
-	}
-}
-
-func FuzzSamples(f *testing.F) {
-	f.Add(encodeSamples(part("a", start(), 500).Samples))
-	f.Add([]byte{1, 1, 1, 1, 0, 0, 1, 5})
-	f.Add([]byte{})
-	f.Fuzz(func(t *testing.T, b []byte) {
-		ss, sum, err := decodeSamples(nil, b)
-		if err != nil {
-			return
-		}
-		again, sum2, err := decodeSamples(nil, encodeSamples(ss))
-		if err != nil || sum != sum2 || !slices.Equal(ss, again) {
-			t.Fatalf("%v does not survive: %v", ss, err)
-		}
-	})
-}
-
-func FuzzFormat(f *testing.F) {
-	f.Add(encodeFormat(testFormat()))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		x, err := decodeFormat(b)
-		if err != nil {
-			return
-		}
-		if y, err := decodeFormat(encodeFormat(x)); err != nil || !x.Equal(y) {
-			t.Fatalf("%v does not survive: %v", x, err)
-		}
-	})
-}
-
-func BenchmarkAppend(b *testing.B) {
-	r := openTest(b, testOptions(b, b.TempDir()), disk{})
-	p := part("till-1", start(), 500_000)
-	b.SetBytes(500_000)
-	b.ReportAllocs()
-	for b.Loop() {
-		if err := r.Append(b.Context(), p); err != nil {
-			b.Fatal(err)
-		}
-		p.Start += second
 	}
 }

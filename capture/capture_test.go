@@ -136,7 +136,7 @@ func TestRecords(t *testing.T) {
 	t.Parallel()
 	sim := simulated(t, simulate.Options{})
 	store := &memory{}
-	reg := prometheus.NewRegistry()
+	reg := prometheus.NewPedanticRegistry()
 	s := supervise(t, capture.Options{Store: store, Registerer: reg})
 	begun := footage.TicksOf(time.Now())
 	if err := s.Add("till-1", source(sim)); err != nil {

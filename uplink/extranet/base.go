@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/netip"
 	"path/filepath"
 	"time"
@@ -40,14 +41,45 @@ func secret() string {
 	return rand.Text() // 130 bits of A-Z, 2-7
 }
 
-// now is the clock, but never earlier than it has been.
+// now is the clock, but never earlier than it has been: a clock that was set back
+// must not lengthen a disclosure. While it lags, time goes on from the latest
+// seen by what has passed since, which the system clock counts monotonically.
 func (s *Server) now() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if t := s.o.Clock.Now().UTC(); t.After(s.high) {
-		s.high = t
+	t := s.o.Clock.Now()
+	passed := t.Sub(s.last)
+	s.last = t
+	wall := t.UTC().Round(0)
+	switch behind := s.high.Sub(wall); {
+	case behind <= 0:
+		s.high = wall
+	case behind > smallStep && passed > 0:
+		s.high = s.high.Add(passed)
 	}
 	return s.high
+}
+
+// smallStep is how far the clock may be set back with no more said than that
+// time stands still until it has caught up.
+const smallStep = 5 * time.Second
+
+// acceptClock makes the clock count as it is now, where it had been ahead by
+// mistake. What ended meanwhile stays ended.
+func (s *Server) acceptClock(ctx context.Context, name string, r *http.Request) (any, error) {
+	why, err := reason(r)
+	if err != nil {
+		return nil, err
+	}
+	from := s.now()
+	s.mu.Lock()
+	s.high = s.o.Clock.Now().UTC().Round(0)
+	to := s.high
+	s.mu.Unlock()
+	if _, err := s.db.ExecContext(ctx, "UPDATE meta SET value = ? WHERE key = 'high'", ms(to)); err != nil {
+		return nil, fmt.Errorf("extranet: %w", err)
+	}
+	return ok{true}, s.note(ctx, "clock.accept", operator(name), map[string]string{"from": from.Format(time.RFC3339), "to": to.Format(time.RFC3339)}, why)
 }
 
 // behind is how far the clock lags the latest time seen.
@@ -65,7 +97,7 @@ func (s *Server) loadHigh(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("extranet: %w", err)
 	}
-	s.high = fromMS(n)
+	s.high, s.last = fromMS(n), s.o.Clock.Now()
 	return nil
 }
 

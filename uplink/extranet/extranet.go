@@ -141,6 +141,7 @@ type Server struct {
 
 	mu   sync.Mutex
 	high time.Time // the latest time seen
+	last time.Time // what the clock said when it was last asked
 }
 
 // New opens the store, makes what is missing at first start, and listens. Nothing

@@ -642,29 +642,48 @@ func TestSweepByItself(t *testing.T) {
 	}
 }
 
+// A clock that is set back lengthens nothing, while it runs and over a restart.
 func TestClockSetBack(t *testing.T) {
-	s := three(t, uplinktest.Noon)
-	p := s.parcel(1000)
-	s.Send(s.a, p)
-	must(t, s.Report(s.a, p))
-	s.Clock.Advance(29 * 24 * time.Hour)
-	must(t, s.Server.Sweep(t.Context()))
-	q := s.parcel(1000) // ends later
-	s.Send(s.a, q)
-	must(t, s.Report(s.a, q))
-	must(t, s.a.Link.Withdraw(t.Context(), q.Manifest.Disclosure, wire.WithdrawRequest{Version: 1, Reason: "prøve", Person: "bo", Name: "Bo"}))
-	s.Stop()
-	// 20 minutes back, over a restart; then 40 minutes and a day on.
-	s.Clock.Advance(-20 * time.Minute)
-	s.Start()
-	s.Clock.Advance(24*time.Hour + 20*time.Minute)
-	s.gone2(t, p)
-}
+	for _, restart := range []bool{false, true} {
+		t.Run(fmt.Sprintf("restart=%v", restart), func(t *testing.T) {
+			s := three(t, uplinktest.Noon)
+			p := s.parcel(1000)
+			s.Send(s.a, p)
+			must(t, s.Report(s.a, p))
+			s.Clock.Advance(wire.MaxAge - time.Minute)
+			if _, err := s.view(t, s.b, p); err != nil {
+				t.Fatal(err)
+			}
+			q := s.parcel(1000) // its end keeps the time, as a sweep would
+			s.Send(s.a, q)
+			must(t, s.a.Link.Withdraw(t.Context(), q.Manifest.Disclosure, wire.WithdrawRequest{Version: 1, Reason: "prøve", Person: "bo", Name: "Bo"}))
+			if restart {
+				s.Stop()
+			}
+			s.Clock.Advance(-10 * 24 * time.Hour)
+			if restart {
+				s.Start()
+			}
+			if _, err := s.view(t, s.b, p); err != nil {
+				t.Fatalf("just after the step: %v", err)
+			}
+			s.Clock.Advance(2 * time.Minute)
+			_, err := s.view(t, s.b, p)
+			wantCode(t, err, "disclosure.ended")
 
-func (s shops) gone2(t *testing.T, p *uplinktest.Parcel) {
-	t.Helper()
-	_, err := s.view(t, s.b, p)
-	wantCode(t, err, "disclosure.ended")
+			resp, err := (&http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true, Time: s.Clock.Now}}}).Get("https://" + s.Config.OperatorListen + "/healthz")
+			must(t, err)
+			resp.Body.Close()
+			if resp.StatusCode != http.StatusServiceUnavailable {
+				t.Errorf("health with the clock set back: %s", resp.Status)
+			}
+			must(t, s.Op("POST", "/api/v1/clock", map[string]string{"reason": "uret gik forkert"}, nil))
+			x := s.parcel(1000)
+			s.Send(s.a, x)
+			_, err = s.view(t, s.b, x)
+			must(t, err)
+		})
+	}
 }
 
 func TestBadStart(t *testing.T) {

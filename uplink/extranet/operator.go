@@ -28,6 +28,7 @@ import (
 //	GET  /api/v1/access
 //	GET  /api/v1/pentests                   POST: {held, tester, findings}
 //	GET  /api/v1/audit                      POST /api/v1/audit/verify
+//	POST /api/v1/clock                      {reason}: count the clock as it is
 //
 // Pages: /, /login, and one a noun above. /healthz and /metrics need no log-in.
 
@@ -68,6 +69,7 @@ func (s *Server) operatorHandler() http.Handler {
 		"GET /api/v1/pentests":                          s.listPentests,
 		"POST /api/v1/pentests":                         s.addPentest,
 		"GET /api/v1/audit":                             s.listAudit,
+		"POST /api/v1/clock":                            s.acceptClock,
 		"POST /api/v1/audit/verify":                     s.verifyAudit,
 	} {
 		m.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {

@@ -151,15 +151,23 @@ func (s *Stream) Next(frame []byte) (footage.Ticks, error) {
 	if err != nil {
 		return 0, s.fail(err)
 	}
-	if s.n == 1 {
-		s.first = at
-	} else if at-s.first <= s.last {
-		// Two frames at one time, or a clock that steps back: players need
-		// rising times, and a tick is far below what an eye sees.
-		at = s.first + s.last + 1
+	return s.rise(at), nil
+}
+
+// rise returns at as a time from the first frame, after that of the frame
+// before. Two frames at one time come a tick apart, far below what an eye sees;
+// after a clock that steps back, time goes on from where it was.
+func (s *Stream) rise(at footage.Ticks) footage.Ticks {
+	const step = footage.TicksPerSecond / 2
+	switch {
+	case s.n == 1:
+		s.first, s.last = at, 0
+		return 0
+	case at-s.first < s.last-step:
+		s.first = at - s.last - footage.TicksPerSecond/25
 	}
-	s.last = at - s.first
-	return s.last, nil
+	s.last = max(at-s.first, s.last+1)
+	return s.last
 }
 
 // time reads the line of one frame: stream, dts, pts, duration, size, checksum.

@@ -73,8 +73,12 @@ func (t Tools) Probe(ctx context.Context, in *os.File, l Limits) (Info, error) {
 		}
 		return Info{}, NotVideo.With(fmt.Errorf("codec: ffprobe: %w: %s", err, said.clean()))
 	}
+	return parse(out.b, l)
+}
+
+func parse(b []byte, l Limits) (Info, error) {
 	var p probed
-	if err := json.Unmarshal(out.b, &p); err != nil {
+	if err := json.Unmarshal(b, &p); err != nil {
 		return Info{}, NotVideo.With(fmt.Errorf("codec: ffprobe answers what is no JSON: %w", err))
 	}
 	return p.info(l)

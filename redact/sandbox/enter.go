@@ -26,18 +26,17 @@ var libraries = []string{"/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so
 func Enter(o Options, args []string) error {
 	// Everything below acts on this thread; execve makes it the only one.
 	runtime.LockOSThread()
-	self, err := os.Open("/proc/self/exe")
-	if err != nil {
-		return fmt.Errorf("sandbox: own program: %w", err)
-	}
-	defer self.Close() // for the paths that fail; execve closes it otherwise
 	if err := setLimits(o.Limits); err != nil {
 		return err
 	}
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("sandbox: no_new_privs: %w", err)
 	}
-	if err := lock(o); err != nil && !o.AllowDegraded {
+	run, err := executables(o.Programs)
+	if err != nil {
+		return err
+	}
+	if err := lock(o, run); err != nil && !o.AllowDegraded {
 		return Degraded.With(err)
 	}
 	if err := dropCapabilities(); err != nil {
@@ -90,13 +89,9 @@ func abi() int {
 
 // lock applies Landlock. The right to execute is given to single files, never
 // to a folder: what lies in the library folders may be read, not run.
-func lock(o Options) error {
+func lock(o Options, run []string) error {
 	if abi() < 1 {
 		return errors.New("sandbox: the kernel has no Landlock")
-	}
-	run, err := executables(o.Programs)
-	if err != nil {
-		return err
 	}
 	rules := []landlock.Rule{landlock.PathAccess(llsys.AccessFSExecute|llsys.AccessFSReadFile, run...)}
 	for _, p := range append(append([]string{}, libraries...), o.ReadOnly...) {
@@ -136,10 +131,14 @@ func executables(programs []string) ([]string, error) {
 	return out, nil
 }
 
+// ErrProgram says that a program is missing or is a script: the sandbox has no
+// shell to run it.
+var ErrProgram = errors.New("sandbox: it is no program that can be shut in")
+
 func interpreter(path string) (string, error) {
 	f, err := elf.Open(path)
 	if err != nil {
-		return "", fmt.Errorf("sandbox: %s: %w", filepath.Base(path), err)
+		return "", fmt.Errorf("%w: %s: %w", ErrProgram, filepath.Base(path), err)
 	}
 	defer f.Close() // read only
 	for _, p := range f.Progs {

@@ -104,7 +104,11 @@ func enter(arg string) error {
 	if err != nil {
 		return fmt.Errorf("work: %w", err)
 	}
-	return sandbox.Enter(b.Sandbox, []string{"run", string(next)})
+	err = sandbox.Enter(b.Sandbox, []string{"run", string(next)})
+	if errors.Is(err, sandbox.ErrProgram) {
+		return codec.NoFFmpeg.With(err)
+	}
+	return err
 }
 
 // A worker does one job.

@@ -87,10 +87,11 @@ type Config struct {
 
 // Defaults returns the configuration that is used where nothing is set.
 func Defaults() Config {
+	here := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 	return Config{
-		Dir: "/var/lib/veil-extranet", BoxListen: ":8443", OperatorListen: "127.0.0.1:8444", URL: "https://localhost:8443",
-		AllowOperators: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")},
-		MaxContent:     2 << 30, CodeLife: time.Hour, ViewingLife: 30 * time.Minute,
+		Dir: "/var/lib/veil-extranet", BoxListen: ":9443", OperatorListen: "127.0.0.1:9444", URL: "https://localhost:9443", Hosts: []string{"localhost"},
+		AllowBoxes: here, AllowOperators: here, // closed until the operator lists the members' addresses (S4)
+		MaxContent: 2 << 30, CodeLife: time.Hour, ViewingLife: 30 * time.Minute,
 		KeepAccess: 400 * 24 * time.Hour, PentestEvery: 182 * 24 * time.Hour,
 	}
 }

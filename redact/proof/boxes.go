@@ -63,17 +63,21 @@ func Walk(r io.ReaderAt, size int64) (*Structure, error) {
 	if err := w.boxes("moov", moov); err != nil {
 		return nil, err
 	}
-	s, err := w.structure()
+	s, err := w.structure(size)
 	if err != nil {
 		return nil, err
 	}
 	s.Start = int64(len(head.all))
-	want, data, err := mp4.Header(s.Format, Chunks(s.Samples), mp4.Options{})
+	total := int64(0)
+	for i := range s.Samples {
+		total += int64(s.Samples[i].Size)
+	}
+	if total != size-s.Start {
+		return nil, fmt.Errorf("proof: the samples are %d bytes, the file holds %d", total, size-s.Start)
+	}
+	want, _, err := mp4.Header(s.Format, Chunks(s.Samples), mp4.Options{})
 	if err != nil {
 		return nil, fmt.Errorf("proof: the copy's tables: %w", err)
-	}
-	if data != size-s.Start {
-		return nil, fmt.Errorf("proof: the samples are %d bytes, the file holds %d", data, size-s.Start)
 	}
 	if !bytes.Equal(want, head.all) {
 		return nil, errors.New("proof: the copy's header holds something that its video does not need")
@@ -159,7 +163,7 @@ func (w *walker) boxes(parent string, b []byte) error {
 
 // structure reads the tables. Whatever they leave out is found by writing the
 // header again.
-func (w *walker) structure() (*Structure, error) {
+func (w *walker) structure(size int64) (*Structure, error) {
 	f, err := entry(w.tables["stsd"])
 	if err != nil {
 		return nil, err
@@ -169,7 +173,7 @@ func (w *walker) structure() (*Structure, error) {
 		return nil, errors.New("proof: no table of sample sizes")
 	}
 	same, n := binary.BigEndian.Uint32(sizes[4:]), binary.BigEndian.Uint32(sizes[8:])
-	if n == 0 || n > maxSamples || same == 0 && len(sizes) != 12+4*int(n) {
+	if n == 0 || n > maxSamples || int64(n) > size || same == 0 && len(sizes) != 12+4*int(n) {
 		return nil, fmt.Errorf("proof: %d samples in a table of %d bytes", n, len(sizes))
 	}
 	s := &Structure{Format: f, Samples: make([]footage.Sample, n)}

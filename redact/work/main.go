@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"veilbox/capture/footage"
+	"veilbox/internal/clock"
 	"veilbox/internal/problem"
 	"veilbox/redact/codec"
 	"veilbox/redact/sandbox"
@@ -174,17 +175,16 @@ func (w *worker) at(stage string, done, total int) {
 // report sends the progress a few times a second until stop. A timer, and not
 // the work, drives it: a decoder that is slow to start must not look dead.
 func (w *worker) report(ctx context.Context) (stop func()) {
-	tick := time.NewTicker(250 * time.Millisecond)
+	clk := clock.System{}
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		defer tick.Stop()
 		for {
 			select {
 			case <-ctx.Done():
 				return
-			case <-tick.C:
+			case <-clk.After(250 * time.Millisecond):
 			}
 			if p := w.now.Load(); p != nil {
 				if err := w.c.SendJSON(TypeProgress, p); err != nil {

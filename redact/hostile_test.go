@@ -1,0 +1,65 @@
+//go:build linux
+
+package redact
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"veilbox/internal/problem"
+)
+
+// A clip with broken bytes ends in a proven copy of what could be decoded, or
+// in a problem and nothing kept; in time either way.
+func TestBrokenBitstreams(t *testing.T) {
+	for _, name := range []string{"a.mkv", "b.h264", "c.avi"} {
+		codec := "libx264"
+		if name == "c.avi" {
+			codec = "mjpeg"
+		}
+		clean := makeClip(t, name, 2, "-c:v", codec)
+		for seed := range uint64(2) {
+			clip, r := bytes.Clone(clean), rand.New(rand.NewPCG(seed, 7))
+			for range 40 {
+				clip[len(clip)/8+r.IntN(len(clip)*7/8)] ^= byte(1 + r.IntN(255))
+			}
+			ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+			store := &memory{}
+			c, err := worker().Produce(ctx, Job{Subject: theBox()}, bytes.NewReader(clip), store, nil)
+			cancel()
+			var p *problem.Problem
+			switch {
+			case err == nil && !c.IsZero() && len(store.b) > 0:
+			case errors.As(err, &p) && !errors.Is(err, Crashed) && c.IsZero() && store.b == nil:
+				t.Logf("%s, seed %d: %v", name, seed, err)
+			default:
+				t.Errorf("%s, seed %d: %v, %d bytes kept", name, seed, err, len(store.b))
+			}
+		}
+	}
+}
+
+// Progress comes at least twice a second, in the order of the stages.
+func TestProgress(t *testing.T) {
+	clip := makeClip(t, "a.mp4", 20, "-c:v", "libx264", "-preset", "ultrafast")
+	order := map[string]int{"receive": 0, "decode": 1, "track": 2, "veil": 3, "write": 4, "prove": 5}
+	stage, from, calls := 0, time.Now(), 0
+	_, err := worker().Produce(context.Background(), Job{Subject: theBox()}, bytes.NewReader(clip), &memory{}, func(p Progress) {
+		n, known := order[p.Stage]
+		if !known || n < stage && p.Stage != "receive" || p.Total > 0 && p.Done > p.Total {
+			t.Errorf("%+v after stage %d", p, stage)
+		}
+		stage = max(stage, n)
+		calls++
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := int(time.Since(from).Milliseconds() / 500); calls < want {
+		t.Errorf("%d calls in %v", calls, time.Since(from))
+	}
+}

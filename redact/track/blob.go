@@ -93,21 +93,26 @@ func snug(b, m box) (tight, moved box) {
 		moved.cy += 0.3 * (m.cy - b.cy)
 	}
 	moved.cx += 0.2 * (m.cx - b.cx)
-	moved.w *= grow(m.w/b.w, 0.1)
-	moved.h *= grow(m.h/b.h, 0.1)
-	l, r := edgeOf(b.left(), m.left(), b.w), -edgeOf(-b.right(), -m.right(), b.w)
+	moved.w *= grow(m.w/b.w, 0.1, 0.05)
+	moved.h *= grow(m.h/b.h, 0.1, 0.02)
+	l, r := m.left(), m.right()
+	if m.w < 0.5*b.w {
+		l, r = b.left(), b.right()
+	}
 	t, d := edgeOf(b.top(), m.top(), b.h), -edgeOf(-b.bottom(), -m.bottom(), b.h)
+	// Never much wider than what was tracked: the rest would be somebody else.
+	l, r = math.Max(l, b.left()-0.4*b.w), math.Min(r, b.right()+0.4*b.w)
 	return box{(l + r) / 2, (t + d) / 2, r - l, d - t}, moved
 }
 
 // grow returns a part of a change of size. Legs in the colour of the ground
 // are missing from a blob: one that is larger than its box says more than one
 // that is smaller.
-func grow(ratio, part float64) float64 {
+func grow(ratio, up, down float64) float64 {
 	if ratio < 1 {
-		part /= 5
+		return math.Pow(ratio, down)
 	}
-	return math.Pow(ratio, part)
+	return math.Pow(ratio, up)
 }
 
 // edgeOf returns the lower edge to show: the blob's m, unless it lies so far

@@ -14,7 +14,8 @@ type engine struct {
 	src      Source
 	w, h     int
 	progress func(done, total int)
-	done     int
+	done     int // frames walked
+	work     int // frames to walk
 	total    int
 
 	bg    background
@@ -45,6 +46,7 @@ func (e *engine) run(keys []key) ([]Region, error) {
 	if err := e.bg.learn(e); err != nil {
 		return nil, err
 	}
+	e.work = workOf(keys, e.total)
 	out := make([]Region, e.total)
 	first := keys[0]
 	if first.rect == nil {
@@ -69,6 +71,9 @@ func (e *engine) run(keys []key) ([]Region, error) {
 		if err := e.between(out, k, next, k.frame+1, end); err != nil {
 			return nil, err
 		}
+	}
+	if e.progress != nil {
+		e.progress(e.total, e.total)
 	}
 	return out, nil
 }
@@ -103,21 +108,30 @@ func (e *engine) between(out []Region, k key, next *key, from, to int) error {
 	if err != nil {
 		return err
 	}
+	// A track that arrives somewhere else than the next keyframe has gone wrong
+	// at a time that nobody knows.
+	wrong := parted(fwd[len(fwd)-1], boxOf(*next.rect, e.w, e.h)) || parted(back[0], boxOf(*k.rect, e.w, e.h))
 	for i := range fwd {
-		fwd[i] = reconcile(fwd[i], back[i])
+		fwd[i] = reconcile(fwd[i], back[i], wrong)
 	}
 	e.put(out, fwd, from, to)
 	return nil
 }
 
-// reconcile joins what the tracks from two keyframes say of a frame.
-func reconcile(a, b step) step {
+// parted reports whether a track's last step is sure of another place than b.
+func parted(s step, b box) bool { return s.state == Shown && s.box.iou(b) < 0.1 }
+
+// reconcile joins what the tracks from two keyframes say of a frame. Both must
+// say it where one of them is known to be wrong somewhere.
+func reconcile(a, b step, both bool) step {
 	switch {
 	case a.state != Shown && b.state != Shown:
 		if b.conf > a.conf {
 			return b
 		}
 		return a
+	case both && (a.state != Shown || b.state != Shown):
+		return step{state: Unsure, box: a.box, reason: ReasonJump}
 	case a.state != Shown:
 		return b
 	case b.state != Shown:
@@ -146,11 +160,32 @@ func (e *engine) put(out []Region, steps []step, from, to int) {
 
 // tick counts one frame of work, and returns the context's error.
 func (e *engine) tick() error {
-	if e.done < e.total {
-		e.done++
-	}
-	if e.progress != nil && (e.done%8 == 0 || e.done == e.total) {
-		e.progress(e.done, e.total)
+	e.done++
+	if e.progress != nil && e.done%8 == 0 {
+		e.progress(min(e.total, int(int64(e.done)*int64(e.total)/int64(max(1, e.work)))), e.total)
 	}
 	return e.ctx.Err()
+}
+
+// workOf returns how many frames are walked for keys: twice those between two
+// rectangles.
+func workOf(keys []key, total int) int {
+	n := 0
+	if keys[0].rect != nil {
+		n = keys[0].frame
+	}
+	for i, k := range keys {
+		if k.rect == nil {
+			continue
+		}
+		if i+1 == len(keys) {
+			n += total - 1 - k.frame
+			continue
+		}
+		n += keys[i+1].frame - k.frame - 1
+		if keys[i+1].rect != nil {
+			n += keys[i+1].frame - k.frame - 1
+		}
+	}
+	return n
 }

@@ -157,8 +157,10 @@ func (w *walker) next(frame, dir int) (step, error) {
 	}
 	w.look.update(&w.e.seen, best, rate)
 	// Who stands lower stands nearer to the camera: somebody is before the
-	// subject, and would be shown with it.
-	if !w.free && o.low > 0.02 && (o.rim > 0.12 || mass > 1.6*w.mass) {
+	// subject, and would be shown with it. Where feet are below the picture,
+	// nobody can tell.
+	before := o.low > 0.02 || best.bottom() > float64(w.e.h)-2
+	if !w.free && before && (o.rim > 0.12 || mass > 1.6*w.mass) {
 		return step{state: Unsure, box: tight, conf: float32(m * 0.5), reason: ReasonCrowded}, nil
 	}
 	return step{state: Shown, box: tight, conf: float32(math.Min(1, m/0.9)), reason: reason}, nil
@@ -187,6 +189,12 @@ func (w *walker) search(guess box, reach float64) (box, float64, float64) {
 	at := guess
 	at.cx += float64(bx)
 	at.cy += float64(by)
+	// Half hidden, or among others, a part of the subject may fit better in a
+	// smaller box: then the size must stay.
+	stiff := 0.2
+	if !w.free && a.trust > 0.5 {
+		stiff = 1
+	}
 	top, topScore, topMatch, topVis := at, -1., 0., 0.
 	for _, scale := range [...]float64{1, 0.96, 1.04} {
 		b := at
@@ -197,7 +205,7 @@ func (w *walker) search(guess box, reach float64) (box, float64, float64) {
 		for dy := -step; dy <= step; dy += fine {
 			for dx := -step; dx <= step; dx += fine {
 				m, vis := a.matchAt(s, dx, dy, 1)
-				score := m - 0.2*math.Abs(scale-1)
+				score := m - stiff*math.Abs(scale-1)
 				if score > topScore {
 					top, topScore, topMatch, topVis = b, score, m, vis
 					top.cx += float64(dx)

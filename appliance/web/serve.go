@@ -9,7 +9,6 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -66,15 +65,6 @@ func limitBody(next http.Handler) http.Handler {
 }
 
 func isAPI(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/api/") }
-
-func allowHeader(methods []string) string {
-	all := slices.Clone(methods)
-	if slices.Contains(all, http.MethodGet) {
-		all = append(all, http.MethodHead)
-	}
-	slices.Sort(all)
-	return strings.Join(all, ", ")
-}
 
 // nextOf is where to go after the login: back to a page that was read.
 func nextOf(r *http.Request) string {

@@ -21,6 +21,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 
 	"veilbox/appliance/account"
 	"veilbox/appliance/casework"
@@ -62,15 +63,10 @@ func New(o Options) (http.Handler, error) {
 		return nil, err
 	}
 	mux := http.NewServeMux()
-	allow := map[string][]string{}
 	for _, rt := range s.routes() {
 		mux.Handle(rt.method+" "+rt.path, s.guard(rt))
-		allow[rt.path] = append(allow[rt.path], rt.method)
 	}
-	for path, methods := range allow {
-		mux.Handle(path, s.wrongMethod(methods))
-	}
-	mux.HandleFunc("/", s.notFound)
+	mux.HandleFunc(other, func(w http.ResponseWriter, r *http.Request) { s.noRoute(w, r, mux) })
 
 	cop := http.NewCrossOriginProtection()
 	cop.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -180,12 +176,23 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	s.errorPage(w, r, p)
 }
 
-func (s *server) wrongMethod(methods []string) http.Handler {
-	allow := allowHeader(methods)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Allow", allow)
-		s.fail(w, r, errMethod)
-	})
-}
+// other is the pattern of what no route serves.
+const other = "/"
 
-func (s *server) notFound(w http.ResponseWriter, r *http.Request) { s.fail(w, r, errNotFound) }
+// noRoute says that an address does not exist, or which methods it has.
+func (s *server) noRoute(w http.ResponseWriter, r *http.Request, mux *http.ServeMux) {
+	var methods []string
+	for _, m := range []string{get, http.MethodHead, post, put, patch, remove} {
+		try := r.Clone(r.Context())
+		try.Method = m
+		if _, pattern := mux.Handler(try); pattern != other && pattern != "" {
+			methods = append(methods, m)
+		}
+	}
+	if len(methods) == 0 {
+		s.fail(w, r, errNotFound)
+		return
+	}
+	w.Header().Set("Allow", strings.Join(methods, ", "))
+	s.fail(w, r, errMethod)
+}

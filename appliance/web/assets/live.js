@@ -1,6 +1,6 @@
 // Live pictures: WebRTC by WHEP where the camera's stream can be passed on as
 // it is, and else a still picture a second.
-import { ask, Problem, t, el } from './api.js';
+import { ask, getJSON, Problem, say, t, el } from './api.js';
 
 const patience = 5000; // ms until stills take over
 
@@ -13,7 +13,7 @@ class Live {
   }
 
   async start() {
-    if (this.on) return;
+    if (this.on || this.box.dataset.problem) return; // an old picture must not pass for a live one
     this.on = true;
     this.stop = new AbortController();
     if (this.box.dataset.live === 'true' && window.RTCPeerConnection) {
@@ -104,7 +104,6 @@ class Live {
 
   away(p) {
     this.box.querySelector('.wait')?.remove();
-    if (this.box.dataset.problem) return; // the page already says what is wrong
     this.box.querySelector('.away')?.remove();
     this.img.hidden = true;
     this.box.append(el('div', { className: 'away' }, el('p', { className: 'cause' }, p.cause), el('p', { className: 'remedy' }, p.remedy)));
@@ -112,6 +111,33 @@ class Live {
 }
 
 const all = [...document.querySelectorAll('.live')].map((box) => new Live(box));
+
+// state follows a camera that goes away or comes back.
+function state(live, c) {
+  const { box } = live, chip = document.querySelector(`.chip[data-state-of="${c.id}"]`);
+  if (chip) {
+    chip.className = `chip cam-${c.state}`;
+    chip.textContent = t(`camstate.${c.state}`);
+  }
+  box.dataset.live = c.live;
+  if (Boolean(c.problem) === Boolean(box.dataset.problem)) return;
+  box.dataset.problem = c.problem ? '1' : '';
+  live.end();
+  box.querySelector('.away')?.remove();
+  live.img.hidden = true;
+  if (c.problem) live.away({ cause: say(c.problem.cause), remedy: say(c.problem.remedy) });
+  else live.start();
+}
+setInterval(async () => {
+  if (document.hidden || all.length === 0) return;
+  try {
+    const cameras = await getJSON('/api/v1/cameras');
+    for (const live of all) {
+      const c = cameras.find((x) => x.id === live.cam);
+      if (c) state(live, c);
+    }
+  } catch { /* the box is away for a moment; the pictures say so */ }
+}, 10000);
 
 // Only what is on the screen is fetched.
 const seen = new IntersectionObserver((entries) => {

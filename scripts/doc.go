@@ -1,0 +1,2 @@
+// Package scripts holds the tests of what make runs.
+package scripts

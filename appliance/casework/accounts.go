@@ -37,6 +37,11 @@ func (s *Service) offerKey(ctx context.Context, session account.Session, passwor
 	if e, err := s.o.Uplink.Enrolment(ctx); err != nil || !e.Enrolled {
 		return
 	}
+	if p, err := s.o.Accounts.Person(ctx, session.Person.ID); err == nil {
+		if signer, ok := p.Signer(); ok && (signer.Confirmed != nil || s.confirmed(ctx, p, signer.Public)) {
+			return
+		}
+	}
 	if err := s.registerKey(ctx, session.Person, password); err != nil {
 		s.o.Log.Warn("an assessor's key could not be offered for registration; the next log-in tries again", "error", err)
 	}

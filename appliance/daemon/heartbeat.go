@@ -66,6 +66,9 @@ func (d *Daemon) beat(ctx context.Context) error {
 	if err := d.sendHead(ctx, c, resp.HeadSize); err != nil {
 		return err
 	}
+	if _, err := c.in.Refresh(ctx); err != nil {
+		return err
+	}
 	return d.learnEndings(ctx)
 }
 

@@ -289,7 +289,11 @@ func (x *extranet) View(_ context.Context, id incident.DisclosureID, p incident.
 		return nil, time.Time{}, err
 	}
 	open := func() (casework.Media, error) {
-		return openMedia{io.NewSectionReader(v, 0, v.Size())}, nil
+		r, err := v.Open()
+		if err != nil {
+			return nil, err
+		}
+		return openMedia{io.NewSectionReader(r, 0, r.Size())}, nil
 	}
 	return open, v.Expires, nil
 }

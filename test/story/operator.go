@@ -37,14 +37,16 @@ func NewOperator(ctx context.Context, base, dir string) (*Operator, string, erro
 	if !ok {
 		return nil, "", errors.New("story: first-login is not a name and a password")
 	}
-	ca, err := os.ReadFile(filepath.Join(dir, "ca.crt"))
+	der, err := os.ReadFile(filepath.Join(dir, "ca.crt"))
 	if err != nil {
 		return nil, "", fmt.Errorf("story: %w", err)
 	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(ca) {
-		return nil, "", errors.New("story: ca.crt is no PEM file")
+	ca, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, "", fmt.Errorf("story: ca.crt: %w", err)
 	}
+	roots := x509.NewCertPool()
+	roots.AddCert(ca)
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		return nil, "", fmt.Errorf("story: %w", err)

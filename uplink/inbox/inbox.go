@@ -11,7 +11,6 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -76,12 +75,32 @@ func (b *Inbox) Directory(ctx context.Context) (wire.Directory, error) {
 	return d, nil
 }
 
-// Recipients returns the boxes of the members of a circle, other than the
-// sender's own. A member without a box is an error of parcel.Seal.
-func (b *Inbox) Recipients(ctx context.Context, circle []incident.MemberID) ([]wire.Recipient, error) {
-	d, err := b.Directory(ctx)
+// Refresh asks for the member directory anew.
+func (b *Inbox) Refresh(ctx context.Context) (wire.Directory, error) {
+	d, err := b.o.Link.Members(ctx)
 	if err != nil {
-		return nil, err
+		return wire.Directory{}, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.dir, b.at = d, b.o.Clock.Now()
+	return d, nil
+}
+
+// Recipients returns the boxes of the members of a circle, other than the
+// sender's own. A member without a box is an error of parcel.Seal. While the
+// extranet is away the last directory serves: what is sealed waits in the outbox
+// and is held against the register again when it arrives.
+func (b *Inbox) Recipients(ctx context.Context, circle []incident.MemberID) ([]wire.Recipient, error) {
+	d, err := b.Refresh(ctx)
+	if err != nil {
+		b.mu.Lock()
+		old, at := b.dir, b.at
+		b.mu.Unlock()
+		if at.IsZero() {
+			return nil, err
+		}
+		d = old
 	}
 	in := map[incident.MemberID]bool{}
 	for _, id := range circle {
@@ -212,18 +231,20 @@ func verify(d wire.Directory, sm wire.SignedManifest, now time.Time) (wire.Manif
 	return wire.Verify(sm, box, assessor, now)
 }
 
-// A Viewing is one logged look at one video. It reads through to the extranet,
-// which stops it at an ending.
+// A Viewing is one logged look at one video.
 type Viewing struct {
 	Number   int64 // in the extranet's access log
 	Manifest wire.Manifest
 	Alert    *wire.Alert
 	Expires  time.Time
-	*seal.ReaderAt
+
+	open func() (*seal.ReaderAt, error)
 }
 
-// Reader returns the video from its beginning, for http.ServeContent.
-func (v *Viewing) Reader() io.ReadSeeker { return io.NewSectionReader(v.ReaderAt, 0, v.Size()) }
+// Open returns a reader of the video. It asks the extranet before it answers,
+// and reads through to it, so that an ending stops it at once; what one reader
+// has fetched serves no other.
+func (v *Viewing) Open() (*seal.ReaderAt, error) { return v.open() }
 
 // View asks for a viewing by a named person. When it returns, the viewing is in
 // the extranet's access log. ctx bounds the reads too.
@@ -243,12 +264,18 @@ func (b *Inbox) View(ctx context.Context, id incident.DisclosureID, r wire.ViewR
 		if err != nil {
 			return nil, err
 		}
-		content := b.o.Link.Content(ctx, id, resp.Token, it.Manifest.Content.Size)
-		ra, err := parcel.OpenContent(it.Manifest, resp.Key, b.o.Identity.HPKE, b.o.Identity.Box, content)
-		if err != nil {
-			return nil, fmt.Errorf("inbox: %w", err)
+		open := func() (*seal.ReaderAt, error) {
+			content := b.o.Link.Content(ctx, id, resp.Token, it.Manifest.Content.Size)
+			r, err := parcel.OpenContent(it.Manifest, resp.Key, b.o.Identity.HPKE, b.o.Identity.Box, content)
+			if err != nil {
+				return nil, fmt.Errorf("inbox: %w", err)
+			}
+			return r, nil
 		}
-		return &Viewing{Number: resp.Viewing, Manifest: it.Manifest, Alert: it.Alert, Expires: resp.Expires, ReaderAt: ra}, nil
+		if _, err := open(); err != nil {
+			return nil, err
+		}
+		return &Viewing{Number: resp.Viewing, Manifest: it.Manifest, Alert: it.Alert, Expires: resp.Expires, open: open}, nil
 	}
 	return nil, ErrGone
 }

@@ -83,15 +83,17 @@ func TestInbox(t *testing.T) {
 
 	v, err := ib.View(t.Context(), p.Manifest.Disclosure, uplinktest.Viewer())
 	must(t, err)
-	if v.Number == 0 || v.Size() != int64(len(video)) {
-		t.Fatalf("viewing %d of %d bytes", v.Number, v.Size())
+	r, err := v.Open()
+	must(t, err)
+	if v.Number == 0 || r.Size() != int64(len(video)) {
+		t.Fatalf("viewing %d of %d bytes", v.Number, r.Size())
 	}
-	must(t, parcel.VerifyCopy(v.Manifest, v.Reader()))
+	must(t, parcel.VerifyCopy(v.Manifest, io.NewSectionReader(r, 0, r.Size())))
 	// As a browser asks for it.
 	req := httptest.NewRequest("GET", "/", nil)
 	req.Header.Set("Range", "bytes=1048000-1149999")
 	rec := httptest.NewRecorder()
-	http.ServeContent(rec, req, "copy.mp4", time.Time{}, v.Reader())
+	http.ServeContent(rec, req, "copy.mp4", time.Time{}, io.NewSectionReader(r, 0, r.Size()))
 	if rec.Code != http.StatusPartialContent || !bytes.Equal(rec.Body.Bytes(), video[1048000:1150000]) {
 		t.Fatalf("range: %d, %d bytes", rec.Code, rec.Body.Len())
 	}
@@ -105,9 +107,14 @@ func TestInbox(t *testing.T) {
 	// says why.
 	v, err = ib.View(t.Context(), p.Manifest.Disclosure, uplinktest.Viewer())
 	must(t, err)
+	r, err = v.Open()
+	must(t, err)
 	must(t, a.Link.Withdraw(t.Context(), p.Manifest.Disclosure, wire.WithdrawRequest{Version: wire.Version, Reason: "Forkert person", Person: "bo", Name: "Bo"}))
-	if _, err := io.ReadAll(v.Reader()); problem.Of(err).Code != "disclosure.ended" {
+	if _, err := io.ReadAll(io.NewSectionReader(r, 0, r.Size())); problem.Of(err).Code != "disclosure.ended" {
 		t.Fatalf("reading after the withdrawal: %v", err)
+	}
+	if _, err := v.Open(); problem.Of(err).Code != "disclosure.ended" {
+		t.Fatalf("opening after the withdrawal: %v", err)
 	}
 	items, err = ib.List(t.Context())
 	must(t, err)

@@ -328,3 +328,9 @@ func (w *World) Page(path string) string {
 	w.must(err)
 	return string(b)
 }
+
+// SetContent makes ciphertext the content of p.
+func (p *Parcel) SetContent(ciphertext []byte) {
+	p.Content = ciphertext
+	p.Manifest.Content = wire.Content{Hash: sha256.Sum256(ciphertext), Size: int64(len(ciphertext))}
+}

@@ -90,6 +90,7 @@ func boxAPI(t *testing.T) (*httptest.Server, map[string]string) {
 	handle("GET /api/v1/cameras", `[{"id":"till-1","name":"Till\u001b[31m 1","url":"rtsp://h/","state":"recording","since":"2026-02-03T11:00:00Z","codec":"H.264","width":1280,"height":720}]`)
 	handle("POST /api/v1/cameras", `{"id":"till-1","name":"till-1","url":"rtsp://h/","state":"connecting","since":"2026-02-03T11:00:00Z"}`)
 	handle("GET /api/v1/health", `[{"name":"clock","ok":true,"text":{"en":"right"}},{"name":"ffmpeg","ok":false,"text":{"en":""},"problem":{"code":"ffmpeg","cause":{"en":"ffmpeg is missing."},"remedy":{"en":"Install it."}}}]`)
+	handle("PATCH /api/v1/people/p1", `{"id":"p1","login":"m","name":"Mette Holm"}`)
 	kase := `{"id":"CASE1","version":4,"state":"draft","what":"took two bottles","happened_at":"2026-02-03T11:00:00Z","clip":{"camera":"till-1"},"evidence":{"offence":"theft","value_dkk":900},"missing":[{"condition":"V3","code":"v3","text":{"en":"Say why it will happen again."},"source":"Annex 2"}],"may":["change"]}`
 	handle("GET /api/v1/cases/CASE1", kase)
 	handle("PUT /api/v1/cases/CASE1", kase)
@@ -138,7 +139,7 @@ func TestHelpNamesEveryCommandAndBadUsageIsStatusTwo(t *testing.T) {
 		{"audit", "verify", "--api", s.dir}, {"case", "assess", "C", "--approve", "--refuse"}, {"login"}, {"redact", pw},
 		{"camera", "simulate", pw, "--size", "big", "--password-file", pw}, {"clip", "export", "--camera", "c", "--from", "now", "--to", "1m ago", "-o", "x", "--purpose", "p"},
 		{"clip", "export", "--camera", "c", "--from", "yesterday", "--to", "now", "-o", "x", "--purpose", "p"}, {"camera", "probe", "rtsp://h/", "--user", "u"},
-		{"case", "new", "--camera", "c", "--from", "now", "--to", "now", "--what", "w", "--offence", "murder"}, {"case", "report", "C", "--number", "1", "--at", "soon"},
+		{"case", "new", "--camera", "c", "--from", "now", "--to", "now", "--what", "w", "--offence", "murder"}, {"people", "change", "p1"}, {"case", "report", "C", "--number", "1", "--at", "soon"},
 	} {
 		code, out, errs := s.run("", args...)
 		if code != 2 || out != "" || !strings.HasPrefix(errs, "veilctl: ") {
@@ -205,6 +206,10 @@ func TestTablesAndJSON(t *testing.T) {
 	}
 	s.ok("camera", "add", "till-1", "rtsp://h/main", "--user", "u", "--password-file", s.file("cam", "hemmelig\n"))
 	if got, want := sent["POST /api/v1/cameras"], `{"id":"till-1","name":"till-1","url":"rtsp://h/main","username":"u","password":"hemmelig"}`; got != want {
+		t.Errorf("sent %s, want %s", got, want)
+	}
+	s.ok("people", "change", "p1", "--name", "Mette Holm", "--role", "staff", "--until", "2026-12-24", "--no-active")
+	if got, want := sent["PATCH /api/v1/people/p1"], `{"name":"Mette Holm","roles":["staff"],"until":"2026-12-23T23:00:00Z","active":false}`; got != want {
 		t.Errorf("sent %s, want %s", got, want)
 	}
 	code, out, _ := s.run("", "health")

@@ -13,9 +13,10 @@ import (
 )
 
 type peopleCmd struct {
-	List  peopleListCmd  `cmd:"" help:"List the accounts."`
-	Add   peopleAddCmd   `cmd:"" help:"Make a personal account; prints its password, once."`
-	Reset peopleResetCmd `cmd:"" help:"Give an account a new password; prints it, once."`
+	List   peopleListCmd   `cmd:"" help:"List the accounts."`
+	Add    peopleAddCmd    `cmd:"" help:"Make a personal account; prints its password, once."`
+	Change peopleChangeCmd `cmd:"" help:"Change an account: name, roles, authorisation, whether it is active."`
+	Reset  peopleResetCmd  `cmd:"" help:"Give an account a new password; prints it, once."`
 }
 
 type peopleListCmd struct{}
@@ -86,6 +87,54 @@ func (c *peopleAddCmd) Run(e *env) error {
 		return err
 	}
 	return e.show(v, table{{"ID", "LOG-IN", "NAME", "PASSWORD"}, {string(v.ID), v.Login, v.Name, v.Password}})
+}
+
+type peopleChangeCmd struct {
+	ID       string   `arg:"" help:"The account, as \"people list\" shows it."`
+	Name     string   `help:"The person's own first and last name."`
+	Role     []string `help:"All of its roles: ${enum}." enum:"staff,manager,assessor,auditor,operator"`
+	Function string   `help:"The person's function in the shop."`
+	Need     string   `help:"Why that function needs access (condition 7)."`
+	Until    string   `help:"When the authorisation ends; \"now\" ends it."`
+	Active   *bool    `help:"Whether the person can log in." negatable:""`
+}
+
+func (c *peopleChangeCmd) Run(e *env) error {
+	var ch casework.PersonChange
+	given := func(v string) *string {
+		if v == "" {
+			return nil
+		}
+		return &v
+	}
+	ch.Name, ch.Function, ch.Need, ch.Active = given(c.Name), given(c.Function), given(c.Need), c.Active
+	if len(c.Role) > 0 {
+		var roles []account.Role
+		for _, r := range c.Role {
+			roles = append(roles, account.Role(r))
+		}
+		ch.Roles = &roles
+	}
+	if c.Until != "" {
+		t, err := e.when(c.Until)
+		if err != nil {
+			return err
+		}
+		ch.Until = &t
+	}
+	if ch == (casework.PersonChange{}) {
+		return usage("nothing to change: give at least one of --name, --role, --function, --need, --until, --active")
+	}
+	cl, err := e.client()
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	v, err := cl.ChangePerson(e.ctx, incident.PersonID(c.ID), ch)
+	if err != nil {
+		return err
+	}
+	return e.show(v, peopleTable(v))
 }
 
 type peopleResetCmd struct {

@@ -82,6 +82,21 @@ func (f *blobs) reach(s *seen, i int) {
 	}
 }
 
+// others returns how much of r is foreground that does not hang together with
+// the blob found last, as a share of r.
+func (f *blobs) others(s *seen, r box) float64 {
+	area := image.Rect(int(r.left()), int(r.top()), int(r.right())+1, int(r.bottom())+1).Intersect(s.window)
+	n := 0
+	for y := area.Min.Y; y < area.Max.Y; y++ {
+		for i := y*s.w + area.Min.X; i < y*s.w+area.Max.X; i++ {
+			if s.fg[i] >= solid && f.mark[i] != f.stamp {
+				n++
+			}
+		}
+	}
+	return float64(n) / (r.w * r.h)
+}
+
 // snug returns the box to show and the box to go on with, of a tracked box b
 // and the box m around its blob.
 func snug(b, m box) (tight, moved box) {

@@ -69,7 +69,7 @@ func (s State) String() string {
 const (
 	ReasonGiven      = "given"       // a keyframe
 	ReasonTracked    = "tracked"     // followed from a keyframe
-	ReasonCrowded    = "crowded"     // followed while somebody else is near; look at it
+	ReasonCrowded    = "crowded"     // somebody else is near, or that cannot be told; shown or not, look at it
 	ReasonLowMatch   = "low-match"   // too little of the picture is like the subject
 	ReasonJump       = "jump"        // it would have had to move too far, or two tracks disagree
 	ReasonAtEdge     = "at-edge"     // it left the picture

@@ -155,6 +155,9 @@ func (w *walker) next(frame, dir int) (step, error) {
 	if !w.free {
 		reason, rate = ReasonCrowded, rate/8
 	}
+	if reason == ReasonTracked && w.e.blobs.others(&w.e.seen, tight) > 0.04 {
+		reason = ReasonCrowded
+	}
 	w.look.update(&w.e.seen, best, rate)
 	// Who stands lower stands nearer to the camera: somebody is before the
 	// subject, and would be shown with it. Where feet are below the picture,

@@ -22,6 +22,8 @@ type Box interface {
 	House
 }
 
+var _ Box = (*casework.Service)(nil)
+
 // Sessions is who is here and who may be.
 type Sessions interface {
 	Login(ctx context.Context, login, password, from string) (token string, s account.Session, err error)

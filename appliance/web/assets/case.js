@@ -72,6 +72,8 @@ async function follow() {
   if (following) return;
   following = true;
   $('progress').hidden = false;
+  $('mark').hidden = true;
+  document.querySelector('[data-testid=next]').lastChild.textContent = ` ${t('next.redacting')}`;
   $('progress').scrollIntoView({ block: 'center' });
   const began = performance.now();
   let first = null;
@@ -94,6 +96,7 @@ async function follow() {
     if (p.problem) {
       showProblem(document.querySelector('#progress .problems'), new Problem(0, p.problem.code, say(p.problem.cause), say(p.problem.remedy)));
       $('cancel').hidden = true;
+      $('mark').hidden = !may.includes('redact');
       following = false;
       return;
     }

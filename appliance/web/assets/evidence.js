@@ -87,7 +87,10 @@ export class Evidence {
 
   says(text) {
     const s = document.getElementById('saved');
-    if (s) s.textContent = text;
+    if (!s) return;
+    s.textContent = text;
+    clearTimeout(this.fade);
+    if (!this.dirty && !this.saving) this.fade = setTimeout(() => { s.textContent = ''; }, 5000);
   }
 
   soon() { // an answer is saved a moment after it was left
@@ -114,6 +117,7 @@ export class Evidence {
     this.saving = send('PUT', this.path, build(f, this.base));
     try {
       this.base = await this.saving;
+      this.saving = null;
       this.resolved();
       if (!this.dirty) this.says(t('form.saved', clockMinute(new Date())));
       this.form.querySelector('.problems').replaceChildren();

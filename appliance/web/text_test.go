@@ -1,0 +1,146 @@
+package web
+
+import (
+	"io/fs"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"veilbox/appliance/account"
+	"veilbox/appliance/incident"
+	"veilbox/capture"
+)
+
+var (
+	inTemplate = regexp.MustCompile(`\{\{[^}]*\bt "([a-z0-9.-]+)"`)
+	prefixed   = regexp.MustCompile(`\btp "([a-z]+\.)"`)
+	inScript   = regexp.MustCompile("\\bt\\(['`]([a-z0-9.-]+)")
+	verbs      = regexp.MustCompile(`%[sdv]`)
+)
+
+// valuesOf are the values that follow a prefix in templates and scripts.
+func valuesOf() map[string][]string {
+	all := map[string][]string{
+		"nav.": {"start", "alerts", "admin", "audit"}, "decision.": {string(incident.Approve), string(incident.Refuse)},
+		"range.": {"10", "60", "360", "1440"}, "step.": caseData{}.Steps(), "conditions.": conditionsData{}.Rules(),
+		"stage.":   {"queued", "track", "veil", "proof", "done", "failed", ""},
+		"sending.": {"queued", "sending", "waiting", "delivered", "refused"}, "field.": {"basis", "trades", "chains", "members"},
+		"camstate.": {""}, "offence.": {""},
+	}
+	for s := range steps {
+		all["state."] = append(all["state."], string(s))
+		all["next."] = append(all["next."], string(s))
+	}
+	for _, o := range slices.Concat(covered, uncovered) {
+		all["offence."] = append(all["offence."], string(o))
+	}
+	for _, s := range []capture.State{capture.Connecting, capture.Describing, capture.WaitingForKeyframe, capture.Recording, capture.Stalled, capture.Failed, capture.Storage} {
+		all["camstate."] = append(all["camstate."], string(s))
+	}
+	for _, r := range account.Roles {
+		all["role."] = append(all["role."], string(r))
+		all["rolesays."] = append(all["rolesays."], string(r))
+	}
+	return all
+}
+
+func usedKeys(t *testing.T) map[string]bool {
+	t.Helper()
+	used := map[string]bool{"value.unknown": true, "value.thousands": true} // of kroner
+	values := valuesOf()
+	prefix := func(p string) {
+		if values[p] == nil {
+			t.Errorf("nothing is known to follow the prefix %s", p)
+		}
+		for _, v := range values[p] {
+			used[p+v] = true
+		}
+	}
+	read := func(fsys fs.FS, glob string, work func(string)) {
+		files, err := fs.Glob(fsys, glob)
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: %d files, %v", glob, len(files), err)
+		}
+		for _, f := range files {
+			b, err := fs.ReadFile(fsys, f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			work(string(b))
+		}
+	}
+	read(templateFiles, "templates/*.html", func(s string) {
+		for _, m := range inTemplate.FindAllStringSubmatch(s, -1) {
+			used[m[1]] = true
+		}
+		for _, m := range prefixed.FindAllStringSubmatch(s, -1) {
+			prefix(m[1])
+		}
+	})
+	read(assetFiles, "assets/*.js", func(s string) {
+		for _, m := range inScript.FindAllStringSubmatch(s, -1) {
+			if strings.HasSuffix(m[1], ".") {
+				prefix(m[1])
+			} else {
+				used[m[1]] = true
+			}
+		}
+	})
+	return used
+}
+
+func TestTextsAreThereAndUsed(t *testing.T) {
+	texts, err := loadTexts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	used := usedKeys(t)
+	for _, lang := range languages {
+		for key := range used {
+			if strings.TrimSpace(texts[lang][key]) == "" {
+				t.Errorf("%s: no text for %q", lang, key)
+			}
+		}
+		for _, key := range slices.Sorted(maps.Keys(texts[lang])) {
+			if !used[key] {
+				t.Errorf("%s: the text %q is not used", lang, key)
+			}
+		}
+	}
+	for key, da := range texts["da"] {
+		if a, b := verbs.FindAllString(da, -1), verbs.FindAllString(texts["en"][key], -1); !slices.Equal(a, b) {
+			t.Errorf("%s: the languages take different arguments: %q, %q", key, a, b)
+		}
+	}
+}
+
+func TestTimesAreDanish(t *testing.T) {
+	at := time.Date(2026, 7, 1, 22, 30, 0, 0, time.UTC) // the next day in Copenhagen
+	if got, want := whenIn("da", at), "2. jul. 2026 kl. 00.30"; got != want {
+		t.Errorf("da: %q, want %q", got, want)
+	}
+	if got, want := whenIn("en", at), "2 Jul 2026 00:30"; got != want {
+		t.Errorf("en: %q, want %q", got, want)
+	}
+	if got := whenIn("da", time.Time{}); got != "–" {
+		t.Errorf("no time is %q", got)
+	}
+}
+
+func TestKroner(t *testing.T) {
+	texts, err := loadTexts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n, want := range map[int]string{0: "0 kr.", 999: "999 kr.", 1000: "1.000 kr.", 1234567: "1.234.567 kr."} {
+		if got := kroner(texts["da"], &n); got != want {
+			t.Errorf("%d is %q, want %q", n, got, want)
+		}
+	}
+	if got := kroner(texts["da"], nil); got != "værdi ukendt" {
+		t.Errorf("no value is %q", got)
+	}
+}

@@ -1,0 +1,128 @@
+package web
+
+import (
+	"encoding/json"
+	"mime"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"veilbox/appliance/audit"
+	"veilbox/appliance/casework"
+	"veilbox/appliance/incident"
+)
+
+// examples are a body for each route that takes one.
+var examples = map[string]string{
+	"POST /api/v1/session":               `{"login":"manager","password":"hemmelig-kode"}`,
+	"POST /api/v1/session/password":      `{"old":"hemmelig-kode","new":"kaffe rugbrød cykel"}`,
+	"POST /api/v1/people":                `{"login":"anna","name":"Anna","roles":["staff"],"function":"assistent","need":"finder hændelser"}`,
+	"PATCH /api/v1/people/{id}":          `{"active":false}`,
+	"POST /api/v1/conditions":            `{"version":"` + ConditionsVersion + `"}`,
+	"POST /api/v1/cameras":               `{"id":"kasse-2","name":"Kasse 2","url":"rtsp://192.0.2.1/a"}`,
+	"POST /api/v1/cameras/probe":         `{"id":"kasse-2","name":"Kasse 2","url":"rtsp://192.0.2.1/a"}`,
+	"POST /api/v1/cases":                 `{"camera":"kasse-1","from":"2026-11-22T12:00:00Z","to":"2026-11-22T12:01:00Z","what":"Tyveri","happened_at":"2026-11-22T12:00:00Z","offence":"theft","attempt":false}`,
+	"PUT /api/v1/cases/{id}":             `{"version":3,"what":"Tyveri","happened_at":"2026-11-22T12:00:00Z","evidence":{}}`,
+	"PUT /api/v1/cases/{id}/subject":     `{"version":3,"subject":{"version":1,"keyframes":[{"at":1,"rect":{"x":0.1,"y":0.1,"w":0.1,"h":0.3}}]}}`,
+	"POST /api/v1/cases/{id}/submit":     `{"version":3}`,
+	"POST /api/v1/cases/{id}/assessment": `{"version":3,"decision":"refuse","reasons":"Ikke tydeligt","copy":"` + strings.Repeat("0", 64) + `","sheet":"` + strings.Repeat("0", 64) + `","password":"x"}`,
+	"POST /api/v1/cases/{id}/report":     `{"version":3,"number":"5100","at":"2026-11-22T12:00:00Z"}`,
+	"POST /api/v1/cases/{id}/withdrawal": `{"reason":"sigtet"}`,
+	"POST /api/v1/alerts/{id}/viewings":  `{"purpose":"vagt i dag"}`,
+	"POST /api/v1/enrolment":             `{"code":" ABC "}`,
+	"POST /api/v1/cameras/{cam}/whep":    "v=0",
+}
+
+// Every route answers what the description says that it does: status, media
+// type, and no key that the schema doesn't have.
+func TestAnswersAreAsDescribed(t *testing.T) {
+	d := readDescription(t)
+	for _, rt := range newTestServer(t).apiRoutes() {
+		s := newSite(t)
+		c := testCase(incident.Disclosed)
+		c.Disclosure = &incident.Disclosure{ID: "DISC1"}
+		s.box.cases["CASE1"] = c
+		s.box.alerts = []casework.Alert{{ID: "D1"}}
+		s.box.people = []casework.PersonView{{ID: "mette"}}
+		s.box.entries = []audit.Entry{{Seq: 1}}
+		name := rt.method + " " + rt.path
+		q := req{method: rt.method, path: filled(rt.path), as: "manager", body: examples[name]}
+		switch {
+		case strings.HasSuffix(rt.path, "/whep"):
+			q.kind = "application/sdp"
+		case strings.HasSuffix(rt.path, "/timeline"), strings.HasSuffix(rt.path, "/footage.mp4"):
+			q.path += "?from=2026-11-22T12:00:00Z&to=2026-11-22T12:01:00Z"
+		}
+		resp, body := s.do(t, q)
+		op := d.Paths[inDescription(rt.path)][strings.ToLower(rt.method)]
+		answers, _ := op["responses"].(map[string]any)
+		answer, described := answers[strconv.Itoa(resp.StatusCode)].(map[string]any)
+		if resp.StatusCode >= 300 || !described && !strings.Contains(rt.path, "/whep/") {
+			t.Errorf("%s answers %d, which is not described: %s", name, resp.StatusCode, body)
+			continue
+		}
+		content, _ := answer["content"].(map[string]any)
+		if strings.HasSuffix(rt.path, "/whep") || len(content) == 0 {
+			continue // the live view's answer is the WHEP handler's own
+		}
+		kind, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+		form, found := content[kind].(map[string]any)
+		if err != nil || !found {
+			t.Errorf("%s answers %q, described is %v", name, resp.Header.Get("Content-Type"), content)
+			continue
+		}
+		if kind == "application/json" && !strings.HasSuffix(rt.path, "proof.json") {
+			checkKeys(t, d, name, form["schema"], body)
+		}
+	}
+}
+
+// checkKeys holds the top-level keys of an answer against its schema.
+func checkKeys(t *testing.T, d description, name string, schema any, body string) {
+	t.Helper()
+	m, _ := schema.(map[string]any)
+	var object map[string]any
+	if m["type"] == "array" {
+		var l []map[string]any
+		if err := json.Unmarshal([]byte(body), &l); err != nil || len(l) == 0 {
+			t.Errorf("%s: a list with something in it is expected: %s", name, body)
+			return
+		}
+		object, m = l[0], m["items"].(map[string]any)
+	} else if err := json.Unmarshal([]byte(body), &object); err != nil {
+		t.Errorf("%s: %v: %s", name, err, body)
+		return
+	}
+	ref, _ := m["$ref"].(string)
+	props, _ := d.Components.Schemas[strings.TrimPrefix(ref, "#/components/schemas/")]["properties"].(map[string]any)
+	for k := range object {
+		if props[k] == nil {
+			t.Errorf("%s answers the key %q, which %s has not", name, k, ref)
+		}
+	}
+	required, _ := d.Components.Schemas[strings.TrimPrefix(ref, "#/components/schemas/")]["required"].([]any)
+	for _, k := range required {
+		if _, found := object[k.(string)]; !found {
+			t.Errorf("%s lacks the key %q", name, k)
+		}
+	}
+}
+
+func TestExamplesBelongToRoutes(t *testing.T) {
+	var names []string
+	for _, rt := range newTestServer(t).apiRoutes() {
+		names = append(names, rt.method+" "+rt.path)
+	}
+	for name := range examples {
+		if !slices.Contains(names, name) {
+			t.Errorf("an example for %s, which is not served", name)
+		}
+	}
+	for _, name := range names {
+		if m, _, _ := strings.Cut(name, " "); (m == http.MethodPut || m == http.MethodPatch) && examples[name] == "" {
+			t.Errorf("no example for %s", name)
+		}
+	}
+}

@@ -140,9 +140,29 @@ type Storage interface {
 }
 
 // Produce makes a copy of clip and proves it. Whatever fails leaves nothing in
-// store.
+// store. Where the proof fails and clip is an io.Seeker, the copy is made once
+// more at a finer quality: an encoder may have left traces in the veil.
 func (w *Worker) Produce(ctx context.Context, job Job, clip io.Reader, store Storage, progress func(Progress)) (Copy, error) {
+	again, ok := clip.(io.Seeker)
+	start := int64(0)
+	if ok {
+		var err error
+		if start, err = again.Seek(0, io.SeekCurrent); err != nil {
+			ok = false // a pipe in the shape of a file
+		}
+	}
 	c, err := w.produce(ctx, job, clip, store, progress)
+	if ok && errors.Is(err, NotProven) {
+		w.note("the copy did not pass, once more at a finer quality", "cause", err)
+		finer := *w
+		finer.Encoder = finer.Encoder.Defaults()
+		finer.Encoder.Quality = max(1, finer.Encoder.Quality-finerBy)
+		if _, serr := again.Seek(start, io.SeekStart); serr != nil {
+			err = errors.Join(err, serr)
+		} else {
+			c, err = finer.produce(ctx, job, clip, store, progress)
+		}
+	}
 	if err != nil {
 		if rerr := store.Remove(); rerr != nil {
 			err = errors.Join(err, fmt.Errorf("redact: throw away the copy: %w", rerr))
@@ -151,6 +171,9 @@ func (w *Worker) Produce(ctx context.Context, job Job, clip io.Reader, store Sto
 	}
 	return c, nil
 }
+
+// finerBy is about twice the bits, in steps of the quantiser.
+const finerBy = 6
 
 func (w *Worker) produce(ctx context.Context, job Job, clip io.Reader, store Storage, progress func(Progress)) (Copy, error) {
 	l := w.Limits.defaults()

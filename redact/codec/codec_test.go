@@ -210,8 +210,8 @@ func TestEncoderCheck(t *testing.T) {
 		e  Encoder
 		ok bool
 	}{
-		{Encoder{}, true}, {Encoder{Codec: "h264_qsv", Quality: 28, GOP: 2, Threads: 2}, true},
-		{Encoder{Codec: "libx264 -f mp4 /tmp/x"}, false}, {Encoder{Preset: "-y"}, false}, {Encoder{Quality: 99}, false}, {Encoder{GOP: -1}, false}, {Encoder{Threads: -1}, false},
+		{Encoder{}, true}, {Encoder{Codec: "h264_qsv", Quality: 26, GOP: 2, Threads: 2}, true},
+		{Encoder{Codec: "libx264 -f mp4 /tmp/x"}, false}, {Encoder{Preset: "-y"}, false}, {Encoder{Quality: MaxQuality + 1}, false}, {Encoder{GOP: -1}, false}, {Encoder{Threads: -1}, false},
 	} {
 		if err := tc.e.Check(); (err == nil) != tc.ok {
 			t.Errorf("%+v: %v", tc.e, err)

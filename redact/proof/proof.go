@@ -39,7 +39,10 @@ import (
 const Version = 1
 
 // Tolerance is what a lossy codec may leave of a veil that was flat: the
-// deviation in steps of a sample (0 to 255), the energy in steps squared.
+// deviation in steps of a sample (0 to 255), the energy in steps squared. With
+// the default encoder street and shop footage stays below 8 and 12. Of a head
+// of a quarter of a cell's side, left unveiled at a contrast of 40 steps, both
+// would be over 30.
 var Tolerance = veil.Tolerance{Deviation: 16, Energy: 24}
 
 const maxReasons = 20
@@ -193,7 +196,7 @@ func (p *Proof) frames(ctx context.Context, t codec.Tools, f *os.File, m *mask.M
 		return err
 	}
 	defer st.Close()
-	n := max(1, runtime.GOMAXPROCS(0))
+	n := min(8, runtime.GOMAXPROCS(0)) // each core has a frame in memory
 	free, work := make(chan []byte, n+1), make(chan picture, n)
 	for range n + 1 {
 		free <- make([]byte, st.Size)

@@ -48,7 +48,7 @@ build:
 demo:
 	@scripts/setup.sh run
 	@$(MAKE) --no-print-directory build
-	@go run ./test/demo $(if $(filter-out 0,$(CHECK)),-check)
+	@go run -trimpath -buildvcs=false ./test/demo $(if $(filter-out 0,$(CHECK)),-check)
 
 .PHONY: test
 test:
@@ -65,7 +65,7 @@ fuzz:
 bench:
 	@scripts/setup.sh run >&2
 	@$(MAKE) --no-print-directory build >&2
-	@go run ./test/bench
+	@go run -trimpath -buildvcs=false ./test/bench
 
 .PHONY: lint
 lint:

@@ -38,9 +38,14 @@ type due struct {
 	end wire.Ending
 }
 
-// Sweep ends every disclosure that is due by the clock, and removes what an
-// earlier ending could not.
+// Sweep ends every disclosure that is due by the clock, and does what earlier
+// endings could not.
 func (s *Server) Sweep(ctx context.Context) error {
+	return errors.Join(s.expire(ctx), s.purge(ctx))
+}
+
+// expire is the part of Sweep without which nothing may be shown.
+func (s *Server) expire(ctx context.Context) error {
 	now := s.now()
 	var ends []due
 	err := s.each(ctx, `SELECT id, ends, report_due, reported FROM disclosure WHERE state <> 'ended' AND (ends <= ?1 OR reported IS NULL AND report_due <= ?1)`, func(scan scanner) error {
@@ -64,7 +69,6 @@ func (s *Server) Sweep(ctx context.Context) error {
 	for _, d := range ends {
 		errs = append(errs, s.end(ctx, d.id, d.end, byClock()))
 	}
-	errs = append(errs, s.purge(ctx))
 	return errors.Join(errs...)
 }
 
@@ -86,18 +90,31 @@ func (s *Server) housekeep(ctx context.Context) error {
 	return s.keepHigh(ctx)
 }
 
+// What is still to be done after an ending, bits of the column purge.
+const (
+	purgeFiles = 1 // remove the ciphertext
+	purgeNote  = 2 // write the ending into the audit log
+)
+
+// ended is what is sealed of an ending.
+type ended struct {
+	wire.Ending
+	Who audit.Who `json:"who"`
+}
+
 // end ends a disclosure once: keys, alert and tokens go in the same transaction
-// as the new state, the ciphertext right after. A file that cannot be removed
-// stays marked, is counted, and is tried again at each sweep.
+// as the new state. The ciphertext and the entry in the audit log follow at once;
+// what of these fails, or is cut off by a power cut, is done by a later sweep.
 func (s *Server) end(ctx context.Context, id incident.DisclosureID, e wire.Ending, who audit.Who) error {
-	sealed, err := s.seal("ending/"+string(id), e)
+	sealed, err := s.seal("ending/"+string(id), ended{e, who})
 	if err != nil {
 		return err
 	}
 	s.life.Lock()
-	ended := false
+	won := false
 	err = sqlitedb.Tx(ctx, s.db, func(tx *sql.Tx) error {
-		res, err := tx.ExecContext(ctx, "UPDATE disclosure SET state = 'ended', ended = ?, end_code = ?, ending = ?, alert = NULL, purge = 1 WHERE id = ? AND state <> 'ended'", ms(e.At), e.Code, sealed, id)
+		res, err := tx.ExecContext(ctx, "UPDATE disclosure SET state = 'ended', ended = ?, end_code = ?, ending = ?, alert = NULL, purge = ? WHERE id = ? AND state <> 'ended'",
+			ms(e.At), e.Code, sealed, purgeFiles|purgeNote, id)
 		if err != nil {
 			return err
 		}
@@ -105,7 +122,7 @@ func (s *Server) end(ctx context.Context, id incident.DisclosureID, e wire.Endin
 		if err != nil || n == 0 {
 			return err
 		}
-		ended = true
+		won = true
 		if _, err := tx.ExecContext(ctx, "DELETE FROM wrapped WHERE disclosure = ?", id); err != nil {
 			return err
 		}
@@ -116,46 +133,70 @@ func (s *Server) end(ctx context.Context, id incident.DisclosureID, e wire.Endin
 	if err != nil {
 		return fmt.Errorf("extranet: end %s: %w", id, err)
 	}
-	if !ended {
+	if !won {
 		return nil
 	}
 	s.met.ended.WithLabelValues(string(e.Code)).Inc()
 	s.o.Log.Info("disclosure ended", "disclosure", id, "code", e.Code)
-	return errors.Join(
-		s.note(ctx, "disclosure.end", who, map[string]string{"disclosure": string(id), "code": string(e.Code), "at": e.At.Format(time.RFC3339)}, e.Reason),
-		s.keepHigh(ctx), s.purge(ctx))
+	if err := s.purge(ctx); err != nil {
+		// Nobody can open it any longer; the rest is the operator's to know, by
+		// the health page and the log, and the sweep's to try again.
+		s.o.Log.Error("what follows an ending failed; it is tried again", "disclosure", id, "err", err)
+	}
+	return s.keepHigh(ctx)
 }
 
-// purge removes the files of what has ended, and then the last pages of its keys
-// from the write-ahead log.
+type unpurged struct {
+	id     incident.DisclosureID
+	bits   int
+	ending []byte
+}
+
+// purge does what endings have left to do, and then takes the last pages of the
+// keys out of the write-ahead log. A file that cannot be removed is counted.
 func (s *Server) purge(ctx context.Context) error {
-	var ids []incident.DisclosureID
-	if err := s.each(ctx, "SELECT id FROM disclosure WHERE purge = 1", func(scan scanner) error {
-		var id incident.DisclosureID
-		err := scan(&id)
-		ids = append(ids, id)
+	s.purging.Lock()
+	defer s.purging.Unlock()
+	var left []unpurged
+	if err := s.each(ctx, "SELECT id, purge, ending FROM disclosure WHERE purge <> 0", func(scan scanner) error {
+		var u unpurged
+		err := scan(&u.id, &u.bits, &u.ending)
+		left = append(left, u)
 		return err
-	}); err != nil {
+	}); err != nil || len(left) == 0 {
 		return err
-	}
-	if len(ids) == 0 {
-		return nil
 	}
 	var errs []error
-	for _, id := range ids {
-		if err := s.removeFiles(id); err != nil {
-			s.met.purgeFailed.Inc()
-			errs = append(errs, err)
-			continue
-		}
-		if _, err := s.db.ExecContext(ctx, "UPDATE disclosure SET purge = 0 WHERE id = ?", id); err != nil {
-			errs = append(errs, fmt.Errorf("extranet: %w", err))
+	for _, u := range left {
+		for bit, do := range map[int]func() error{
+			purgeFiles: func() error { return s.removeFiles(u.id) },
+			purgeNote:  func() error { return s.noteEnding(ctx, u) },
+		} {
+			if u.bits&bit == 0 {
+				continue
+			}
+			if err := do(); err != nil {
+				s.met.purgeFailed.Inc()
+				errs = append(errs, err)
+				continue
+			}
+			if _, err := s.db.ExecContext(ctx, "UPDATE disclosure SET purge = purge & ~? WHERE id = ?", bit, u.id); err != nil {
+				errs = append(errs, fmt.Errorf("extranet: %w", err))
+			}
 		}
 	}
 	if _, err := s.db.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
 		errs = append(errs, fmt.Errorf("extranet: clear the write-ahead log: %w", err))
 	}
 	return errors.Join(errs...)
+}
+
+func (s *Server) noteEnding(ctx context.Context, u unpurged) error {
+	var e ended
+	if err := s.unseal("ending/"+string(u.id), u.ending, &e); err != nil {
+		return err
+	}
+	return s.note(ctx, "disclosure.end", e.Who, map[string]string{"disclosure": string(u.id), "code": string(e.Code), "at": e.At.UTC().Format(time.RFC3339)}, e.Reason)
 }
 
 func (s *Server) withdraw(ctx context.Context, b box, r *http.Request) (any, error) {

@@ -138,7 +138,8 @@ type Server struct {
 	enrols           *rate.Limiter
 	logins           logins
 
-	life sync.Mutex // serialises changes of a disclosure's state
+	life    sync.Mutex // serialises changes of a disclosure's state
+	purging sync.Mutex // and what follows an ending
 
 	mu   sync.Mutex
 	high time.Time // the latest time seen
@@ -203,7 +204,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	if err := s.checkBlobs(ctx); err != nil {
 		return s, err
 	}
-	return s, s.Sweep(ctx)
+	return s, s.expire(ctx)
 }
 
 // BoxAddr returns where boxes are answered.
@@ -236,6 +237,9 @@ func (s *Server) Run(ctx context.Context) error {
 				cancel(fmt.Errorf("extranet: serve %s: %w", l.Addr(), err))
 			}
 		})
+	}
+	if err := s.purge(ctx); err != nil {
+		s.o.Log.Error("what follows an ending failed; it is tried again", "err", err)
 	}
 	serve(box, s.boxes)
 	serve(op, s.operators)

@@ -522,6 +522,66 @@ func TestOperatorEnds(t *testing.T) {
 	s.gone(t, p, wire.EndOperator, "Kredsen er for vid")
 }
 
+// What a member disclosed ends when it leaves: nobody watches it any longer.
+func TestMemberLeaves(t *testing.T) {
+	s := three(t, uplinktest.Noon)
+	p := s.parcel(1000)
+	s.Send(s.a, p)
+	must(t, s.Op("POST", "/api/v1/members", map[string]any{"id": "a", "name": "A", "town": "Aarhus", "region": "Midtjylland", "country": "DK", "trade": "dagligvarer", "chain": "", "active": false}, nil))
+	_, err := s.view(t, s.b, p)
+	wantCode(t, err, "disclosure.ended")
+	_, err = s.a.Link.Inbox(t.Context())
+	wantCode(t, err, "box.revoked")
+}
+
+// A file that cannot be removed is tried again, is reported meanwhile, and the
+// ending is in the audit log once.
+func TestPurgeIsTriedAgain(t *testing.T) {
+	s := three(t, uplinktest.Noon)
+	p := s.parcel(1000)
+	s.Send(s.a, p)
+	// A folder that is not empty cannot be removed as a file.
+	blob := filepath.Join(s.Config.Dir, "blobs", string(p.Manifest.Disclosure))
+	must(t, os.Remove(blob))
+	must(t, os.MkdirAll(filepath.Join(blob, "in the way"), 0o700))
+	must(t, s.a.Link.Withdraw(t.Context(), p.Manifest.Disclosure, wire.WithdrawRequest{Version: 1, Reason: "Forkert person", Person: "bo", Name: "Bo"}))
+	_, err := s.view(t, s.b, p)
+	wantCode(t, err, "disclosure.ended")
+	var list []struct {
+		Purging bool `json:"purging"`
+	}
+	must(t, s.Op("GET", "/api/v1/disclosures", nil, &list))
+	if len(list) != 1 || !list[0].Purging {
+		t.Fatalf("disclosures %+v", list)
+	}
+	if s.Server.Sweep(t.Context()) == nil {
+		t.Fatal("a sweep that cannot remove a file is silent")
+	}
+	must(t, os.RemoveAll(blob))
+	must(t, s.Server.Sweep(t.Context()))
+	must(t, s.Op("GET", "/api/v1/disclosures", nil, &list))
+	if len(list) != 1 || list[0].Purging {
+		t.Fatalf("disclosures %+v", list)
+	}
+	s.gone(t, p, wire.EndWithdrawn, "Forkert person")
+	var entries []struct {
+		Act string `json:"act"`
+		Who struct {
+			Name string `json:"name"`
+		} `json:"who"`
+	}
+	must(t, s.Op("GET", "/api/v1/audit", nil, &entries))
+	n := 0
+	for _, e := range entries {
+		if e.Act == "disclosure.end" && e.Who.Name == "Bo" {
+			n++
+		}
+	}
+	if n != 1 {
+		t.Fatalf("%d entries of the ending", n)
+	}
+}
+
 func TestNarrowed(t *testing.T) {
 	s := three(t, uplinktest.Noon)
 	p := s.Parcel(s.a, "ane", s.assessor, 1000, s.b, s.c)

@@ -37,7 +37,7 @@ func newMetrics(s *Server) *metrics {
 	}
 	reg.MustRegister(m.requests, m.refused, m.ended, m.viewings, m.purgeFailed, m.sweepFailed,
 		gauge("disclosures_available", "Disclosures that can be viewed.", "SELECT count(*) FROM disclosure WHERE state = 'available'"),
-		gauge("purge_pending", "Ended disclosures whose ciphertext is still to be removed.", "SELECT count(*) FROM disclosure WHERE purge = 1"),
+		gauge("purge_pending", "Ended disclosures whose ciphertext is still to be removed.", "SELECT count(*) FROM disclosure WHERE purge <> 0"),
 		gauge("boxes", "Enrolled boxes that are not revoked.", "SELECT count(*) FROM box WHERE revoked IS NULL"),
 		gauge("audit_alarms", "Boxes whose audit log did not extend the one known.", "SELECT count(*) FROM box WHERE alarm IS NOT NULL"),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "veil_extranet", Name: "clock_behind_seconds", Help: "How far the clock lags the latest time seen."}, func() float64 { return s.behind().Seconds() }))
@@ -70,7 +70,7 @@ func (s *Server) health(w http.ResponseWriter, r *http.Request) {
 	if err := s.db.PingContext(r.Context()); err != nil {
 		bad = append(bad, "database")
 	}
-	if s.count("SELECT count(*) FROM disclosure WHERE purge = 1") != 0 {
+	if s.count("SELECT count(*) FROM disclosure WHERE purge <> 0") != 0 {
 		bad = append(bad, "ciphertext not removed")
 	}
 	if s.count("SELECT count(*) FROM box WHERE alarm IS NOT NULL") != 0 {

@@ -33,11 +33,11 @@ type disclosureRow struct {
 // listDisclosures shows what is known of disclosures: who, when, to whom; never
 // what is on them.
 func (s *Server) listDisclosures(ctx context.Context, _ string, _ *http.Request) (any, error) {
-	if err := s.Sweep(ctx); err != nil {
+	if err := s.expire(ctx); err != nil {
 		return nil, err
 	}
 	out := []disclosureRow{}
-	err := s.each(ctx, `SELECT id, member, state, size, received, available, ends, report_due, reported, manifest, ending, purge,
+	err := s.each(ctx, `SELECT id, member, state, size, received, available, ends, report_due, reported, manifest, ending, purge <> 0,
 		(SELECT count(*) FROM viewing v WHERE v.disclosure = d.id) FROM disclosure d ORDER BY received DESC LIMIT 1000`, func(scan scanner) error {
 		var d disclosureRow
 		var received, ends, due int64

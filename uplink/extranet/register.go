@@ -83,7 +83,37 @@ func (s *Server) putMember(ctx context.Context, name string, r *http.Request) (a
 	if err != nil {
 		return nil, fmt.Errorf("extranet: %w", err)
 	}
-	return m, s.note(ctx, "member.put", operator(name), map[string]string{"member": string(m.ID), "what": what}, "")
+	if err := s.note(ctx, "member.put", operator(name), map[string]string{"member": string(m.ID), "what": what}, ""); err != nil {
+		return nil, err
+	}
+	if what == "left" {
+		return m, s.memberLeft(ctx, m.ID, name)
+	}
+	return m, nil
+}
+
+// memberLeft ends what the member had disclosed, because nobody watches the
+// conditions any longer (V8), and takes back what was sealed to it.
+func (s *Server) memberLeft(ctx context.Context, id incident.MemberID, name string) error {
+	var own []incident.DisclosureID
+	if err := s.each(ctx, "SELECT id FROM disclosure WHERE member = ? AND state <> 'ended'", func(scan scanner) error {
+		var d incident.DisclosureID
+		err := scan(&d)
+		own = append(own, d)
+		return err
+	}, id); err != nil {
+		return err
+	}
+	var errs []error
+	for _, d := range own {
+		errs = append(errs, s.end(ctx, d, wire.Ending{At: s.now(), Code: wire.EndOperator, Reason: "Afsenderen er ikke længere tilsluttet. / The sender is no longer connected.", By: name}, operator(name)))
+	}
+	for _, q := range []string{"DELETE FROM wrapped WHERE member = ?", "UPDATE viewing SET token = NULL WHERE member = ?"} {
+		if _, err := s.db.ExecContext(ctx, q, id); err != nil {
+			errs = append(errs, fmt.Errorf("extranet: %w", err))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 type memberLogRow struct {

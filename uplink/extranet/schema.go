@@ -47,8 +47,8 @@ CREATE TABLE disclosure (
 	hash TEXT NOT NULL, size INTEGER NOT NULL,
 	received INTEGER NOT NULL, available INTEGER, ends INTEGER NOT NULL, report_due INTEGER NOT NULL, reported INTEGER,
 	report_hash TEXT NOT NULL DEFAULT '',
-	ended INTEGER, end_code TEXT NOT NULL DEFAULT '', ending BLOB, -- sealed wire.Ending
-	purge INTEGER NOT NULL DEFAULT 0 -- its files are still to be removed
+	ended INTEGER, end_code TEXT NOT NULL DEFAULT '', ending BLOB, -- sealed
+	purge INTEGER NOT NULL DEFAULT 0 -- what is to be done after its ending: 1 remove the files, 2 write the audit log
 ) STRICT;
 CREATE INDEX disclosure_state ON disclosure (state, ends);
 CREATE INDEX disclosure_member ON disclosure (member);

@@ -53,7 +53,7 @@ func (s *Server) known(ctx context.Context, b box, q wire.SubmitRequest) (any, b
 	if err != nil {
 		return nil, false, nil // judge says what is wrong
 	}
-	if err := s.Sweep(ctx); err != nil {
+	if err := s.expire(ctx); err != nil {
 		return nil, false, err
 	}
 	d, err := s.find(ctx, m.Disclosure)
@@ -259,7 +259,7 @@ func (s *Server) own(ctx context.Context, b box, r *http.Request) (disclosure, e
 	if err != nil {
 		return disclosure{}, err
 	}
-	if err := s.Sweep(ctx); err != nil {
+	if err := s.expire(ctx); err != nil {
 		return disclosure{}, err
 	}
 	d, err := s.find(ctx, id)

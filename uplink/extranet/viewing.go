@@ -22,7 +22,7 @@ const inboxMost = 1000
 // inbox lists what the caller's member may see and what it sent. Who is not in
 // the circle learns nothing, not even a number.
 func (s *Server) inbox(ctx context.Context, b box, _ *http.Request) (any, error) {
-	if err := s.Sweep(ctx); err != nil {
+	if err := s.expire(ctx); err != nil {
 		return nil, err
 	}
 	in := wire.Inbox{At: s.now(), Items: []wire.InboxItem{}}
@@ -83,7 +83,7 @@ func (s *Server) view(ctx context.Context, b box, r *http.Request) (any, error) 
 	if err != nil {
 		return nil, err
 	}
-	if err := s.Sweep(ctx); err != nil {
+	if err := s.expire(ctx); err != nil {
 		return nil, err
 	}
 	if err := s.mayView(ctx, id, b); err != nil {
@@ -202,7 +202,7 @@ func (s *Server) openContent(r *http.Request) (*os.File, time.Time, error) {
 	if token == "" || len(token) > 100 {
 		return nil, time.Time{}, errViewing
 	}
-	if err := s.Sweep(ctx); err != nil {
+	if err := s.expire(ctx); err != nil {
 		return nil, time.Time{}, err
 	}
 	var expires, available int64

@@ -213,6 +213,13 @@ func (b *Outbox) Disclose(ctx context.Context, sm wire.SignedManifest, env wire.
 	if f.f == nil {
 		return errors.New("outbox: the file was given away already")
 	}
+	var n int
+	if err := b.db.QueryRowContext(ctx, "SELECT count(*) FROM item WHERE kind = 'disclose' AND disclosure = ?", m.Disclosure).Scan(&n); err != nil {
+		return fmt.Errorf("outbox: %w", err)
+	}
+	if n > 0 {
+		return fmt.Errorf("outbox: disclosure %s is queued already", m.Disclosure)
+	}
 	name := f.f.Name()
 	if err := f.f.Sync(); err != nil {
 		return fmt.Errorf("outbox: %w", err)

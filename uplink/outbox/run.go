@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -257,7 +258,7 @@ func (b *Outbox) settle(ctx context.Context, r row, err error) error {
 	if jerr != nil {
 		return fmt.Errorf("outbox: %w", jerr)
 	}
-	if again(p) {
+	if again(r.kind, p) {
 		wait := backoffFirst << min(r.tries, 10)
 		wait = min(wait, backoffMost)
 		b.o.Log.Warn("not sent, will try again", "kind", r.kind, "disclosure", r.disc, "try", r.tries+1, "in", wait, "err", err)
@@ -277,13 +278,19 @@ func (b *Outbox) settle(ctx context.Context, r row, err error) error {
 }
 
 // again reports whether trying again can help: the other end or the way there is
-// at fault, or the offset of the upload moved.
-func again(p *problem.Problem) bool {
+// at fault, the box is not let in, or the offset of the upload moved. A
+// withdrawal is never given up while what it ends may be there.
+func again(k Kind, p *problem.Problem) bool {
 	switch p.Status {
 	case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusLocked:
 		return true
 	}
-	return p.Status >= 500 || p.Code == "http" // an answer that is no problem is tus's, or a proxy's
+	for _, way := range []string{"extranet.", "box.", "enrol."} {
+		if strings.HasPrefix(p.Code, way) {
+			return true
+		}
+	}
+	return k == Withdraw || p.Status >= 500 || p.Code == "http" // an answer that is no problem is tus's, or a proxy's
 }
 
 func (b *Outbox) finish(ctx context.Context, r row, s State, note string) error {

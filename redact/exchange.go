@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 
 	"veilbox/capture/footage"
 	"veilbox/internal/problem"
@@ -120,6 +121,8 @@ func (w *Worker) note(msg string, args ...any) {
 	}
 }
 
+var stages = []string{"receive", "decode", "track", "veil", "write", "prove"}
+
 var (
 	errInput = errors.New("redact: the input cannot be read")
 	errStore = errors.New("redact: the copy cannot be kept")
@@ -183,8 +186,10 @@ func (e *exchange) receive(from io.Reader) (err error) {
 			if err := json.Unmarshal(b, &p); err != nil {
 				return fmt.Errorf("redact: progress: %w", err)
 			}
+			if !slices.Contains(stages, p.Stage) || p.Done < 0 || p.Total < 0 {
+				return errors.New("redact: progress of an unknown stage")
+			}
 			if e.progress != nil {
-				p.Stage = p.Stage[:min(len(p.Stage), 16)]
 				e.progress(p)
 			}
 		case work.TypeMask:

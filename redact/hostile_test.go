@@ -7,6 +7,8 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -61,5 +63,32 @@ func TestProgress(t *testing.T) {
 	}
 	if want := int(time.Since(from).Milliseconds() / 500); calls < want {
 		t.Errorf("%d calls in %v", calls, time.Since(from))
+	}
+}
+
+// Whatever has taken the worker over can say what it likes: nothing is kept.
+func TestHostileWorker(t *testing.T) {
+	clip := []byte("the clip")
+	for name, says := range map[string]string{
+		"nothing":             `exit 0`,
+		"a result alone":      `printf 'R\000\000\000\002{}'`,
+		"a copy, no proof":    `printf 'C\000\000\000\004copyR\000\000\000\002{}'`,
+		"a frame too large":   `printf 'C\377\377\377\377'`,
+		"an unknown frame":    `printf 'Z\000\000\000\000'`,
+		"half a frame":        `printf 'C\000\000\000\004co'`,
+		"an unknown stage":    `printf 'P\000\000\000\020{"stage":"<b>"}  '`,
+		"no JSON":             `printf 'R\000\000\000\002zz'`,
+		"pictures of nothing": `printf 'I\000\000\000\001x'`,
+		"its own problem":     `printf 'X\000\000\000\020{"code":"made-up"}'`,
+	} {
+		path := filepath.Join(t.TempDir(), "veil-redact")
+		if err := os.WriteFile(path, []byte("#!/bin/sh\nPATH=/bin:/usr/bin\n"+says+"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		store := &memory{}
+		c, err := (&Worker{Path: path}).Produce(context.Background(), Job{Subject: theBox()}, bytes.NewReader(clip), store, nil)
+		if !errors.Is(err, Crashed) || !c.IsZero() || store.b != nil {
+			t.Errorf("%s: %v, %d bytes kept", name, err, len(store.b))
+		}
 	}
 }

@@ -141,7 +141,8 @@ type Storage interface {
 
 // Produce makes a copy of clip and proves it. Whatever fails leaves nothing in
 // store. Where the proof fails and clip is an io.Seeker, the copy is made once
-// more at a finer quality: an encoder may have left traces in the veil.
+// more at a finer quality: an encoder may have left traces in the veil. Reading
+// clip must end when ctx does.
 func (w *Worker) Produce(ctx context.Context, job Job, clip io.Reader, store Storage, progress func(Progress)) (Copy, error) {
 	again, ok := clip.(io.Seeker)
 	start := int64(0)

@@ -112,7 +112,7 @@ func (s *server) apiResetPassword(w http.ResponseWriter, r *http.Request, a case
 
 func (s *server) apiConditions(w http.ResponseWriter, r *http.Request, a casework.Actor) error {
 	accepted, err := s.Box.AcceptedConditions(r.Context(), a)
-	return ok(w, conditionsView{ConditionsVersion, accepted}, err)
+	return ok(w, conditionsView{casework.ConditionsVersion, accepted}, err)
 }
 
 func (s *server) apiAccept(w http.ResponseWriter, r *http.Request, a casework.Actor) error {
@@ -120,7 +120,7 @@ func (s *server) apiAccept(w http.ResponseWriter, r *http.Request, a casework.Ac
 	if err != nil {
 		return err
 	}
-	if b.Version != ConditionsVersion {
+	if b.Version != casework.ConditionsVersion {
 		return badField("version", "Hent vilkårene igen og accepter den udgave, du har læst.",
 			"Load the conditions again and accept the version that you have read.")
 	}

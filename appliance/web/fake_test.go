@@ -377,6 +377,10 @@ func (b *fakeBox) Health(context.Context) ([]casework.Check, error) { return b.c
 func testOptions(b Box) Options {
 	return Options{Box: b, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Clock: clock.NewFake(testNow), Version: "1.0.0",
 		WHEP: func(w http.ResponseWriter, r *http.Request, cam footage.CameraID) {
+			if r.Method == http.MethodDelete {
+				w.WriteHeader(http.StatusNoContent)
+				return
+			}
 			w.Header().Set("Location", "/api/v1/cameras/"+string(cam)+"/whep/1")
 			w.WriteHeader(http.StatusCreated)
 		}}

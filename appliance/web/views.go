@@ -252,7 +252,7 @@ func (s *server) conditionsPage(w http.ResponseWriter, r *http.Request, a casewo
 	if err != nil {
 		return err
 	}
-	return s.render(w, r, http.StatusOK, "conditions", a, conditionsData{conditionsView{ConditionsVersion, accepted}})
+	return s.render(w, r, http.StatusOK, "conditions", a, conditionsData{conditionsView{casework.ConditionsVersion, accepted}})
 }
 
 type conditionsData struct{ conditionsView }

@@ -33,10 +33,6 @@ import (
 // MaxBody is the most a request may carry, in bytes.
 const MaxBody = 1 << 20
 
-// ConditionsVersion names the text of the conditions that everyone accepts
-// before the first use (S8). A new text is a new version and is asked again.
-const ConditionsVersion = "2026-1"
-
 // Options is what the pages stand on. Box, Log and Clock are needed.
 type Options struct {
 	Box Box

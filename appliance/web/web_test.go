@@ -236,7 +236,7 @@ func TestFirstUse(t *testing.T) {
 	if resp, _ := s.do(t, req{method: post, path: "/api/v1/conditions", as: "staff", body: `{"version":"2019-1"}`}); resp.StatusCode != http.StatusBadRequest {
 		t.Errorf("another version was accepted: %d", resp.StatusCode)
 	}
-	if resp, _ := s.do(t, req{method: post, path: "/api/v1/conditions", as: "staff", body: `{"version":"` + ConditionsVersion + `"}`}); resp.StatusCode != http.StatusNoContent {
+	if resp, _ := s.do(t, req{method: post, path: "/api/v1/conditions", as: "staff", body: `{"version":"` + casework.ConditionsVersion + `"}`}); resp.StatusCode != http.StatusNoContent {
 		t.Errorf("accept: %d", resp.StatusCode)
 	}
 	if resp, _ := s.do(t, req{method: get, path: "/", as: "staff"}); resp.StatusCode != http.StatusOK {

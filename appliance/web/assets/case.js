@@ -10,6 +10,7 @@ const path = `/api/v1/cases/${root.dataset.id}`;
 const may = root.dataset.may.split(' ');
 let current = await getJSON(path);
 let sheet = null;
+const loaded = current.version;
 
 const reload = (where = '') => { location.hash = where; location.reload(); };
 
@@ -66,13 +67,20 @@ if (may.includes('redact')) {
   }));
 }
 
-// Step 2: the copy is being made.
+// Step 2: the copy is being made. Meanwhile the case can't be changed.
+const pause = (ms) => new Promise((r) => { setTimeout(r, ms); });
+
+function working(on) {
+  $('mark').hidden = on || !may.includes('redact');
+  document.querySelector('#evidence-form fieldset').disabled = on || !may.includes('change');
+}
+
 let following = false;
 async function follow() {
   if (following) return;
   following = true;
-  $('progress').hidden = false;
-  $('mark').hidden = true;
+  $('progress').hidden = $('cancel').hidden = false;
+  working(true);
   document.querySelector('[data-testid=next]').lastChild.textContent = ` ${t('next.redacting')}`;
   $('progress').scrollIntoView({ block: 'center' });
   const began = performance.now();
@@ -83,9 +91,10 @@ async function follow() {
       p = await getJSON(`${path}/progress`);
     } catch (e) {
       showProblem(document.querySelector('#progress .problems'), e);
-      await new Promise((r) => { setTimeout(r, 3000); });
+      await pause(3000);
       continue;
     }
+    document.querySelector('#progress .problems').replaceChildren();
     $('stage').textContent = t(`stage.${p.stage}`);
     const share = p.total > 0 ? p.done / p.total : null;
     if (share === null) $('bar').removeAttribute('value'); else $('bar').value = share * 100;
@@ -93,22 +102,30 @@ async function follow() {
     const speed = (p.done - first.done) / (performance.now() - first.at);
     $('left').textContent = share === null ? '' : t('progress.frames', p.done, p.total) +
       (speed > 0 && performance.now() - began > 2000 ? ` · ${t('progress.left', seconds(Math.ceil((p.total - p.done) / speed / 1000)))}` : '');
-    if (p.problem) {
+    if (p.running) {
+      await pause(500);
+      continue;
+    }
+    const now = await getJSON(path).catch(() => current);
+    if (now.state !== 'redacting' && p.problem && may.includes('redact')) {
       showProblem(document.querySelector('#progress .problems'), new Problem(0, p.problem.code, say(p.problem.cause), say(p.problem.remedy)));
       $('cancel').hidden = true;
-      $('mark').hidden = !may.includes('redact');
+      evidence.base = now;
+      changed(now);
+      working(false);
+      document.querySelector('[data-testid=next]').lastChild.textContent = ` ${t('next.draft')}`;
       following = false;
       return;
     }
-    if (!p.running) {
-      await evidence.settle();
-      reload('copy');
+    if (now.state !== 'redacting') {
+      if (now.state === root.dataset.state && now.version === loaded) $('progress').hidden = true; // nothing new to show
+      else reload(now.copy ? 'copy' : 'mark');
       return;
     }
-    await new Promise((r) => { setTimeout(r, 500); });
+    await pause(2000); // done, and not yet in the case
   }
 }
-if (current.state === 'redacting' || current.progress?.running || current.progress?.problem) follow();
+if (current.state === 'redacting' || current.progress?.running || (current.progress?.problem && may.includes('redact'))) follow();
 $('cancel').addEventListener('click', () => during($('cancel'), document.querySelector('#progress .problems'), async () => {
   await ask(`${path}/progress`, { method: 'DELETE' });
   reload('mark');

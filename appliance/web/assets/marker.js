@@ -16,7 +16,9 @@ export class Marker extends EventTarget {
     this.overlay.append(this.box);
     this.video.addEventListener('loadedmetadata', () => {
       $('seek').max = this.video.duration;
-      $('stage-box').style.aspectRatio = `${this.video.videoWidth} / ${this.video.videoHeight}`;
+      const { videoWidth: w, videoHeight: h } = this.video;
+      $('stage-box').style.aspectRatio = `${w} / ${h}`;
+      $('stage-box').style.maxWidth = `${(76 * w) / h}vh`;
     });
     for (const e of ['timeupdate', 'seeked', 'pause', 'play', 'loadeddata']) this.video.addEventListener(e, () => this.tick());
     this.transport();

@@ -232,3 +232,33 @@ func (s *Server) addOperator(ctx context.Context, name string, r *http.Request) 
 	}
 	return loginInput{in.Name, pw}, s.note(ctx, "operator.add", operator(name), map[string]string{"name": in.Name}, "")
 }
+
+// removeOperator closes an account. Nobody removes their own, so that one is
+// always left.
+func (s *Server) removeOperator(ctx context.Context, name string, r *http.Request) (any, error) {
+	why, err := reason(r)
+	if err != nil {
+		return nil, err
+	}
+	who := r.PathValue("name")
+	if who == name {
+		return nil, errInput
+	}
+	err = sqlitedb.Tx(ctx, s.db, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, "DELETE FROM session WHERE operator = ?", who); err != nil {
+			return err
+		}
+		res, err := tx.ExecContext(ctx, "DELETE FROM operator WHERE name = ?", who)
+		if err != nil {
+			return err
+		}
+		if n, err := res.RowsAffected(); err != nil || n == 0 {
+			return errors.Join(errNotFound, err)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("extranet: %w", err)
+	}
+	return ok{true}, s.note(ctx, "operator.remove", operator(name), map[string]string{"name": who}, why)
+}

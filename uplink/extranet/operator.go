@@ -17,7 +17,7 @@ import (
 //
 //	POST /api/v1/login                      {name, password}
 //	POST /api/v1/logout, /api/v1/password   {old, new}
-//	POST /api/v1/operators                  {name} -> {name, password}
+//	POST /api/v1/operators                  {name} -> {name, password}; .../{name}/remove {reason}
 //	GET  /api/v1/me
 //	GET  /api/v1/members                    POST: {id, name, town, region, country, trade, chain, active}
 //	GET  /api/v1/members/log
@@ -69,6 +69,7 @@ func (s *Server) operatorHandler() http.Handler {
 		"GET /api/v1/pentests":                          s.listPentests,
 		"POST /api/v1/pentests":                         s.addPentest,
 		"GET /api/v1/audit":                             s.listAudit,
+		"POST /api/v1/operators/{name}/remove":          s.removeOperator,
 		"POST /api/v1/clock":                            s.acceptClock,
 		"POST /api/v1/audit/verify":                     s.verifyAudit,
 	} {

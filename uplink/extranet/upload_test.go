@@ -12,6 +12,12 @@ import (
 )
 
 func TestUploadResumes(t *testing.T) {
+	for _, restart := range []bool{false, true} {
+		t.Run(fmt.Sprintf("restart=%v", restart), func(t *testing.T) { uploadResumes(t, restart) })
+	}
+}
+
+func uploadResumes(t *testing.T, restart bool) {
 	s := three(t, uplinktest.Noon)
 	p := s.parcel(3 << 20)
 	r, err := s.a.Link.Submit(t.Context(), p.Submit())
@@ -30,8 +36,10 @@ func TestUploadResumes(t *testing.T) {
 
 	// The connection breaks in the middle of a chunk.
 	cut(t, s, r.Upload, wire.ChunkSize, p.Content[wire.ChunkSize:2*wire.ChunkSize], 300_000)
-	s.Stop()
-	s.Start()
+	if restart {
+		s.Stop()
+		s.Start()
+	}
 	fresh := link.New(s.a.Credentials(), s.Clock)
 	defer fresh.Close()
 	off, err := fresh.UploadOffset(t.Context(), r.Upload)
@@ -84,4 +92,17 @@ func TestUploadDamaged(t *testing.T) {
 		t.Fatalf("offset %d, the upload begins anew at 0", off)
 	}
 	s.Send(s.a, p)
+}
+
+// BenchmarkUpload sends 32 MiB, from the first message to the receipt.
+func BenchmarkUpload(b *testing.B) {
+	w := uplinktest.New(b, uplinktest.Noon)
+	w.Member("a")
+	w.Member("b")
+	from, to := w.Box("a"), w.Box("b")
+	assessor := w.Assessor(from, "ane", true)
+	b.SetBytes(32 << 20)
+	for b.Loop() {
+		w.Send(from, w.Parcel(from, "ane", assessor, 32<<20, to))
+	}
 }

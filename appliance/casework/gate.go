@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,6 +40,9 @@ func (s *Service) Submit(ctx context.Context, a Actor, id incident.CaseID, versi
 		}
 		p := a.Session.Person
 		c.SubmittedBy = &p
+		if err := s.freshen(ctx, c); err != nil {
+			return err
+		}
 		if missing := policy.Assess(*c, s.deadlineNow(), s.o.Settings).MissingBefore(); len(missing) > 0 {
 			return missingProblem(missing)
 		}
@@ -95,10 +99,18 @@ func (s *Service) Assess(ctx context.Context, a Actor, id incident.CaseID, v Ver
 		if err := decided(c); err != nil {
 			return err
 		}
+		if err := s.freshen(ctx, c); err != nil {
+			return err
+		}
 		verdict := policy.Assess(*c, s.deadlineNow(), s.o.Settings)
 		var ok bool
 		if rel, ok = verdict.Release(); !ok {
-			return missingProblem(verdict.Missing())
+			if missing := verdict.Missing(); !onlyCompetences(missing) {
+				return missingProblem(missing)
+			}
+			// This approval stands; another assessor's competences are needed
+			// beside it, and the case goes on waiting.
+			return nil
 		}
 		c.State = incident.Released
 		c.Disclosure = &incident.Disclosure{
@@ -106,13 +118,38 @@ func (s *Service) Assess(ctx context.Context, a Actor, id incident.CaseID, v Ver
 		}
 		return nil
 	})
-	if err != nil {
-		return CaseView{}, err
+	if err != nil || rel.IsZero() {
+		return view, err
 	}
 	if err := s.disclose(ctx, view.Case, rel, signer); err != nil {
 		return CaseView{}, errors.Join(err, s.unrelease(ctx, id, err))
 	}
 	return s.Case(ctx, a, id)
+}
+
+// onlyCompetences reports whether all that is missing is a second assessor, with
+// other competences, in a doubtful case or the first of its kind (V9).
+func onlyCompetences(missing []policy.Refusal) bool {
+	return !slices.ContainsFunc(missing, func(r policy.Refusal) bool { return r.Code != "v9.competences" })
+}
+
+// freshen gives the people of a case the authorisations that they have now: what
+// is kept with an act is how they were then (V7).
+func (s *Service) freshen(ctx context.Context, c *incident.Case) error {
+	for _, p := range []*incident.Person{&c.Tagged, c.SubmittedBy} {
+		if p == nil {
+			continue
+		}
+		now, err := s.o.Accounts.Person(ctx, p.ID)
+		if err != nil {
+			return err
+		}
+		p.Authorisation = now.Incident().Authorisation
+		if !now.Active {
+			p.Authorisation = incident.Authorisation{}
+		}
+	}
+	return nil
 }
 
 func (s *Service) disclose(ctx context.Context, c incident.Case, rel policy.Release, signer []byte) error {

@@ -160,9 +160,6 @@ func (s *Service) Run(ctx context.Context) error {
 }
 
 var (
-	errMayNot = problem.New(403, "person.permission",
-		problem.Text{DA: "Din rolle giver ikke adgang til det her.", EN: "Your role does not allow this."},
-		problem.Text{DA: "Bed butikschefen om en autorisation, hvis dit arbejde kræver det.", EN: "Ask the shop manager for an authorisation if your work needs it."})
 	errNoCase = problem.New(404, "case.missing",
 		problem.Text{DA: "Sagen findes ikke på denne boks.", EN: "This case is not on this box."},
 		problem.Text{DA: "Gå til forsiden og vælg sagen der.", EN: "Go to the start page and choose the case there."})

@@ -269,7 +269,7 @@ func (x *extranet) Alerts(ctx context.Context) ([]casework.Alert, error) {
 		}
 		if it.Ended != nil {
 			at := it.Ended.At
-			a.Ended, a.Why = &at, it.Ended.Reason
+			a.Ended, a.Why = &at, whyEnded(*it.Ended)
 		}
 		out = append(out, a)
 	}
@@ -302,6 +302,16 @@ func (x *extranet) View(_ context.Context, id incident.DisclosureID, p incident.
 type openMedia struct{ *io.SectionReader }
 
 func (openMedia) Close() error { return nil }
+
+// whyEnded returns the reason for people: the clocks' in the words of the gate,
+// a person's as it was written.
+func whyEnded(e wire.Ending) string {
+	switch e.Code {
+	case wire.EndThirtyDays, wire.EndReportMissing:
+		return policy.EndText(string(e.Code)).DA
+	}
+	return e.Reason
+}
 
 // own returns what the extranet has ended of what this box sent.
 func (x *extranet) own(ctx context.Context) ([]inbox.Item, error) {

@@ -73,30 +73,44 @@ func copyLog(ctx context.Context, dir, to string) error {
 	return nil
 }
 
-func changeOneByte(ctx context.Context, path string) error {
+// third returns the sealed body of the third entry.
+func third(ctx context.Context, path string) ([]byte, error) {
 	db, err := sql.Open("sqlite3", "file:"+path+"?mode=ro")
 	if err != nil {
-		return fmt.Errorf("story: %w", err)
+		return nil, fmt.Errorf("story: %w", err)
 	}
 	defer db.Close()
 	var body []byte
 	if err := db.QueryRowContext(ctx, "SELECT body FROM entries ORDER BY seq LIMIT 1 OFFSET 2").Scan(&body); err != nil {
-		return fmt.Errorf("story: %w", err)
+		return nil, fmt.Errorf("story: %w", err)
 	}
-	if err := db.Close(); err != nil {
-		return fmt.Errorf("story: %w", err)
+	return body, nil
+}
+
+// changeOneByte changes a byte of an entry in the file. A page may hold the
+// rest of an earlier state, so it is the entry as SQLite reads it that counts.
+func changeOneByte(ctx context.Context, path string) error {
+	body, err := third(ctx, path)
+	if err != nil {
+		return err
 	}
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return fmt.Errorf("story: %w", err)
 	}
-	at := bytes.Index(b, body[:40])
-	if at < 0 {
-		return errors.New("story: the entry is not found in the file")
+	for at := 0; ; at++ {
+		next := bytes.Index(b[at:], body[:40])
+		if next < 0 {
+			return errors.New("story: the entry is not found in the file")
+		}
+		at += next
+		b[at+30] ^= 0x01
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			return fmt.Errorf("story: %w", err)
+		}
+		if now, err := third(ctx, path); err != nil || !bytes.Equal(now, body) {
+			return err
+		}
+		b[at+30] ^= 0x01
 	}
-	b[at+30] ^= 0x01
-	if err := os.WriteFile(path, b, 0o600); err != nil {
-		return fmt.Errorf("story: %w", err)
-	}
-	return nil
 }

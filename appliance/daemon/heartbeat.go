@@ -3,13 +3,10 @@ package daemon
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
-	"veilbox/capture/footage"
 	"veilbox/internal/clock"
 	"veilbox/uplink/fleet"
-	"veilbox/uplink/wire"
 )
 
 // beatEvery is how often an enrolled box speaks to the extranet by itself.
@@ -41,61 +38,35 @@ func (d *Daemon) beat(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	health := map[string]string{}
 	checks, err := d.work.Health(ctx)
 	if err != nil {
 		return err
 	}
+	health := map[string]string{}
 	for _, h := range checks {
 		health[h.Name] = "ok"
 		if h.Problem != nil {
 			health[h.Name] = h.Problem.Code
 		}
 	}
-	resp, err := c.link.Heartbeat(ctx, wire.HeartbeatRequest{Version: wire.Version, Program: d.version, At: d.clock.Now().UTC(), Health: health})
-	if err != nil {
-		return err
+	heart := fleet.Heart{
+		Link: c.link, Audit: d.audit, Program: d.version, Clock: d.clock, Log: d.log,
+		Health: func() map[string]string { return health },
+		OnRenew: func(ctx context.Context) error {
+			id, err := fleet.Renew(ctx, c.link, d.uplink.store, c.id)
+			if err == nil {
+				d.uplink.connect(id)
+			}
+			return err
+		},
 	}
-	if resp.Renew {
-		id, err := fleet.Renew(ctx, c.link, d.uplink.store, c.id)
-		if err != nil {
-			return fmt.Errorf("daemon: renew the certificate: %w", err)
-		}
-		d.uplink.connect(id)
-	}
-	if err := d.sendHead(ctx, c, resp.HeadSize); err != nil {
+	if err := heart.Beat(ctx); err != nil {
 		return err
 	}
 	if _, err := c.in.Refresh(ctx); err != nil {
 		return err
 	}
 	return d.learnEndings(ctx)
-}
-
-// sendHead shows how far the audit log is, with the proof that it extends what
-// the extranet saw last.
-func (d *Daemon) sendHead(ctx context.Context, c *connection, seen int64) error {
-	head, err := d.audit.Head(ctx)
-	if err != nil {
-		return fmt.Errorf("daemon: %w", err)
-	}
-	if head.Size == seen {
-		return nil
-	}
-	r := wire.HeadRequest{Version: wire.Version, Head: string(head.Note), From: seen}
-	if seen > 0 && seen < head.Size {
-		proof, err := d.audit.ConsistencyProof(ctx, seen, head.Size)
-		if err != nil {
-			return fmt.Errorf("daemon: %w", err)
-		}
-		for _, h := range proof {
-			r.Proof = append(r.Proof, footage.Hash(h))
-		}
-	}
-	if err := c.link.Head(ctx, r); err != nil {
-		return fmt.Errorf("daemon: show the audit log's head: %w", err)
-	}
-	return nil
 }
 
 // learnEndings takes up what the extranet has ended of what this box sent.

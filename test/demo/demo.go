@@ -81,7 +81,7 @@ type step struct {
 }
 
 // walk goes through the story, a line a step.
-func walk(ctx context.Context, r *rig.Rig, bin, dir string) error {
+func walk(ctx context.Context, r *rig.Rig, bin, dir string) (err error) {
 	w := r.World
 	veilctl := filepath.Join(bin, "veilctl")
 	// The clocks are shown on a second set of boxes, whose clock can be moved,

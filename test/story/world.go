@@ -228,15 +228,15 @@ func (w *World) SetUp(ctx context.Context) (err error) {
 	return err
 }
 
-// The subject of the story, in vtest.avi padded to 16:9: a man in black who
-// walks across the square alone.
+// The subject of the story, in vtest.avi padded to 16:9: a man in a jacket who
+// walks across the square.
 const (
-	subjectAt   = 25.0 // seconds into the footage
-	subjectFrom = 22.0
-	subjectTo   = 30.0
+	subjectAt   = 37.0 // seconds into the footage
+	subjectFrom = 32.5
+	subjectTo   = 39.5
 )
 
-var subjectRect = subject.Rect{X: 0.704, Y: 0.435, W: 0.05, H: 0.185}
+var subjectRect = subject.Rect{X: 0.700, Y: 0.345, W: 0.047, H: 0.18}
 
 // clipSpan returns the first wall time, after the recording began, in which the
 // subject walks.

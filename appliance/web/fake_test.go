@@ -348,9 +348,9 @@ func (b *fakeBox) ViewingMedia(context.Context, casework.Actor, string) (casewor
 func (b *fakeBox) Members(context.Context, casework.Actor) ([]casework.Member, error) {
 	return []casework.Member{
 		{ID: "brugsen", Name: "Brugsen Torvet", Town: "Odense", Region: "Syddanmark", Country: "DK", Trade: "dagligvarer", Chain: "Brugsen", Own: true},
-		{ID: "netto-odense", Name: "Netto Vesterbro", Town: "Odense", Region: "Syddanmark", Country: "DK", Trade: "dagligvarer", Chain: "Netto"},
-		{ID: "matas-odense", Name: "Matas Vestergade", Town: "Odense", Region: "Syddanmark", Country: "DK", Trade: "personlig pleje", Chain: "Matas"},
-		{ID: "matas-vejle", Name: "Matas Vejle", Town: "Vejle", Region: "Syddanmark", Country: "DK", Trade: "personlig pleje", Chain: "Matas"},
+		{ID: "netto-odense", Name: "Netto Vesterbro", Town: "Odense", Region: "Syddanmark", Country: "DK", Trade: "dagligvarer", Chain: "Netto", Boxes: 2},
+		{ID: "matas-odense", Name: "Matas Vestergade", Town: "Odense", Region: "Syddanmark", Country: "DK", Trade: "personlig pleje", Chain: "Matas", Boxes: 1},
+		{ID: "matas-vejle", Name: "Matas Vejle", Town: "Vejle", Region: "Syddanmark", Country: "DK", Trade: "personlig pleje", Chain: "Matas", Boxes: 1},
 		{ID: "vin-aarhus", Name: "Åens Vinhandel", Town: "Aarhus", Region: "Midtjylland", Country: "DK", Trade: "vin og spiritus"},
 	}, b.act("Members")
 }

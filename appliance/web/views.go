@@ -28,8 +28,10 @@ type startData struct {
 func (s *server) startPage(w http.ResponseWriter, r *http.Request, a casework.Actor) error {
 	var d startData
 	var err error
-	if d.Cameras, err = allowed(s.Box.Cameras(r.Context(), a)); err != nil {
-		return err
+	if a.Session.Can(account.ViewLive) { // who may not see live pictures has no use for the tiles
+		if d.Cameras, err = allowed(s.Box.Cameras(r.Context(), a)); err != nil {
+			return err
+		}
 	}
 	if d.Cases, err = allowed(s.Box.Cases(r.Context(), a)); err != nil {
 		return err

@@ -39,7 +39,7 @@ export class Circle {
     s.area = this.form.elements.area.value;
     s.place = s.area === 'town' || s.area === 'region' ? this.form.elements.place.value : '';
     if (s.place && !this.places().includes(s.place)) s.place = '';
-    s.members = this.inside().map((m) => m.id);
+    s.members = this.inside().filter((m) => m.boxes > 0).map((m) => m.id);
     this.draw();
     this.typed();
   }
@@ -63,9 +63,9 @@ export class Circle {
     })), ...(names.length ? [] : [el('p', { className: 'hint' }, t('circle.nonames'))]));
   }
 
-  check(text, checked, id, change, more = null) {
+  check(text, checked, id, change, more = null, disabled = false) {
     return el('label', { className: 'check' },
-      el('input', { type: 'checkbox', checked, 'data-testid': id, onchange: (e) => change(e.target.checked) }), el('span', {}, text, more));
+      el('input', { type: 'checkbox', checked, disabled, 'data-testid': id, onchange: (e) => change(e.target.checked) }), el('span', {}, text, more));
   }
 
   members() {
@@ -76,6 +76,7 @@ export class Circle {
       s.members = on ? [...s.members, m.id] : s.members.filter((x) => x !== m.id);
       this.members();
       this.typed();
-    }, el('small', {}, [m.town, m.trade, m.chain].filter(Boolean).join(' · ')))));
+    }, el('small', {}, [m.town, m.trade, m.chain, m.boxes === 0 ? t('circle.nobox') : ''].filter(Boolean).join(' · ')),
+    m.boxes === 0 && !s.members.includes(m.id))));
   }
 }

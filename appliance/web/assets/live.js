@@ -38,8 +38,9 @@ class Live {
   closePeer() {
     const { peer, session } = this;
     this.peer = this.session = undefined;
-    peer?.close();
-    if (session) fetch(session, { method: 'DELETE', keepalive: true }).catch(() => { /* the box closes it by itself */ });
+    // The box is told first: closing the peer ends the view's address too.
+    if (session) fetch(session, { method: 'DELETE', keepalive: true }).catch(() => { /* the box closes it by itself */ }).finally(() => peer?.close());
+    else peer?.close();
     this.video.srcObject = null;
     this.video.hidden = true;
   }

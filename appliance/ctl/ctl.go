@@ -59,6 +59,7 @@ type commands struct {
 	Enrol    enrolCmd    `cmd:"" help:"Join an extranet with a one-time code." group:"system"`
 	Member   memberCmd   `cmd:"" help:"The connected members." group:"system"`
 	Audit    auditCmd    `cmd:"" help:"The audit log: verify, export." group:"system"`
+	Check    checkCmd    `cmd:"" help:"Read the whole recording of a stopped box and say what is damaged." group:"system"`
 	Health   healthCmd   `cmd:"" help:"How the box is; exit status 1 if a check fails." group:"system"`
 }
 

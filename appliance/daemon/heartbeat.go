@@ -50,7 +50,7 @@ func (d *Daemon) beat(ctx context.Context) error {
 		}
 	}
 	heart := fleet.Heart{
-		Link: c.link, Audit: d.audit, Program: d.version, Clock: d.clock, Log: d.log,
+		Link: c.link, Audit: d.audit, Program: d.version, Clock: d.clock,
 		Health: func() map[string]string { return health },
 		OnRenew: func(ctx context.Context) error {
 			id, err := fleet.Renew(ctx, c.link, d.uplink.store, c.id)

@@ -52,7 +52,7 @@ func TestHeads(t *testing.T) {
 	w := uplinktest.New(t, uplinktest.Noon)
 	w.Member("a")
 	b := w.Box("a")
-	heart := fleet.Heart{Link: b.Link, Audit: b.Audit, Program: "1.2", Health: func() map[string]string { return map[string]string{"ring": "ok"} }, Clock: w.Clock, Log: uplinktest.Log(t)}
+	heart := fleet.Heart{Link: b.Link, Audit: b.Audit, Program: "1.2", Health: func() map[string]string { return map[string]string{"ring": "ok"} }, Clock: w.Clock}
 	for _, n := range []int{0, 3, 0, 5, 1} {
 		add(t, b.Audit, n, "x")
 		must(t, heart.Beat(t.Context()))

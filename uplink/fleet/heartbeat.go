@@ -2,10 +2,7 @@ package fleet
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"log/slog"
-	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -15,9 +12,6 @@ import (
 	"veilbox/uplink/link"
 	"veilbox/uplink/wire"
 )
-
-// BeatEvery is how often a box says that it lives.
-const BeatEvery = time.Minute
 
 // An AuditLog is the box's own; *audit.Log is one.
 type AuditLog interface {
@@ -32,12 +26,9 @@ type Heart struct {
 	Program string                   // version of the program
 	Health  func() map[string]string // a few words a part, no names
 	Clock   clock.Clock
-	Log     *slog.Logger
 	// OnRenew is called where the certificate ends soon, to Renew it and go on
 	// with a new link.
 	OnRenew func(context.Context) error
-	// OnBeat, where set, is told how each beat went, for the health page.
-	OnBeat func(at time.Time, err error)
 }
 
 // Beat sends one heartbeat and, where the audit log has grown, its head with the
@@ -76,27 +67,4 @@ func (h *Heart) showHead(ctx context.Context, head audit.Head, from int64) error
 		}
 	}
 	return h.Link.Head(ctx, q)
-}
-
-// Run beats until ctx ends. A beat that fails is logged and the next one comes
-// in its time.
-func (h *Heart) Run(ctx context.Context) error {
-	for {
-		err := h.Beat(ctx)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err != nil {
-			h.Log.Warn("heartbeat", "err", err)
-		}
-		if h.OnBeat != nil {
-			h.OnBeat(h.Clock.Now(), err)
-		}
-		if err := clock.Sleep(ctx, h.Clock, BeatEvery); err != nil {
-			if errors.Is(err, context.Canceled) {
-				return nil
-			}
-			return err
-		}
-	}
 }

@@ -13,6 +13,7 @@ const (
 	tolerance      = footage.TicksPerSecond / 2  // of clocks that run apart
 	window         = 15 * footage.TicksPerSecond // half of what the drift is judged by
 	usualSample    = footage.TicksPerSecond / 25 // of a session's only picture
+	maxGap         = 5 * footage.TicksPerSecond  // no picture lasts longer
 )
 
 // A builder makes parts of access units.
@@ -27,6 +28,10 @@ const (
 // recordings of the same moment: the recording goes on counting from the
 // stream, ahead of the clock, until an interruption lets the clock catch up. No
 // part begins before the end of the last.
+//
+// Where a picture comes more than five seconds of stream time after the one
+// before, because the camera paused or a clock jumped, the part ends with the
+// picture before, and the stream is tied to the wall clock anew.
 //
 // Arrival is late by what the network delays, so drift is judged by the least
 // delay of the last 15 to 30 s.
@@ -49,13 +54,19 @@ type builder struct {
 	wallMono int64         // wall less monotonic time
 	allowed  int64         // how far ahead of the wall is all right
 
-	droppedGOPs, drifts, steps uint64
+	droppedGOPs, drifts, steps, gaps uint64
 }
 
 // add takes a picture that arrived at wall, which by the monotonic clock was
 // mono ticks after some fixed instant.
 func (b *builder) add(au *footage.AccessUnit, wall footage.Ticks, mono int64) {
 	lateness := mono - au.DTS
+	// A monotonic clock that falls back is none: it is the shifted clock of a
+	// test, and what was learnt by it is void.
+	if b.live && (au.DTS-b.last > maxGap || lateness+maxGap < min(b.delay[0], b.delay[1])) {
+		b.gaps++
+		b.cut(0)
+	}
 	if !b.live {
 		b.live = true
 		start := max(wall, b.ended)
@@ -113,7 +124,7 @@ func (b *builder) full(au *footage.AccessUnit) bool {
 }
 
 func (b *builder) closeSample(next int64) {
-	b.cur.Samples[len(b.cur.Samples)-1].Duration = uint32(min(next-b.last, 1<<31))
+	b.cur.Samples[len(b.cur.Samples)-1].Duration = uint32(min(next-b.last, maxGap))
 }
 
 // finish gives the part away and settles where the next begins, which has the
@@ -163,9 +174,9 @@ func shorten(p *footage.Part, excess int64) int64 {
 	return cut
 }
 
-// end closes the session: the last picture is taken to last as long as the one
-// before.
-func (b *builder) end() {
+// cut closes the part, whose last picture is taken to last as long as the one
+// before. What comes next is tied to the wall clock, not before notBefore.
+func (b *builder) cut(notBefore footage.Ticks) {
 	if p := b.cur; p != nil {
 		d := int64(usualSample)
 		if n := len(p.Samples); n > 1 {
@@ -176,7 +187,14 @@ func (b *builder) end() {
 		b.give(p)
 		b.cur = nil
 	}
-	b.live, b.dropping = false, false
+	b.ended = max(b.ended, notBefore)
+	b.live = false
+}
+
+// end closes the session.
+func (b *builder) end() {
+	b.cut(0)
+	b.dropping = false
 }
 
 // reformat takes the format of what comes next, a keyframe.

@@ -79,7 +79,7 @@ func (b *bench) check(t *testing.T) (gaps footage.Ticks) {
 		if gap < 0 {
 			t.Errorf("part %d begins %v before the one before ends", i, (-gap).Duration())
 		}
-		if p.Continues && gap != 0 {
+		if p.Continues && gap != 0 && b.gaps == 0 {
 			t.Errorf("part %d continues after a gap of %v", i, gap.Duration())
 		}
 		gaps += gap
@@ -207,6 +207,87 @@ func TestClockSteps(t *testing.T) {
 	})
 }
 
+// A clock that jumps within a session, or a camera that pauses, never makes a
+// picture that lasts for hours: the part ends, and the next begins at the time
+// that it is then.
+func TestJumpBeginsANewPart(t *testing.T) {
+	const hour = 3600 * footage.TicksPerSecond
+	for name, c := range map[string]struct {
+		key       bool
+		jump      footage.Ticks // of the stream, of the wall and of the monotonic clock
+		wantGap   footage.Ticks
+		wantAhead footage.Ticks
+	}{
+		"forward 12 h, at a keyframe": {true, 12 * hour, 12 * hour, 0},
+		"forward 12 h, within a GOP":  {false, 12 * hour, 12 * hour, 0},
+		"forward 30 days":             {false, 720 * hour, 720 * hour, 0},
+		"a pause of 8 s":              {false, 8 * footage.TicksPerSecond, 8 * footage.TicksPerSecond, 0},
+		"back an hour":                {false, -hour, 0, hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench()
+			n := 103
+			if c.key {
+				n = 100
+			}
+			b.run(0, n, 10, 1, 0)
+			stream := c.jump
+			if stream < 0 {
+				stream = 0 // a stream's time never falls
+			}
+			for i := n; i < n+100; i++ {
+				at := int64(i) * frame
+				dts := at + int64(stream)
+				au := footage.AccessUnit{DTS: dts, PTS: dts, Key: i%10 == 0, NALUs: [][]byte{{1}}}
+				b.add(&au, wall0+footage.Ticks(at)+c.jump, at+int64(c.jump))
+			}
+			b.end()
+			gaps := b.check(t)
+			// The picture before the jump lasts a frame, which is no gap.
+			if d := gaps - c.wantGap; d < -frame || d > frame {
+				t.Errorf("gaps of %v, want %v", gaps.Duration(), c.wantGap.Duration())
+			}
+			if b.gaps != 1 || b.drifts != 0 || b.steps != 0 {
+				t.Errorf("%d gaps, %d drifts, %d steps; want 1, 0, 0", b.gaps, b.drifts, b.steps)
+			}
+			if d := footage.Ticks(b.allowed) - c.wantAhead; d < -frame || d > frame {
+				t.Errorf("ahead by %v, want %v", footage.Ticks(b.allowed).Duration(), c.wantAhead.Duration())
+			}
+			samples := 0
+			for _, p := range b.parts {
+				samples += len(p.Samples)
+				for _, s := range p.Samples {
+					if s.Duration > maxGap {
+						t.Errorf("a picture lasts %v", footage.Ticks(s.Duration).Duration())
+					}
+				}
+			}
+			if samples != n+100 {
+				t.Errorf("%d pictures, want %d: none may be lost", samples, n+100)
+			}
+		})
+	}
+}
+
+// What the store has already is not recorded over, also where that turns out
+// within a session.
+func TestCutNotBefore(t *testing.T) {
+	b := newBench()
+	b.run(0, 25, 10, 1, 0)
+	b.cut(wall0 + 60*footage.TicksPerSecond)
+	b.run(30, 50, 10, 1, 0)
+	b.end()
+	b.check(t)
+	for _, p := range b.parts[3:] {
+		if p.Start < wall0+60*footage.TicksPerSecond {
+			t.Errorf("a part begins %v before the end that was told", (wall0 + 60*footage.TicksPerSecond - p.Start).Duration())
+		}
+	}
+	if s := footage.Ticks(b.allowed).Duration().Seconds(); s < 56.9 || s > 57.1 {
+		t.Errorf("ahead by %.1f s, want 57", s)
+	}
+}
+
 func TestDrift(t *testing.T) {
 	const n = 6000 // ten minutes
 	for name, rate := range map[string]float64{"slow": 0.99, "fast": 1.01} {
@@ -305,6 +386,12 @@ func FuzzBuilder(f *testing.F) {
 				dts = 0
 			case 4:
 				b.full = !b.full
+			case 5:
+				dts, mono, wall = dts+1<<33, mono+1<<33, wall+1<<33
+			case 6:
+				mono, wall = mono-1<<33, wall-1<<33
+			case 7:
+				b.cut(wall + footage.TicksPerSecond)
 			}
 			key := in[4]>>6 == 0 || !b.live
 			au := footage.AccessUnit{DTS: dts, PTS: dts, Key: key, NALUs: [][]byte{{1}}}
@@ -318,6 +405,11 @@ func FuzzBuilder(f *testing.F) {
 				t.Fatalf("part %d: %d samples, continues %v, starts %d after the end of the last", i, len(p.Samples), p.Continues, p.Start-end)
 			}
 			end = p.Span().To
+			for j, s := range p.Samples {
+				if s.Duration > maxGap {
+					t.Fatalf("part %d, sample %d lasts %d ticks", i, j, s.Duration)
+				}
+			}
 		}
 	})
 }

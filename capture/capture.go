@@ -12,7 +12,7 @@
 //
 // Errors for people are *problem.Problem: those of package camera, and
 // "capture.unknown", "capture.exists", "capture.closed",
-// "capture.crowded", "capture.storage".
+// "capture.crowded", "capture.storage", "capture.refused", "capture.ahead".
 package capture
 
 import (
@@ -37,7 +37,9 @@ import (
 // A Store takes what is recorded.
 type Store interface {
 	// Append stores p before it returns. It must not keep p: the buffers are
-	// used again. An error means that p is not stored and may be offered again.
+	// used again. An error means that p is not stored and may be offered again,
+	// unless there is one in its chain whose method Permanent() bool returns
+	// true: then p is refused for good.
 	Append(ctx context.Context, p *footage.Part) error
 	// LastEnd returns the end of the last part of cam, 0 if there is none.
 	LastEnd(ctx context.Context, cam footage.CameraID) (footage.Ticks, error)
@@ -61,7 +63,21 @@ var (
 	ErrStorage = problem.New(http.StatusInsufficientStorage, "capture.storage",
 		text{DA: "Optagelserne kan ikke gemmes.", EN: "The recordings cannot be stored."},
 		text{DA: "Kontrollér, om disken er fuld eller fejler. Boksen prøver igen af sig selv.", EN: "Check whether the disk is full or failing. The box tries again by itself."})
+	ErrRefused = problem.New(http.StatusServiceUnavailable, "capture.refused",
+		text{DA: "Lageret afviste et stykke af optagelsen, som er gået tabt.", EN: "The store refused a piece of the recording, which is lost."},
+		text{DA: "Optagelsen fortsætter af sig selv ved næste nøglebillede. Varer det ved, så kontrollér boksens ur, og genstart kameraet.", EN: "Recording goes on by itself at the next keyframe. If it lasts, check the box's clock and restart the camera."})
 )
+
+// ahead is the problem of a recording that runs d before the clock.
+func ahead(d time.Duration) *problem.Problem {
+	n := int(d.Round(time.Second) / time.Second)
+	return problem.New(http.StatusServiceUnavailable, "capture.ahead",
+		text{DA: fmt.Sprintf("Boksens ur er stillet tilbage: optagelsens tider er %d sekunder foran uret.", n),
+			EN: fmt.Sprintf("The box's clock was set back: the times of the recording run %d seconds ahead of it.", n)},
+		text{DA: "Intet er tabt. Kontrollér uret (timedatectl, NTP). Er det rigtigt nu, så afbryd kameraet lige så længe, eller fjern det, og tilføj det under et nyt navn; så passer tiderne igen.",
+			EN: "Nothing is lost. Check the clock (timedatectl, NTP). Where it is right now, disconnect the camera for as long, or remove it and add it under a new name; then the times are right again."},
+	).With(fmt.Errorf("capture: recorded time is %v ahead of the clock", d))
+}
 
 // Options are a Supervisor's surroundings.
 type Options struct {
@@ -244,5 +260,7 @@ type Counters struct {
 	DroppedGOPs   uint64 // for want of storage, in whole or from a split on
 	Drifts        uint64 // corrections of the stream's clock, more than 500 ms each
 	ClockSteps    uint64 // of the box's clock, more than 500 ms each
+	Gaps          uint64 // of the stream or of a clock, more than 5 s each
+	RefusedParts  uint64 // that the store will never take
 	StorageErrors uint64
 }

@@ -51,6 +51,8 @@ func newCollector(s *Supervisor) *collector {
 		{"dropped_gops_total", "GOPs dropped for want of storage.", func(c *Counters) uint64 { return c.DroppedGOPs }},
 		{"drifts_total", "Corrections of the camera's clock.", func(c *Counters) uint64 { return c.Drifts }},
 		{"clock_steps_total", "Steps of the box's clock.", func(c *Counters) uint64 { return c.ClockSteps }},
+		{"gaps_total", "Pauses of the stream and jumps of a clock, more than 5 s each.", func(c *Counters) uint64 { return c.Gaps }},
+		{"refused_parts_total", "Parts that the store refused for good.", func(c *Counters) uint64 { return c.RefusedParts }},
 		{"storage_errors_total", "Parts that the store refused.", func(c *Counters) uint64 { return c.StorageErrors }},
 	} {
 		c.counts = append(c.counts, counted{desc(k.name, k.help), k.of})

@@ -25,6 +25,7 @@ const (
 	storeRetry   = 10 * time.Second // longest wait between two attempts
 	storeGiveUp  = 30 * time.Second // on a part, for the sake of those after it
 	drainTime    = 5 * time.Second  // for the last parts when recording ends
+	aheadShown   = 2 * time.Second  // of recorded time before the clock
 )
 
 // A recorder keeps one camera recorded: one goroutine holds its sessions, one
@@ -48,7 +49,11 @@ type recorder struct {
 
 	parts, partBytes, storageErrors, lostParts atomic.Uint64
 	sessions, droppedGOPs, drifts, steps       atomic.Uint64
+	gaps, refusedParts                         atomic.Uint64
 	ahead                                      atomic.Int64
+	floor                                      atomic.Int64 // where the store says that the recording ended; 0: nothing new
+
+	waiting bool // the writer's: parts are left out until one begins with a keyframe
 
 	mu       sync.Mutex
 	state    State
@@ -165,6 +170,9 @@ func (r *recorder) AccessUnit(au footage.AccessUnit) {
 	if !b.live {
 		r.sessions.Add(1)
 	}
+	if end := r.floor.Swap(0); end > int64(b.ended) {
+		b.cut(footage.Ticks(end))
+	}
 	// Sub is monotonic on the system's clock, TicksOf is wall time.
 	b.add(&au, footage.TicksOf(au.Arrived), int64(footage.TicksIn(au.Arrived.Sub(r.origin))))
 	r.fan.send(&au)
@@ -172,6 +180,7 @@ func (r *recorder) AccessUnit(au footage.AccessUnit) {
 		r.droppedGOPs.Store(b.droppedGOPs)
 		r.drifts.Store(b.drifts)
 		r.steps.Store(b.steps)
+		r.gaps.Store(b.gaps)
 		r.ahead.Store(b.allowed)
 		r.mu.Lock()
 		r.lastKey = au.Arrived
@@ -182,7 +191,12 @@ func (r *recorder) AccessUnit(au footage.AccessUnit) {
 // write stores parts as they come, and the last ones when recording ends.
 func (r *recorder) write() {
 	for p := range r.queue {
-		r.store(p)
+		// What continues a part that the store does not have is of no use.
+		if r.waiting = r.waiting && p.Continues; r.waiting {
+			r.refusedParts.Add(1)
+		} else {
+			r.store(p)
+		}
 		r.free <- p
 	}
 }
@@ -192,6 +206,11 @@ func (r *recorder) store(p *footage.Part) {
 	for wait := backoffMin; ; wait = min(2*wait, storeRetry) {
 		last := r.ctx.Err() != nil
 		err := r.append(p)
+		var never interface{ Permanent() bool }
+		if errors.As(err, &never) && never.Permanent() {
+			r.refused(p, err)
+			return
+		}
 		r.stored(err)
 		if err == nil {
 			r.parts.Add(1)
@@ -210,6 +229,23 @@ func (r *recorder) store(p *footage.Part) {
 		// Once recording has ended there is one more attempt, at once.
 		_ = clock.Sleep(r.ctx, r.opt.Clock, wait)
 	}
+}
+
+// refused leaves out a part that the store will never take, for the sake of
+// those after it: the recording goes on at the next keyframe, after what the
+// store says it has.
+func (r *recorder) refused(p *footage.Part, err error) {
+	r.refusedParts.Add(1)
+	r.log.Error("the store refused a part for good; recording goes on at the next keyframe",
+		slog.Any("err", err), slog.Time("from", p.Start.Time()), slog.Duration("lasts", p.Duration().Duration()))
+	r.stored(ErrRefused.With(err))
+	r.waiting = true
+	end, err := r.opt.Store.LastEnd(r.ctx, r.cam)
+	if err != nil {
+		r.log.Error("the end of the recording cannot be read", slog.Any("err", err))
+		return
+	}
+	r.floor.Store(int64(end))
 }
 
 // append offers p to the store; once recording has ended, for a short time.
@@ -302,11 +338,14 @@ func (r *recorder) health() Health {
 			Parts: r.parts.Load(), PartBytes: r.partBytes.Load(), LostPackets: r.stats.Lost.Load(),
 			Malformed: r.stats.Malformed.Load(), DroppedUnits: r.stats.Dropped.Load(), RogueTimes: r.stats.Rogue.Load(),
 			DroppedGOPs: r.droppedGOPs.Load() + r.lostParts.Load(), Drifts: r.drifts.Load(), ClockSteps: r.steps.Load(),
-			StorageErrors: r.storageErrors.Load(),
+			Gaps: r.gaps.Load(), RefusedParts: r.refusedParts.Load(), StorageErrors: r.storageErrors.Load(),
 		},
 	}
-	if h.State == Storage {
+	switch {
+	case h.State == Storage:
 		h.Problem = r.storage
+	case h.Problem == nil && h.Ahead > aheadShown:
+		h.Problem = ahead(h.Ahead)
 	}
 	return h
 }

@@ -14,6 +14,14 @@ import (
 	"veilbox/internal/problem"
 )
 
+// A refusal is an error that offering the part again cannot mend.
+type refusal string
+
+func (e refusal) Error() string { return string(e) }
+
+// Permanent tells the recorder to leave the part out.
+func (refusal) Permanent() bool { return true }
+
 // Errors of the ring. What a person can see of them is a *problem.Problem that
 // wraps one of these.
 var (
@@ -22,11 +30,11 @@ var (
 	// ErrStorage: the disk or the index failed.
 	ErrStorage = errors.New("the storage failed")
 	// ErrOrder: the part starts before the camera's last part ends.
-	ErrOrder = errors.New("the part starts before the last one ends")
+	ErrOrder error = refusal("the part starts before the last one ends")
 	// ErrChain: the part continues one that the ring does not have.
-	ErrChain = errors.New("the part continues one that is not there; the next must begin with a keyframe")
+	ErrChain error = refusal("the part continues one that is not there; the next must begin with a keyframe")
 	// ErrPart: the part is malformed or beyond the bounds.
-	ErrPart = errors.New("the part cannot be kept")
+	ErrPart error = refusal("the part cannot be kept")
 	// ErrDamaged: a part is not what was written.
 	ErrDamaged = errors.New("the part is damaged")
 	// ErrGone: the part has been deleted since its index row was read.

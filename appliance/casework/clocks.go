@@ -77,6 +77,9 @@ func (s *Service) settleHighWater(ctx context.Context) error {
 	return s.keepHighWater(ctx)
 }
 
+// clockName is who ended a disclosure where no person did.
+const clockName = "Boksens ur"
+
 func (s *Service) sweepOne(ctx context.Context, id incident.CaseID) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -105,11 +108,11 @@ func (s *Service) sweepOne(ctx context.Context, id incident.CaseID) error {
 		return nil
 	}
 	reason := ending.Refusal.Text.DA
-	s.end(&c, incident.Expired, reason, ending.By)
+	s.end(&c, incident.Expired, reason, clockName)
 	if err := s.recordAs(ctx, clockWho, "", "disclosure.expire", ending.By, caseAbout(c)); err != nil {
 		return err
 	}
-	if err := s.o.Uplink.Withdraw(ctx, c.Disclosure.ID, incident.Person{ID: "clock", Name: ending.By}, reason); err != nil {
+	if err := s.o.Uplink.Withdraw(ctx, c.Disclosure.ID, incident.Person{ID: "clock", Name: clockName}, reason); err != nil {
 		return fmt.Errorf("casework: queue the end of the disclosure: %w", err)
 	}
 	if _, err := s.save(ctx, c); err != nil {

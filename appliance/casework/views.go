@@ -197,8 +197,8 @@ type Alert struct {
 	Made     time.Time             `json:"made"`
 	NotAfter time.Time             `json:"not_after"`
 	Ended    *time.Time            `json:"ended,omitempty"`
-	Why      string                `json:"why,omitempty"` // why it ended
-	Seen     bool                  `json:"seen"`          // somebody here has viewed it
+	Why      problem.Text          `json:"why,omitzero"` // why it ended; a person's words are the same in both
+	Seen     bool                  `json:"seen"`         // somebody here has viewed it
 }
 
 // A Viewing is one logged look at an alert's copy.

@@ -57,7 +57,7 @@ func DefaultBox() Box {
 		Hostnames: []string{"veilbox.local"},
 		Metrics:   "127.0.0.1:9090",
 		Ring:      Ring{Retention: Duration(MaxRetention)},
-		Redact:    Redact{FFmpeg: "ffmpeg", Encoder: "libx264", Preset: "veryfast", CRF: 23, MaxClip: Duration(15 * time.Minute)},
+		Redact:    Redact{FFmpeg: "ffmpeg", Encoder: "libx264", Preset: "veryfast", CRF: 20, MaxClip: Duration(15 * time.Minute)},
 		Gate:      Gate{TwoPersons: true, MaxDisclosure: Duration(MaxDisclosure)},
 		Log:       Log{Level: "info", Format: "text"},
 	}
@@ -82,8 +82,8 @@ func (b *Box) check(c *checker) {
 	if b.Redact.Preset != "" {
 		c.word("redact.preset", b.Redact.Preset, "veryfast")
 	}
-	if b.Redact.CRF < 1 || b.Redact.CRF > 40 {
-		c.fault("redact.crf", "it is out of bounds", "write 1 (best, largest) to 40; 23 is usual")
+	if b.Redact.CRF < 1 || b.Redact.CRF > 26 {
+		c.fault("redact.crf", "it is out of bounds", "write 1 (best, largest) to 26; 20 is usual, and coarser coding would fail the proof")
 	}
 	c.between("redact.max_clip", b.Redact.MaxClip, Duration(10*time.Second), Duration(2*time.Hour), "a clip shows one incident")
 	c.between("gate.max_disclosure", b.Gate.MaxDisclosure, Duration(day), Duration(MaxDisclosure), "a disclosure ends after 30 days at the latest (condition 8)")

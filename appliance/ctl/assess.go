@@ -160,7 +160,7 @@ func (*alertListCmd) Run(e *env) error {
 	for _, a := range all {
 		ended := ""
 		if a.Ended != nil {
-			ended = local(*a.Ended) + " " + a.Why
+			ended = local(*a.Ended) + " " + a.Why.DA
 		}
 		t = append(t, []string{string(a.ID), a.Sender, string(a.Offence), local(a.When), local(a.NotAfter), ended, a.What})
 	}

@@ -31,7 +31,7 @@ type redactCmd struct {
 	FFmpeg   string        `help:"The ffmpeg to use (default: the system's)." name:"ffmpeg" placeholder:"FILE"`
 	Encoder  string        `help:"ffmpeg's name of the H.264 encoder." default:"libx264"`
 	Preset   string        `help:"The encoder's preset." default:"veryfast"`
-	CRF      int           `help:"Quality, 1 (best, largest) to 40." default:"23" name:"crf"`
+	CRF      int           `help:"Quality, 1 (best, largest) to 26." default:"20" name:"crf"`
 	MaxTime  time.Duration `help:"Give up after this long." default:"6h"`
 	Degraded bool          `help:"Go on where this kernel lacks part of the sandbox. Not for video from strangers." name:"allow-degraded-sandbox"`
 }

@@ -76,7 +76,7 @@ func (d *Daemon) learnEndings(ctx context.Context) error {
 		return err
 	}
 	for _, it := range items {
-		if err := d.work.Ended(ctx, it.Disclosure, it.Ended.By, whyEnded(*it.Ended)); err != nil {
+		if err := d.work.Ended(ctx, it.Disclosure, it.Ended.By, whyEnded(*it.Ended).DA); err != nil {
 			return err
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"veilbox/appliance/policy"
 	"veilbox/capture/footage"
 	"veilbox/internal/clock"
+	"veilbox/internal/problem"
 	"veilbox/redact"
 	"veilbox/uplink/fleet"
 	"veilbox/uplink/inbox"
@@ -305,12 +306,12 @@ func (openMedia) Close() error { return nil }
 
 // whyEnded returns the reason for people: the clocks' in the words of the gate,
 // a person's as it was written.
-func whyEnded(e wire.Ending) string {
+func whyEnded(e wire.Ending) problem.Text {
 	switch e.Code {
 	case wire.EndThirtyDays, wire.EndReportMissing:
-		return policy.EndText(string(e.Code)).DA
+		return policy.EndText(string(e.Code))
 	}
-	return e.Reason
+	return problem.Text{DA: e.Reason, EN: e.Reason}
 }
 
 // own returns what the extranet has ended of what this box sent.

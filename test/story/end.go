@@ -198,8 +198,8 @@ func (w *World) Gone(ctx context.Context, why string) error {
 	if err != nil {
 		return err
 	}
-	if !strings.Contains(a.Why, why) {
-		return fmt.Errorf("story: box B sees %q as the reason, want %q", a.Why, why)
+	if !strings.Contains(a.Why.DA, why) {
+		return fmt.Errorf("story: box B sees %q as the reason, want %q", a.Why.DA, why)
 	}
 	if _, err := c.View(ctx, a.ID, "En gang til"); err == nil {
 		return errors.New("story: an ended disclosure was opened")

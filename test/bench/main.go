@@ -1,0 +1,33 @@
+// Command bench measures the programs in bin/ and prints one line a figure,
+// "name value unit", to standard output and nothing else. What it does, and
+// what a figure was measured on, goes to standard error. It exits 0 only if
+// every figure could be had.
+//
+//	clip.ready            ms               POST of an incident to the index and the first GOP of its clip of 60 s, over HTTPS
+//	redact.speed_ratio    x                plain transcode's time over that of copy and proof, 1280x720, 60 s
+//	redact.speed_ratio.1080p25  x          the same, 1920x1080 at 25 frames a second, 20 s
+//	daemon.cpu            percent-of-core  veilboxd with one camera of 1280x720, without its children
+//	daemon.rss            MiB              the same, the most in the window
+//	demo.setup            s                start of the programs until the camera records and both boxes are enrolled
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	bin := flag.String("bin", "bin", "folder of the programs")
+	only := flag.String("only", "", "box or redact: that part alone")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, *bin, *only); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}

@@ -70,8 +70,11 @@ func show(w *story.World) {
 }
 
 func people(t *tabwriter.Writer, b *story.Box) {
-	for role, l := range map[string]story.Login{"manager": b.Manager, "staff": b.Staff, "assessor": b.Assessor, "auditor": b.Auditor} {
-		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\n", role, l.Login, l.Password, l.Name)
+	for _, p := range []struct {
+		role string
+		story.Login
+	}{{"staff", b.Staff}, {"assessor", b.Assessor}, {"manager", b.Manager}, {"auditor", b.Auditor}} {
+		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\n", p.role, p.Login.Login, p.Password, p.Name)
 	}
 }
 

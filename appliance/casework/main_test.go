@@ -1,0 +1,618 @@
+package casework
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"veilbox/appliance/account"
+	"veilbox/appliance/audit"
+	"veilbox/appliance/incident"
+	"veilbox/appliance/policy"
+	"veilbox/appliance/store"
+	"veilbox/capture"
+	"veilbox/capture/camera"
+	"veilbox/capture/footage"
+	"veilbox/capture/mp4/mp4test"
+	"veilbox/capture/ring"
+	"veilbox/internal/clock"
+	"veilbox/internal/keys"
+	"veilbox/internal/problem"
+	"veilbox/redact"
+	"veilbox/redact/subject"
+)
+
+var program string // veil-redact, built for the tests
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "casework")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	program = filepath.Join(dir, "veil-redact")
+	build := exec.Command("go", "build", "-buildvcs=false", "-o", program, "veilbox/cmd/veil-redact")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "build veil-redact: %v\n%s", err, out)
+		os.Exit(1)
+	}
+	code := m.Run()
+	if err := os.RemoveAll(dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
+	os.Exit(code)
+}
+
+const (
+	till    footage.CameraID = "till-1"
+	seconds                  = 6 // recorded before the box's start
+)
+
+var (
+	start    = time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
+	recorded = start.Add(-time.Minute) // when the recording begins
+)
+
+// made is the recorded seconds, two more than a box begins with.
+var made struct {
+	sync.Once
+	parts []*footage.Part
+}
+
+func recording(t testing.TB) []*footage.Part {
+	t.Helper()
+	made.Do(func() { made.parts = mp4test.Parts(t, footage.H264, till, footage.TicksOf(recorded), seconds+2) })
+	if made.parts == nil {
+		t.Fatal("there is no footage")
+	}
+	return made.parts
+}
+
+// A recorder is a Recorder without cameras.
+type recorder struct {
+	mu    sync.Mutex
+	added []footage.CameraID
+	fail  error
+	key   *footage.Part
+}
+
+func (r *recorder) Add(id footage.CameraID, _ camera.Source) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.fail != nil {
+		return r.fail
+	}
+	r.added = append(r.added, id)
+	return nil
+}
+
+func (r *recorder) Remove(id footage.CameraID) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.added = slices.DeleteFunc(r.added, func(x footage.CameraID) bool { return x == id })
+	return nil
+}
+
+func (r *recorder) Health() []capture.Health { return nil }
+
+func (r *recorder) LastKeyframe(footage.CameraID) (footage.Format, footage.AccessUnit, bool) {
+	if r.key == nil {
+		return footage.Format{}, footage.AccessUnit{}, false
+	}
+	return r.key.Format, footage.AccessUnit{NALUs: [][]byte{r.key.Data[4:r.key.Samples[0].Size]}}, true
+}
+
+// A redactor veils with the real worker once a clip and subject; the same again
+// is the same copy, read and checked anew.
+type redactor struct {
+	// before runs ahead of each copy; its error is the copy's.
+	before func(ctx context.Context, progress func(redact.Progress)) error
+	mu     sync.Mutex
+	made   int
+}
+
+var copies struct {
+	sync.Mutex
+	m map[string]copyMade
+}
+
+type copyMade struct {
+	record redact.Record
+	video  []byte
+}
+
+func (r *redactor) Produce(ctx context.Context, job redact.Job, clip io.Reader, to redact.Storage, progress func(redact.Progress)) (redact.Copy, error) {
+	r.mu.Lock()
+	r.made++
+	r.mu.Unlock()
+	if r.before != nil {
+		if err := r.before(ctx, progress); err != nil {
+			return redact.Copy{}, errors.Join(err, to.Remove())
+		}
+	}
+	key, err := json.Marshal(job)
+	if err != nil {
+		return redact.Copy{}, err
+	}
+	copies.Lock()
+	defer copies.Unlock()
+	m, ok := copies.m[string(key)]
+	if !ok {
+		w := redact.Worker{Path: program}
+		c, err := w.Produce(ctx, job, clip, to, progress)
+		if err != nil {
+			return c, err
+		}
+		f, err := c.Open()
+		if err != nil {
+			return c, err
+		}
+		m.video, err = io.ReadAll(f)
+		if err = errors.Join(err, f.Close()); err != nil {
+			return c, err
+		}
+		m.record = c.Record()
+		if copies.m == nil {
+			copies.m = map[string]copyMade{}
+		}
+		copies.m[string(key)] = m
+		return c, nil
+	}
+	w, err := to.Create()
+	if err != nil {
+		return redact.Copy{}, err
+	}
+	_, err = w.Write(m.video)
+	if err = errors.Join(err, w.Close()); err != nil {
+		return redact.Copy{}, err
+	}
+	return redact.Reopen(m.record, to)
+}
+
+func (r *redactor) Still(ctx context.Context, clip io.Reader, at float64, width int) ([]byte, error) {
+	r.mu.Lock()
+	r.made++
+	r.mu.Unlock()
+	return (&redact.Worker{Path: program}).Still(ctx, clip, at, width)
+}
+
+func (r *redactor) Check(context.Context) (redact.Status, error) { return redact.Status{}, nil }
+
+func (r *redactor) count() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.made
+}
+
+type sent struct {
+	id     incident.DisclosureID
+	rel    policy.Release
+	signer ed25519.PrivateKey
+	text   AlertText
+}
+
+// An uplink is an extranet that is not there but keeps what it is told.
+type uplink struct {
+	mu        sync.Mutex
+	sent      []sent
+	withdrawn map[incident.DisclosureID]string
+	reported  map[incident.DisclosureID]string
+	viewed    int
+	until     time.Time
+	calls     []string
+	// during runs within Disclose, before it answers.
+	during func(incident.DisclosureID)
+	fail   error
+}
+
+func (u *uplink) called(what string) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.calls = append(u.calls, what)
+	return u.fail
+}
+
+func (u *uplink) Enrolment(context.Context) (Enrolment, error) {
+	return Enrolment{Enrolled: true, Member: "butik-a", Name: "Butik A"}, nil
+}
+
+func (u *uplink) Enrol(ctx context.Context, _ string) (Enrolment, error) {
+	if err := u.called("enrol"); err != nil {
+		return Enrolment{}, err
+	}
+	return u.Enrolment(ctx)
+}
+
+func (u *uplink) Members(context.Context) ([]Member, error) {
+	return []Member{{ID: "butik-b", Name: "Butik B", Boxes: 1}}, u.called("members")
+}
+
+func (u *uplink) KeyID(ed25519.PublicKey) string { return "key" }
+
+func (u *uplink) RegisterAssessor(context.Context, incident.Person, ed25519.PrivateKey) error {
+	return u.called("register")
+}
+
+func (u *uplink) AssessorConfirmed(context.Context, incident.PersonID, ed25519.PublicKey) (bool, error) {
+	return true, nil
+}
+
+func (u *uplink) Disclose(_ context.Context, id incident.DisclosureID, rel policy.Release, cp redact.Copy, text AlertText, signer ed25519.PrivateKey) error {
+	if u.during != nil {
+		u.during(id)
+	}
+	if err := u.called("disclose"); err != nil {
+		return err
+	}
+	if cp.IsZero() || rel.IsZero() || cp.Hash() != rel.Copy() {
+		return errors.New("the release is of another copy")
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.sent = append(u.sent, sent{id, rel, signer, text})
+	return nil
+}
+
+func (u *uplink) Withdraw(_ context.Context, id incident.DisclosureID, by incident.Person, reason string) error {
+	if err := u.called("withdraw"); err != nil {
+		return err
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.withdrawn[id] = by.Name + ": " + reason
+	return nil
+}
+
+func (u *uplink) Reported(_ context.Context, id incident.DisclosureID, _ incident.Person, number string, _ time.Time) error {
+	if err := u.called("reported"); err != nil {
+		return err
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.reported[id] = number
+	return nil
+}
+
+func (u *uplink) Sending(_ context.Context, id incident.DisclosureID) (Sending, bool, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return Sending{State: "queued"}, slices.ContainsFunc(u.sent, func(s sent) bool { return s.id == id }), nil
+}
+
+func (u *uplink) Alerts(context.Context) ([]Alert, error) {
+	return []Alert{{ID: "SHARED", What: "tricktyveri"}}, u.called("alerts")
+}
+
+type memoryMedia struct{ *bytes.Reader }
+
+func (memoryMedia) Close() error { return nil }
+
+func (u *uplink) View(context.Context, incident.DisclosureID, incident.Person, string) (func() (Media, error), time.Time, error) {
+	if err := u.called("view"); err != nil {
+		return nil, time.Time{}, err
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.viewed++
+	return func() (Media, error) { return memoryMedia{bytes.NewReader([]byte("shared copy"))}, nil }, u.until, nil
+}
+
+func (u *uplink) log() []string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return slices.Clone(u.calls)
+}
+
+// A box is a Service on a folder of its own.
+type box struct {
+	*Service
+	t        *testing.T
+	opt      Options
+	clock    *clock.Fake
+	rec      *recorder
+	red      *redactor
+	up       *uplink
+	people   map[string]Actor
+	secrets  map[string]string
+	accounts *account.Accounts
+}
+
+// Names of the people of a box, by role; "idle" is staff with no authorisation.
+var names = map[string]string{
+	"manager": "Mette Holm", "staff": "Anders Bech", "assessor": "Jonna Lykke", "lawyer": "Palle Wind",
+	"auditor": "Rita Skov", "operator": "Ole Dahl", "idle": "Ida Juhl", "second": "Sanne Krog",
+}
+
+func newBox(t *testing.T) *box {
+	t.Helper()
+	dir, key, c := t.TempDir(), keys.New(), clock.NewFake(start)
+	b := &box{t: t, clock: c, rec: &recorder{}, red: &redactor{}, people: map[string]Actor{}, secrets: map[string]string{},
+		up: &uplink{withdrawn: map[incident.DisclosureID]string{}, reported: map[incident.DisclosureID]string{}, until: start.Add(5 * time.Minute)}}
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	st, err := store.Open(t.Context(), store.Options{Path: filepath.Join(dir, "box.db"), Key: key.Derive("s"), Clock: c})
+	must(err)
+	t.Cleanup(func() { must(st.Close()) })
+	log, err := audit.Open(t.Context(), audit.Options{Path: filepath.Join(dir, "audit.db"), Key: key.Derive("a"), Name: "test-box", Signing: ed25519.NewKeyFromSeed(make([]byte, 32)), Clock: c})
+	must(err)
+	t.Cleanup(func() { must(log.Close()) })
+	acc, err := account.New(account.Options{Store: st, Clock: c, Params: account.Params{MemoryKiB: 8, Time: 1, Threads: 1}, FirstLogin: "manager", FirstName: names["manager"]})
+	must(err)
+	r, err := ring.Open(t.Context(), ring.Options{Dir: filepath.Join(dir, "ring"), Key: key.Derive("r"), Quota: 64 << 20, Clock: c, Log: slog.New(slog.DiscardHandler)})
+	must(err)
+	t.Cleanup(func() { must(r.Close()) })
+	for _, p := range recording(t)[:seconds] {
+		must(r.Append(t.Context(), p))
+	}
+	must(st.PutCamera(t.Context(), store.Camera{ID: till, Name: "Kassen", URL: "rtsp://192.0.2.7/main", Username: "u", Password: "kamera-hemmelighed", Added: start}))
+	b.accounts = acc
+	b.opt = Options{
+		Dir: dir, Key: key, Clock: c, Log: slog.New(slog.DiscardHandler), Store: st, Accounts: acc, Audit: log, Ring: r,
+		Recorder: b.rec, Redactor: b.red, Uplink: b.up, Settings: policy.Settings{TwoPersons: true}, MaxClip: time.Minute,
+		Probe:  func(context.Context, camera.Source) (camera.Description, error) { return camera.Description{}, nil },
+		Checks: func(context.Context) []Check { return nil },
+	}
+	b.Service, err = New(t.Context(), b.opt)
+	must(err)
+	b.hire()
+	return b
+}
+
+func (b *box) hire() {
+	b.t.Helper()
+	_, password, _, err := b.accounts.EnsureFirst(b.t.Context())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	all, err := b.accounts.People(b.t.Context())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	chief := all[0].ID
+	words := func(s string) *string { return &s }
+	if _, err := b.accounts.Change(b.t.Context(), chief, chief, account.Change{Function: words("butikschef"), Need: words("leder")}); err != nil {
+		b.t.Fatal(err)
+	}
+	b.logIn("manager", password)
+	qualified := func(competences ...string) *incident.Qualification {
+		return &incident.Qualification{Education: "politiskolen", Experience: "ti år med butikstyveri", Competences: competences, From: start.AddDate(-1, 0, 0), To: start.AddDate(2, 0, 0)}
+	}
+	for login, n := range map[string]account.NewPerson{
+		"staff":    {Roles: []account.Role{account.Staff}},
+		"second":   {Roles: []account.Role{account.Staff}},
+		"idle":     {Roles: []account.Role{account.Staff}},
+		"auditor":  {Roles: []account.Role{account.Auditor}},
+		"operator": {Roles: []account.Role{account.Operator}},
+		"assessor": {Roles: []account.Role{account.Assessor}, Qualification: qualified("security")},
+		"lawyer":   {Roles: []account.Role{account.Assessor}, Qualification: qualified("law")},
+	} {
+		n.Login, n.Name = login, names[login]
+		if login != "idle" {
+			n.Function, n.Need = "vagt", "ser optagelser"
+		}
+		_, password, err := b.accounts.Create(b.t.Context(), chief, n)
+		if err != nil {
+			b.t.Fatal(login, err)
+		}
+		b.logIn(login, password)
+	}
+}
+
+func (b *box) logIn(login, password string) {
+	b.t.Helper()
+	_, s, err := b.accounts.LogIn(b.t.Context(), login, password, "192.0.2.1")
+	if err != nil {
+		b.t.Fatal(login, err)
+	}
+	b.people[login], b.secrets[login] = Actor{Session: s, From: "192.0.2.1"}, password
+}
+
+// restart makes a new Service on the same folder.
+func (b *box) restart() {
+	b.t.Helper()
+	var err error
+	if b.Service, err = New(b.t.Context(), b.opt); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// work runs the redactions until the returned function is called.
+func (b *box) work() (stop func()) {
+	ctx, cancel := context.WithCancel(b.t.Context())
+	done := make(chan struct{})
+	s := b.Service
+	go func() { defer close(done); s.runJobs(ctx) }()
+	var once sync.Once
+	stop = func() { once.Do(func() { cancel(); <-done }) }
+	b.t.Cleanup(stop)
+	return stop
+}
+
+func (b *box) must(v CaseView, err error) CaseView {
+	b.t.Helper()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return v
+}
+
+// acts returns the acts on record, the oldest first.
+func (b *box) acts() []string {
+	b.t.Helper()
+	all, err := b.opt.Audit.Entries(b.t.Context(), audit.Filter{})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	var acts []string
+	for _, e := range all {
+		acts = append(acts, e.Act)
+	}
+	return acts
+}
+
+func (b *box) count(act string) int {
+	b.t.Helper()
+	n := 0
+	for _, a := range b.acts() {
+		if a == act {
+			n++
+		}
+	}
+	return n
+}
+
+func dkk(n int) *int { return &n }
+
+func span() (time.Time, time.Time) { return recorded.Add(time.Second), recorded.Add(3 * time.Second) }
+
+func theft() NewCase {
+	from, to := span()
+	return NewCase{Camera: till, From: from, To: to, What: "En mand tog en jakke.", ValueDKK: dkk(1200), HappenedAt: from, Offence: incident.Theft}
+}
+
+func somebody() subject.Subject {
+	return subject.Subject{Version: 1, Keyframes: []subject.Keyframe{{At: 0.5, Rect: &subject.Rect{X: 0.3, Y: 0.3, W: 0.2, H: 0.4}}}}
+}
+
+// evidence meets all that staff can meet.
+func evidence() incident.Evidence {
+	next := start.Add(14 * 24 * time.Hour)
+	return incident.Evidence{
+		Offence: incident.Theft, Basis: incident.BasisRecording, BasisWords: "Han ses tage jakken og gå ud uden at betale.",
+		ValueDKK:      dkk(1200),
+		RepeatReasons: "Han brugte en foret taske og har gjort det samme i to andre butikker i samme gade.",
+		ReportToday:   true, NextReassessment: &next,
+		Circle: incident.Circle{Area: "town", Place: "Odense", Members: []incident.MemberID{"butik-b"}, Reason: "Tøjbutikker i samme gade har samme slags varer ved døren."},
+	}
+}
+
+// newCase makes a case as staff.
+func (b *box) newCase() CaseView {
+	b.t.Helper()
+	v, err := b.NewCase(b.t.Context(), b.people["staff"], theft())
+	return b.must(v, err)
+}
+
+// answer fills the form in.
+func (b *box) answer(v CaseView, e incident.Evidence) CaseView {
+	b.t.Helper()
+	v, err := b.ChangeCase(b.t.Context(), b.people["staff"], v.ID, Change{Version: v.Version, What: v.What, HappenedAt: v.HappenedAt, Evidence: e})
+	return b.must(v, err)
+}
+
+// veiled makes the copy and waits for it.
+func (b *box) veiled(v CaseView) CaseView {
+	b.t.Helper()
+	stop := b.work()
+	defer stop()
+	v, err := b.Redact(b.t.Context(), b.people["staff"], v.ID, SubjectChange{Version: v.Version, Subject: somebody()})
+	b.must(v, err)
+	return b.await(v.ID, incident.Redacted)
+}
+
+// await waits until a case is in a state.
+func (b *box) await(id incident.CaseID, state incident.State) CaseView {
+	b.t.Helper()
+	var v CaseView
+	b.until(func() bool {
+		var err error
+		v, err = b.Case(b.t.Context(), b.people["staff"], id)
+		return b.must(v, err).State == state
+	}, func() string { return fmt.Sprintf("the case is %s and not %s: %+v", v.State, state, v.Progress) })
+	return v
+}
+
+// until polls what happens in another goroutine.
+func (b *box) until(ok func() bool, says func() string) {
+	b.t.Helper()
+	deadline := time.After(20 * time.Second)
+	for !ok() {
+		select {
+		case <-deadline:
+			b.t.Fatal(says())
+		case <-time.After(2 * time.Millisecond):
+		}
+	}
+}
+
+// submitted makes a case that waits for the assessor.
+func (b *box) submitted(change ...func(*incident.Evidence)) CaseView {
+	b.t.Helper()
+	e := evidence()
+	for _, f := range change {
+		f(&e)
+	}
+	v := b.veiled(b.answer(b.newCase(), e))
+	v, err := b.Submit(b.t.Context(), b.people["staff"], v.ID, v.Version)
+	return b.must(v, err)
+}
+
+func (b *box) verdict(v CaseView, who string) Verdict {
+	return Verdict{Version: v.Version, Decision: incident.Approve, Reasons: "Optagelsen viser tyveriet tydeligt.", Copy: v.Copy.Hash, Sheet: v.Copy.Sheet, Password: b.secrets[who]}
+}
+
+func (b *box) approve(v CaseView, who string) (CaseView, error) {
+	return b.Assess(b.t.Context(), b.people[who], v.ID, b.verdict(v, who))
+}
+
+// released makes a case that is on its way to the extranet.
+func (b *box) released(change ...func(*incident.Evidence)) CaseView {
+	b.t.Helper()
+	v, err := b.approve(b.submitted(change...), "assessor")
+	if b.must(v, err).State != incident.Released {
+		b.t.Fatalf("the case is %s: %+v", v.State, v.Missing)
+	}
+	return v
+}
+
+// refused fails the test unless err is a problem of that code.
+func refused(t *testing.T, err error, code string) {
+	t.Helper()
+	if err == nil {
+		t.Fatalf("it was allowed, it should be refused with %s", code)
+	}
+	if p := problem.Of(err); p.Code != code {
+		t.Fatalf("refused with %s (%v), it should be %s", p.Code, err, code)
+	}
+}
+
+func TestTheWholeWay(t *testing.T) {
+	b := newBox(t)
+	v := b.released()
+	if v.Disclosure == nil || v.Sending == nil || v.Sending.State != "queued" {
+		t.Fatalf("%+v %+v", v.Disclosure, v.Sending)
+	}
+	s := b.up.sent[0]
+	if s.id != v.Disclosure.ID || s.text.What != v.What || s.rel.Copy() != v.Copy.Hash || s.rel.Assessor().Name != names["assessor"] {
+		t.Errorf("what was queued is not what was approved: %+v", s)
+	}
+	p, err := b.accounts.Person(t.Context(), b.people["assessor"].Session.Person.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if signer, ok := p.Signer(); !ok || !signer.Public.Equal(s.signer.Public()) {
+		t.Error("it is not the assessor's own key that signs")
+	}
+	want := []string{"case.create", "case.change", "case.redact", "case.redact.done", "case.submit", "case.approve"}
+	if got := b.acts(); !slices.Equal(got, want) {
+		t.Errorf("on record:\n%s\nwant\n%s", strings.Join(got, " "), strings.Join(want, " "))
+	}
+}

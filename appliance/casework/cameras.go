@@ -130,7 +130,7 @@ func (s *Service) AddCamera(ctx context.Context, a Actor, n NewCamera) (CameraVi
 		return CameraView{}, err
 	}
 	if err := s.o.Recorder.Add(id, src); err != nil {
-		return CameraView{}, err
+		return CameraView{}, errors.Join(err, s.o.Store.DeleteCamera(ctx, id))
 	}
 	return cameraView(c, capture.Health{Camera: id, State: "connecting", Since: c.Added}), nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -113,7 +114,13 @@ func (r *recorder) LastKeyframe(footage.CameraID) (footage.Format, footage.Acces
 	if r.key == nil {
 		return footage.Format{}, footage.AccessUnit{}, false
 	}
-	return r.key.Format, footage.AccessUnit{NALUs: [][]byte{r.key.Data[4:r.key.Samples[0].Size]}}, true
+	var au footage.AccessUnit
+	for data := r.key.Data[:r.key.Samples[0].Size]; len(data) > 0; {
+		n := 4 + binary.BigEndian.Uint32(data)
+		au.NALUs = append(au.NALUs, data[4:n])
+		data = data[n:]
+	}
+	return r.key.Format, au, true
 }
 
 // A redactor veils with the real worker once a clip and subject; the same again
@@ -248,7 +255,7 @@ func (u *uplink) RegisterAssessor(context.Context, incident.Person, ed25519.Priv
 }
 
 func (u *uplink) AssessorConfirmed(context.Context, incident.PersonID, ed25519.PublicKey) (bool, error) {
-	return true, nil
+	return false, nil
 }
 
 func (u *uplink) Disclose(_ context.Context, id incident.DisclosureID, rel policy.Release, cp redact.Copy, text AlertText, signer ed25519.PrivateKey) error {

@@ -1,0 +1,415 @@
+package casework
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"veilbox/appliance/account"
+	"veilbox/appliance/audit"
+	"veilbox/appliance/incident"
+	"veilbox/capture/footage"
+	"veilbox/internal/problem"
+)
+
+// An act is one exported method that takes an Actor.
+type act struct {
+	name string
+	perm account.Permission // "" where everybody who is logged in may
+	// records is what is in the audit log before the act takes effect; "" where
+	// it changes nothing and hands out no footage.
+	records string
+	who     string              // may do it
+	begin   func(*box) CaseView // what it is done on
+	// do returns what is handed out, nil where that is nothing.
+	do func(*box, Actor, CaseView) (any, error)
+}
+
+func redacted(b *box) CaseView { return b.veiled(b.answer(b.newCase(), evidence())) }
+
+func none[T any](_ T, err error) (any, error) { return nil, err }
+
+// media returns a nil interface for what is no media.
+func media(m Media, err error) (any, error) {
+	if m == nil {
+		return nil, err
+	}
+	return m, err
+}
+
+func jpeg(b []byte, err error) (any, error) {
+	if b == nil {
+		return nil, err
+	}
+	return b, err
+}
+
+func acts() []act {
+	from, to := span()
+	later := start.Add(-time.Minute)
+	name := "Ida Marie Juhl"
+	return []act{
+		{"Cameras", account.ViewHealth, "", "staff", nil, func(b *box, a Actor, _ CaseView) (any, error) { return none(b.Cameras(b.t.Context(), a)) }},
+		{"ProbeCamera", account.ManageCameras, "", "operator", nil, func(b *box, a Actor, _ CaseView) (any, error) {
+			return none(b.ProbeCamera(b.t.Context(), a, NewCamera{URL: "rtsp://192.0.2.9/main"}))
+		}},
+		{"AddCamera", account.ManageCameras, "camera.add", "operator", nil, func(b *box, a Actor, _ CaseView) (any, error) {
+			return none(b.AddCamera(b.t.Context(), a, NewCamera{ID: "door-1", URL: "rtsp://192.0.2.9/main"}))
+		}},
+		{"RemoveCamera", account.ManageCameras, "camera.remove", "operator", nil, func(b *box, a Actor, _ CaseView) (any, error) {
+			return nil, b.RemoveCamera(b.t.Context(), a, till)
+		}},
+		{"Timeline", account.ViewFootage, "", "staff", nil, func(b *box, a Actor, _ CaseView) (any, error) {
+			return none(b.Timeline(b.t.Context(), a, till, from, to))
+		}},
+		{"Footage", account.ViewFootage, "footage.view", "staff", nil, func(b *box, a Actor, _ CaseView) (any, error) {
+			return media(b.Footage(b.t.Context(), a, till, from, to, false, ""))
+		}},
+		{"Footage", account.ExportFootage, "footage.export", "manager", nil, func(b *box, a Actor, _ CaseView) (any, error) {
+			return media(b.Footage(b.t.Context(), a, till, from, to, true, "politiet, 1234"))
+		}},
+		{"Still", account.ViewLive, "camera.live", "staff", func(b *box) CaseView { b.rec.key = recording(b.t)[0]; return CaseView{} }, func(b *box, a Actor, _ CaseView) (any, error) {
+			return jpeg(b.Still(b.t.Context(), a, till))
+		}},
+		{"Live", account.ViewLive, "camera.live", "staff", nil, func(b *box, a Actor, _ CaseView) (any, error) { return nil, b.Live(b.t.Context(), a, till) }},
+		{"NewCase", account.Tag, "case.create", "staff", nil, func(b *box, a Actor, _ CaseView) (any, error) { return none(b.NewCase(b.t.Context(), a, theft())) }},
+		{"Cases", account.ViewCases, "", "staff", nil, func(b *box, a Actor, _ CaseView) (any, error) { return none(b.Cases(b.t.Context(), a)) }},
+		{"Case", account.ViewCases, "", "staff", (*box).newCase, func(b *box, a Actor, v CaseView) (any, error) { return none(b.Case(b.t.Context(), a, v.ID)) }},
+		{"ChangeCase", account.Tag, "case.change", "staff", (*box).newCase, func(b *box, a Actor, v CaseView) (any, error) {
+			return none(b.ChangeCase(b.t.Context(), a, v.ID, Change{Version: v.Version, What: "andet", HappenedAt: v.HappenedAt, Evidence: evidence()}))
+		}},
+		{"Redact", account.Tag, "case.redact", "staff", (*box).newCase, func(b *box, a Actor, v CaseView) (any, error) {
+			return none(b.Redact(b.t.Context(), a, v.ID, SubjectChange{Version: v.Version, Subject: somebody()}))
+		}},
+		{"CaseProgress", account.ViewCases, "", "staff", (*box).newCase, func(b *box, a Actor, v CaseView) (any, error) {
+			return none(b.CaseProgress(b.t.Context(), a, v.ID))
+		}},
+		{"CancelRedaction", account.Tag, "case.redact.cancel", "staff", func(b *box) CaseView {
+			v := b.newCase()
+			v, err := b.Redact(b.t.Context(), b.people["staff"], v.ID, SubjectChange{Subject: somebody()})
+			return b.must(v, err)
+		}, func(b *box, a Actor, v CaseView) (any, error) { return nil, b.CancelRedaction(b.t.Context(), a, v.ID) }},
+		{"CaseClip", account.ViewFootage, "clip.view", "assessor", (*box).newCase, func(b *box, a Actor, v CaseView) (any, error) {
+			return media(b.CaseClip(b.t.Context(), a, v.ID))
+		}},
+		{"CaseCopy", account.ViewFootage, "copy.view", "assessor", redacted, func(b *box, a Actor, v CaseView) (any, error) {
+			return media(b.CaseCopy(b.t.Context(), a, v.ID))
+		}},
+		{"Sheet", account.ViewFootage, "", "assessor", redacted, func(b *box, a Actor, v CaseView) (any, error) { return none(b.Sheet(b.t.Context(), a, v.ID)) }},
+		{"SheetPicture", account.ViewFootage, "sheet.view", "assessor", redacted, func(b *box, a Actor, v CaseView) (any, error) {
+			return jpeg(b.SheetPicture(b.t.Context(), a, v.ID, 0))
+		}},
+		{"Proof", account.ViewCases, "", "assessor", redacted, func(b *box, a Actor, v CaseView) (any, error) { return none(b.Proof(b.t.Context(), a, v.ID)) }},
+		{"Submit", account.Submit, "case.submit", "staff", redacted, func(b *box, a Actor, v CaseView) (any, error) {
+			return none(b.Submit(b.t.Context(), a, v.ID, v.Version))
+		}},
+		{"Assess", account.Assess, "case.approve", "assessor", func(b *box) CaseView { return b.submitted() }, func(b *box, a Actor, v CaseView) (any, error) {
+			return none(b.Assess(b.t.Context(), a, v.ID, b.verdict(v, "assessor")))
+		}},
+		{"Assess", account.Assess, "case.refuse", "assessor", func(b *box) CaseView { return b.submitted() }, func(b *box, a Actor, v CaseView) (any, error) {
+			no := b.verdict(v, "assessor")
+			no.Decision = incident.Refuse
+			return none(b.Assess(b.t.Context(), a, v.ID, no))
+		}},
+		{"Report", account.Tag, "case.report", "staff", func(b *box) CaseView { return b.released() }, func(b *box, a Actor, v CaseView) (any, error) {
+			return none(b.Report(b.t.Context(), a, v.ID, PoliceReport{Version: v.Version, Number: "1234", At: later}))
+		}},
+		{"Withdraw", account.Withdraw, "disclosure.withdraw", "manager", func(b *box) CaseView { return b.released() }, func(b *box, a Actor, v CaseView) (any, error) {
+			return none(b.Withdraw(b.t.Context(), a, v.ID, "forkert person"))
+		}},
+		{"Alerts", account.ViewShared, "", "staff", nil, func(b *box, a Actor, _ CaseView) (any, error) { return none(b.Alerts(b.t.Context(), a)) }},
+		{"View", account.ViewShared, "disclosure.view", "staff", func(b *box) CaseView { b.accept("staff"); return CaseView{} }, func(b *box, a Actor, _ CaseView) (any, error) {
+			return none(b.View(b.t.Context(), a, "SHARED", "genkende"))
+		}},
+		{"ViewingMedia", account.ViewShared, "", "staff", nil, func(b *box, a Actor, _ CaseView) (any, error) {
+			m, err := b.ViewingMedia(b.t.Context(), a, "none")
+			if problem.Of(err).Code == "viewing.over" {
+				err = nil
+			}
+			return media(m, err)
+		}},
+		{"Members", account.ViewCases, "", "staff", nil, func(b *box, a Actor, _ CaseView) (any, error) { return none(b.Members(b.t.Context(), a)) }},
+		{"AcceptedConditions", "", "", "auditor", nil, func(b *box, a Actor, _ CaseView) (any, error) {
+			return none(b.AcceptedConditions(b.t.Context(), a))
+		}},
+		{"AcceptConditions", "", "conditions.accept", "staff", nil, func(b *box, a Actor, _ CaseView) (any, error) {
+			return nil, b.AcceptConditions(b.t.Context(), a, ConditionsVersion)
+		}},
+		{"Enrolment", account.ViewHealth, "", "operator", nil, func(b *box, a Actor, _ CaseView) (any, error) { return none(b.Enrolment(b.t.Context(), a)) }},
+		{"Enrol", account.ManageCameras, "box.enrol", "operator", nil, func(b *box, a Actor, _ CaseView) (any, error) { return none(b.Enrol(b.t.Context(), a, "code")) }},
+		{"Audit", account.ReadAudit, "", "auditor", nil, func(b *box, a Actor, _ CaseView) (any, error) {
+			return none(b.Audit(b.t.Context(), a, audit.Filter{}))
+		}},
+		{"VerifyAudit", account.ReadAudit, "", "auditor", nil, func(b *box, a Actor, _ CaseView) (any, error) { return none(b.VerifyAudit(b.t.Context(), a)) }},
+		{"People", account.ManagePeople, "", "manager", nil, func(b *box, a Actor, _ CaseView) (any, error) { return none(b.People(b.t.Context(), a)) }},
+		{"AddPerson", account.ManagePeople, "person.add", "manager", nil, func(b *box, a Actor, _ CaseView) (any, error) {
+			return none(b.AddPerson(b.t.Context(), a, NewPerson{Login: "nynne", Name: "Nynne Toft", Roles: []account.Role{account.Staff}}))
+		}},
+		{"ChangePerson", account.ManagePeople, "person.change", "manager", nil, func(b *box, a Actor, _ CaseView) (any, error) {
+			return none(b.ChangePerson(b.t.Context(), a, b.people["idle"].Session.Person.ID, PersonChange{Name: &name}))
+		}},
+		{"ResetPassword", account.ManagePeople, "person.password", "manager", nil, func(b *box, a Actor, _ CaseView) (any, error) {
+			return none(b.ResetPassword(b.t.Context(), a, b.people["idle"].Session.Person.ID))
+		}},
+		{"ChangePassword", "", "password.change", "staff", nil, func(b *box, a Actor, _ CaseView) (any, error) {
+			return nil, b.ChangePassword(b.t.Context(), a, b.secrets["staff"], "blå hest kører tog 77")
+		}},
+		{"Logout", "", "logout", "staff", nil, func(b *box, a Actor, _ CaseView) (any, error) { return nil, b.Logout(b.t.Context(), a) }},
+	}
+}
+
+func (b *box) accept(who string) {
+	b.t.Helper()
+	if err := b.AcceptConditions(b.t.Context(), b.people[who], ConditionsVersion); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// state is all that an act could change but the audit log.
+func (b *box) state() string {
+	b.t.Helper()
+	ctx := b.t.Context()
+	var all []any
+	add := func(v any, err error) {
+		b.t.Helper()
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		all = append(all, v)
+	}
+	add(b.opt.Store.Cases(ctx))
+	add(b.opt.Store.People(ctx))
+	add(b.opt.Store.Acceptances(ctx))
+	cams, err := b.opt.Store.Cameras(ctx)
+	add(fmt.Sprintf("%q", cams), err)
+	add(b.opt.Ring.Holds(ctx))
+	files, err := filepath.Glob(filepath.Join(b.opt.Dir, "copies", "*"))
+	add(files, err)
+	add(b.rec.added, nil)
+	b.jobs.mu.Lock()
+	add(fmt.Sprint(b.jobs.queue, b.jobs.state), nil)
+	b.jobs.mu.Unlock()
+	calls := slices.DeleteFunc(b.up.log(), func(s string) bool { return s == "members" || s == "alerts" })
+	add([]any{fmt.Sprint(calls), b.red.count(), len(b.viewings.m)}, nil)
+	text, err := json.Marshal(all)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestEveryActIsInTheTable(t *testing.T) {
+	have := map[string]bool{}
+	for _, a := range acts() {
+		have[a.name] = true
+	}
+	actor := reflect.TypeFor[Actor]()
+	s := reflect.TypeFor[*Service]()
+	n := 0
+	for i := range s.NumMethod() {
+		m := s.Method(i)
+		for j := range m.Type.NumIn() {
+			if m.Type.In(j) == actor {
+				if n++; !have[m.Name] {
+					t.Errorf("%s takes an Actor and is not in the table of this test", m.Name)
+				}
+			}
+		}
+	}
+	if n < 30 {
+		t.Errorf("only %d acts were found", n)
+	}
+}
+
+func TestPermissions(t *testing.T) {
+	b := newBox(t)
+	v := redacted(b)
+	b.accept("staff")
+	before, log := b.state(), len(b.acts())
+	for _, role := range account.Roles {
+		for what, valid := range map[string]incident.Authorisation{
+			"authorised": {By: "Mette Holm", Function: "vagt", Need: "ser optagelser", From: start.Add(-time.Hour), To: start.Add(time.Hour)},
+			"never":      {},
+			"no longer":  {By: "Mette Holm", Function: "vagt", Need: "ser optagelser", From: start.Add(-time.Hour), To: start},
+			"not yet":    {By: "Mette Holm", Function: "vagt", Need: "ser optagelser", From: start.Add(time.Second), To: start.Add(time.Hour)},
+		} {
+			actor := b.people["staff"]
+			actor.Session.Roles, actor.Session.Person.Authorisation = []account.Role{role}, valid
+			for _, a := range acts() {
+				want := ""
+				switch {
+				case a.perm == "":
+					continue
+				case !account.Can(role, a.perm):
+					want = account.ErrPermission.Code
+				case what != "authorised" && account.NeedsAuthorisation(a.perm):
+					want = account.ErrAuthorisation.Code
+				default:
+					continue
+				}
+				got, err := a.do(b, actor, v)
+				if err == nil || problem.Of(err).Code != want || got != nil {
+					t.Errorf("%s, %s, %s (%s): %v, %v; it must be refused with %s", role, what, a.name, a.perm, got, err, want)
+				}
+			}
+		}
+	}
+	if after := b.state(); after != before {
+		t.Errorf("refused acts have changed something:\n%s\n%s", before, after)
+	}
+	if n := len(b.acts()); n != log {
+		t.Errorf("refused acts are on record as if they were done: %s", b.acts()[log:])
+	}
+}
+
+func TestWhoMayDoes(t *testing.T) {
+	for _, a := range acts() {
+		t.Run(a.name+" "+a.records, func(t *testing.T) {
+			b := newBox(t)
+			var v CaseView
+			if a.begin != nil {
+				v = a.begin(b)
+			}
+			before, log := b.state(), len(b.acts())
+			actor := b.people[a.who]
+			if a.perm != "" && actor.Session.Allow(a.perm, start) != nil {
+				t.Fatalf("%s may not", a.who)
+			}
+			if _, err := a.do(b, actor, v); err != nil {
+				t.Fatal(err)
+			}
+			switch added := b.acts()[log:]; {
+			case a.records == "" && (len(added) > 0 || b.state() != before):
+				t.Errorf("it is held to change nothing, but did (%s)", added)
+			case a.records != "" && (len(added) == 0 || added[0] != a.records):
+				t.Errorf("on record: %s, want %s", added, a.records)
+			}
+		})
+	}
+}
+
+func TestWhatCannotBeRecordedIsNotDone(t *testing.T) {
+	for _, a := range acts() {
+		if a.records == "" {
+			continue
+		}
+		t.Run(a.name+" "+a.records, func(t *testing.T) {
+			b := newBox(t)
+			var v CaseView
+			if a.begin != nil {
+				v = a.begin(b)
+			}
+			// What the act before has put on record as a look must not help.
+			b.clock.Advance(seenFor)
+			before := b.state()
+			if err := b.opt.Audit.Close(); err != nil {
+				t.Fatal(err)
+			}
+			got, err := a.do(b, b.people[a.who], v)
+			if err == nil || got != nil {
+				t.Errorf("it was done without a record: %v", got)
+			} else if !strings.Contains(err.Error(), "could not be recorded") {
+				t.Errorf("it failed for another reason: %v", err)
+			}
+			if after := b.state(); after != before {
+				t.Errorf("something has changed:\n%s\n%s", before, after)
+			}
+		})
+	}
+}
+
+func TestClocksActOnlyOnRecord(t *testing.T) {
+	b := newBox(t)
+	v := b.released()
+	b.clock.Advance(31 * 24 * time.Hour)
+	before := b.state()
+	if err := b.opt.Audit.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Sweep(t.Context()); err == nil {
+		t.Error("a deadline was acted on without a record")
+	}
+	if err := b.Delivered(t.Context(), v.Disclosure.ID, start); err == nil {
+		t.Error("a delivery was taken up without a record")
+	}
+	if after := b.state(); after != before {
+		t.Errorf("something has changed:\n%s\n%s", before, after)
+	}
+}
+
+func TestLoginIsOnRecord(t *testing.T) {
+	b := newBox(t)
+	token, _, err := b.Login(t.Context(), "staff", b.secrets["staff"], "192.0.2.5")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, err := b.Authenticate(t.Context(), token); err != nil || s.Person.Name != names["staff"] {
+		t.Errorf("%+v, %v", s, err)
+	}
+	// What is typed as a name may be a password.
+	if _, _, err = b.Login(t.Context(), "min hemmelige kode", "x", "192.0.2.5"); err == nil {
+		t.Fatal("logged in")
+	}
+	all, err := b.opt.Audit.Entries(t.Context(), audit.Filter{})
+	if err != nil || len(all) != 2 || all[0].Act != "login" || all[1].Act != "login.refused" || all[1].Why != "account.login" {
+		t.Errorf("on record: %+v, %v", all, err)
+	}
+	if text := fmt.Sprintf("%+v", all); strings.Contains(text, "hemmelige") || strings.Contains(text, b.secrets["staff"]) {
+		t.Error("the record holds what was typed")
+	}
+	if err := b.opt.Audit.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if token, _, err = b.Login(t.Context(), "staff", b.secrets["staff"], "192.0.2.5"); err == nil || token != "" {
+		t.Error("logged in without a record")
+	}
+}
+
+func TestStartFailsClosed(t *testing.T) {
+	b := newBox(t)
+	bad := b.opt
+	bad.Dir = filepath.Join(b.opt.Dir, "file")
+	if err := os.WriteFile(bad.Dir, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := New(t.Context(), bad); err == nil || !strings.Contains(err.Error(), "folder") {
+		t.Errorf("a folder that cannot be made: %v", err)
+	}
+	if err := b.opt.Store.SetSetting(t.Context(), highWaterSetting, []byte("not a time")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := New(t.Context(), b.opt); err == nil {
+		t.Error("a latest time that cannot be read was taken for none")
+	}
+}
+
+func TestCamerasStart(t *testing.T) {
+	b := newBox(t)
+	if err := b.StartCameras(t.Context()); err != nil || !slices.Equal(b.rec.added, []footage.CameraID{till}) {
+		t.Errorf("recording %s, %v", b.rec.added, err)
+	}
+	views, err := b.Cameras(t.Context(), b.people["staff"])
+	if text := fmt.Sprintf("%+v", views); err != nil || len(views) != 1 || strings.Contains(text, "hemmelighed") {
+		t.Errorf("%s, %v", text, err)
+	}
+	b.rec.fail = fmt.Errorf("no room")
+	n := NewCamera{ID: "door-1", URL: "rtsp://192.0.2.9/main"}
+	if _, err := b.AddCamera(t.Context(), b.people["operator"], n); err == nil {
+		t.Error("a camera that is not recorded was added")
+	}
+	b.rec.fail = nil
+	if _, err := b.AddCamera(t.Context(), b.people["operator"], n); err != nil {
+		t.Errorf("once there is room it can be added: %v", err)
+	}
+	_, err = b.AddCamera(t.Context(), b.people["operator"], n)
+	refused(t, err, "camera.taken")
+	_, err = b.AddCamera(t.Context(), b.people["operator"], NewCamera{ID: "../x", URL: n.URL})
+	refused(t, err, "camera.id")
+	refused(t, b.RemoveCamera(t.Context(), b.people["operator"], "gone-1"), "camera.missing")
+}

@@ -26,7 +26,7 @@ func valuesOf() map[string][]string {
 	all := map[string][]string{
 		"nav.": {"start", "alerts", "admin", "audit"}, "decision.": {string(incident.Approve), string(incident.Refuse)},
 		"range.": {"10", "60", "360", "1440"}, "step.": caseData{}.Steps(), "conditions.": conditionsData{}.Rules(),
-		"stage.":   {"queued", "track", "veil", "proof", "done", "failed", ""},
+		"stage.":   {"queued", "receive", "decode", "track", "veil", "write", "prove", "done", "failed", ""},
 		"sending.": {"queued", "sending", "waiting", "delivered", "refused"}, "field.": {"basis", "trades", "chains", "members"},
 		"camstate.": {""}, "offence.": {""},
 	}

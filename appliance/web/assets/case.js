@@ -100,7 +100,8 @@ async function follow() {
     if (share === null) $('bar').removeAttribute('value'); else $('bar').value = share * 100;
     first = first?.stage === p.stage ? first : { stage: p.stage, at: performance.now(), done: p.done };
     const speed = (p.done - first.done) / (performance.now() - first.at);
-    $('left').textContent = share === null ? '' : t('progress.frames', p.done, p.total) +
+    $('left').textContent = share === null || p.stage === 'write' ? '' : // written bytes are no pictures
+       t('progress.frames', p.done, p.total) +
       (speed > 0 && performance.now() - began > 2000 ? ` · ${t('progress.left', seconds(Math.ceil((p.total - p.done) / speed / 1000)))}` : '');
     if (p.running) {
       await pause(500);

@@ -35,6 +35,13 @@ func checkWords(field, s string, most int) error {
 	return nil
 }
 
+func checkWhat(what string) error {
+	if strings.TrimSpace(what) == "" {
+		return badInput("input.what", "Skriv kort, hvad der skete.", "Write briefly what happened.")
+	}
+	return checkWords("what", what, maxWords)
+}
+
 func checkEvidence(e incident.Evidence) error {
 	words := map[string]string{
 		"basis_words": e.BasisWords, "repetition": e.Repetition, "professional": e.Professional,
@@ -56,6 +63,11 @@ func checkEvidence(e incident.Evidence) error {
 	}
 	if len(e.Circle.Members) > 20_000 {
 		return badInput("input.circle", "Kredsen er for stor.", "The circle is too large.")
+	}
+	for _, m := range e.Circle.Members {
+		if err := checkWords("circle.members", string(m), maxName); err != nil {
+			return err
+		}
 	}
 	for f, s := range words {
 		if err := checkWords(f, s, maxWords); err != nil {
@@ -79,11 +91,8 @@ func (s *Service) NewCase(ctx context.Context, a Actor, n NewCase) (CaseView, er
 	if err := s.allow(a, account.Tag); err != nil {
 		return CaseView{}, err
 	}
-	if err := checkWords("what", n.What, maxWords); err != nil {
+	if err := checkWhat(n.What); err != nil {
 		return CaseView{}, err
-	}
-	if strings.TrimSpace(n.What) == "" {
-		return CaseView{}, badInput("input.what", "Skriv kort, hvad der skete.", "Write briefly what happened.")
 	}
 	e := incident.Evidence{Offence: n.Offence, Attempt: n.Attempt, ValueDKK: n.ValueDKK}
 	if err := checkEvidence(e); err != nil {
@@ -123,15 +132,15 @@ func (s *Service) NewCase(ctx context.Context, a Actor, n NewCase) (CaseView, er
 	return s.view(ctx, a, c)
 }
 
-// cut finds what the ring has of span and hashes it as a clip. Where the end is
-// not yet recorded the clip ends with what is.
+// cut finds what the ring has of span and hashes it as a clip. The clip begins
+// and ends with what is recorded: times in it count from its first picture.
 func (s *Service) cut(ctx context.Context, cam footage.CameraID, span footage.Span) (footage.Span, footage.ClipHash, error) {
 	runs, err := s.o.Ring.Timeline(ctx, cam, span)
 	if err != nil {
 		return span, footage.ClipHash{}, fmt.Errorf("casework: %w", err)
 	}
-	if n := len(runs); n > 0 && runs[n-1].To < span.To {
-		span.To = runs[n-1].To
+	if n := len(runs); n > 0 {
+		span.From, span.To = max(span.From, runs[0].From), min(span.To, runs[n-1].To)
 	}
 	m, err := clip.Open(ctx, s.o.Ring, cam, span)
 	if err != nil {
@@ -259,7 +268,7 @@ func (s *Service) ChangeCase(ctx context.Context, a Actor, id incident.CaseID, c
 	if err := s.allow(a, account.Tag); err != nil {
 		return CaseView{}, err
 	}
-	if err := errors.Join(checkWords("what", ch.What, maxWords), checkEvidence(ch.Evidence)); err != nil {
+	if err := errors.Join(checkWhat(ch.What), checkEvidence(ch.Evidence)); err != nil {
 		return CaseView{}, err
 	}
 	return s.change(ctx, a, id, ch.Version, "case.change", "", func(c *incident.Case) error {

@@ -27,9 +27,9 @@ type seen struct {
 	m  map[string]time.Time
 }
 
-// recordView records a look at footage, once per person and thing.
+// recordView records a look at footage, once per person, thing and purpose.
 func (s *Service) recordView(ctx context.Context, a Actor, act, why string, about map[string]string) error {
-	key := strings.Join([]string{act, string(a.Session.Person.ID), a.From, about["case"], about["camera"], about["from"], about["to"], about["copy"]}, "\x00")
+	key := strings.Join([]string{act, string(a.Session.Person.ID), a.From, about["case"], about["camera"], about["from"], about["to"], about["copy"], why}, "\x00")
 	now := s.o.Clock.Now()
 	s.seen.mu.Lock()
 	defer s.seen.mu.Unlock()

@@ -127,6 +127,15 @@ func (w *worker) load(ctx context.Context, f *os.File, info codec.Info) (*planes
 	return p, nil
 }
 
+// rate returns the frames a second, for the encoder.
+func (p *planes) rate(info codec.Info) float64 {
+	n := len(p.times)
+	if n < 2 {
+		return info.Rate
+	}
+	return min(240, max(1, float64(n-1)*footage.TicksPerSecond/float64(p.times[n-1])))
+}
+
 // follow tracks the subject and returns the mask of every frame. Frames that
 // the tracker did not see lie between two that it did: what is shown of them is
 // on the straight line between both, and nothing where either is not sure.

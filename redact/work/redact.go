@@ -12,14 +12,12 @@ import (
 	"hash"
 	"io"
 	"os"
-	"sync"
 
 	"veilbox/capture/footage"
 	"veilbox/capture/mp4"
 	"veilbox/redact/codec"
 	"veilbox/redact/mask"
 	"veilbox/redact/proof"
-	"veilbox/redact/sandbox"
 	"veilbox/redact/sheet"
 	"veilbox/redact/veil"
 )
@@ -33,16 +31,7 @@ func (w *worker) redact(ctx context.Context) error {
 	if err := w.job.Encoder.Check(); err != nil {
 		return err
 	}
-	// Both are known only when they end, and neither waits for the other.
-	type version struct {
-		v   string
-		err error
-	}
-	asked := make(chan version, 1)
-	go func() {
-		v, err := w.tools.Version(ctx)
-		asked <- version{v, err}
-	}()
+	asked := w.version(ctx)
 	f, _, sum, size, err := w.input()
 	v := <-asked
 	if err = errors.Join(v.err, err); err != nil {
@@ -60,16 +49,22 @@ func (w *worker) redact(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// Its programs start, and the first frames are decoded, while one core
+	// tracks.
+	s, err := w.begin(ctx, f, info, p.rate(info))
+	if err != nil {
+		return err
+	}
+	defer s.abort()
 	m, err := w.follow(ctx, p, info)
 	if err != nil {
 		return err
 	}
 	p.pix, p.spare = nil, nil // the second pass needs the memory
-	out, err := w.veil(ctx, f, info, m)
+	out, err := w.veil(s, info, m)
 	if err != nil {
 		return err
 	}
-	defer out.f.Close()
 	if err := w.c.SendAll(TypeMask, m.Encode()); err != nil {
 		return err
 	}
@@ -81,6 +76,21 @@ func (w *worker) redact(ctx context.Context) error {
 	r := Result{Clip: sum, Size: n, Tool: v.v, Sandbox: w.status}
 	h.Sum(r.Copy[:0])
 	return w.c.SendJSON(TypeResult, r)
+}
+
+type version struct {
+	v   string
+	err error
+}
+
+// version asks ffmpeg for its version while the input arrives.
+func (w *worker) version(ctx context.Context) <-chan version {
+	asked := make(chan version, 1)
+	go func() {
+		v, err := w.tools.Version(ctx)
+		asked <- version{v, err}
+	}()
+	return asked
 }
 
 // A track being written: samples in memory, in their order, and their table.
@@ -115,122 +125,6 @@ func (o *output) take(u *codec.Unit) error {
 	}
 	o.samples = append(o.samples, footage.Sample{Size: uint32(len(u.Data)), Key: u.Key})
 	return nil
-}
-
-// veil decodes the clip in full, veils each frame in place and codes it.
-// Decoder, veil and encoder work at the same time on a ring of frames.
-func (w *worker) veil(ctx context.Context, in *os.File, info codec.Info, m *mask.Mask) (*output, error) {
-	v, err := veil.New(m.Width, m.Height, veil.Options{Cell: w.job.Veil.Cell, Levels: w.job.Veil.Levels, Hold: w.job.Veil.Hold, Solid: w.job.Veil.Solid})
-	if err != nil {
-		return nil, fmt.Errorf("work: %w", err)
-	}
-	m.Cell = v.Cell()
-	file, err := sandbox.Memory("copy")
-	if err != nil {
-		return nil, fmt.Errorf("work: %w", err)
-	}
-	out := &output{f: file, most: w.job.Limits.Output, format: footage.Format{Codec: footage.H264, Width: m.Width, Height: m.Height}}
-	if err := w.code(ctx, in, info, m, v, out); err != nil {
-		file.Close() // err says more
-		return nil, err
-	}
-	if len(out.samples) != len(m.Frames) {
-		file.Close() // likewise
-		return nil, codec.NoEncoder.With(fmt.Errorf("work: %d frames coded of %d", len(out.samples), len(m.Frames)))
-	}
-	last := footage.Ticks(footage.TicksPerSecond / info.Rate)
-	for i := range out.samples {
-		if i+1 < len(m.Frames) {
-			last = m.Frames[i+1].At - m.Frames[i].At
-		}
-		out.samples[i].Duration = uint32(max(1, last))
-	}
-	return out, nil
-}
-
-const ring = 4 // frames between decoder, veil and encoder
-
-func (w *worker) code(ctx context.Context, in *os.File, info codec.Info, m *mask.Mask, v *veil.Veil, out *output) error {
-	rate := info.Rate
-	if n := len(m.Frames); n > 1 {
-		rate = min(240, max(1, float64(n-1)*footage.TicksPerSecond/float64(m.Frames[n-1].At)))
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	dec, err := w.tools.Full(ctx, in, m.Width, m.Height)
-	if err != nil {
-		return err
-	}
-	defer dec.Close()
-	enc, err := w.tools.Encode(ctx, w.job.Encoder, m.Width, m.Height, rate, info.Aspect, out.take)
-	if err != nil {
-		return err
-	}
-	defer enc.Abort()
-
-	free, decoded, veiled := make(chan []byte, ring), make(chan []byte, ring), make(chan []byte, ring)
-	for range ring {
-		free <- make([]byte, codec.FrameSize(m.Width, m.Height))
-	}
-	var wg sync.WaitGroup
-	var decErr, encErr error // read after wg
-	wg.Add(2)
-	go func() {
-		defer wg.Done()
-		defer close(decoded)
-		decErr = pump(ctx, dec, free, decoded)
-	}()
-	go func() {
-		defer wg.Done()
-		for b := range veiled {
-			if encErr != nil {
-				continue
-			}
-			if encErr = enc.Write(b); encErr != nil {
-				cancel() // the decoder may be waiting for a frame to be free
-				continue
-			}
-			free <- b
-		}
-		if encErr == nil && ctx.Err() == nil {
-			encErr = enc.Finish()
-		}
-	}()
-	err = w.apply(m, v, decoded, veiled)
-	if err != nil {
-		cancel()
-	}
-	close(veiled)
-	for range decoded { // nothing may keep the decoder's side waiting
-	}
-	wg.Wait()
-	for _, e := range []error{encErr, decErr, err} {
-		if e != nil && !errors.Is(e, context.Canceled) {
-			return e
-		}
-	}
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return nil
-}
-
-func pump(ctx context.Context, dec *codec.Stream, free, decoded chan []byte) error {
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case b := <-free:
-			_, err := dec.Next(b)
-			if errors.Is(err, io.EOF) {
-				return nil
-			}
-			if err != nil {
-				return err
-			}
-			decoded <- b
-		}
-	}
 }
 
 // apply veils what is decoded. A frame that the mask does not know ends it: the
@@ -291,12 +185,10 @@ func (w *worker) deliver(o *output, h hash.Hash) (int64, error) {
 
 // proof judges a finished copy against its mask.
 func (w *worker) proof(ctx context.Context) error {
-	version, err := w.tools.Version(ctx)
-	if err != nil {
-		return err
-	}
+	asked := w.version(ctx)
 	f, in, sum, size, err := w.input()
-	if err != nil {
+	v := <-asked
+	if err = errors.Join(v.err, err); err != nil {
 		return err
 	}
 	defer f.Close()
@@ -312,7 +204,7 @@ func (w *worker) proof(ctx context.Context) error {
 		return err
 	}
 	p.Clip, p.Copy, p.Mask = w.job.Clip, footage.CopyHash{Hash: sum}, mask.Hash(in.mask)
-	p.Tools = proof.Tools{FFmpeg: version, Encoder: w.job.Encoder.Defaults(), Mask: 1}
+	p.Tools = proof.Tools{FFmpeg: v.v, Encoder: w.job.Encoder.Defaults(), Mask: 1}
 	for _, pic := range sh.Pictures {
 		if err := w.c.Send(TypePicture, EncodePicture(pic)); err != nil {
 			return err
@@ -322,5 +214,5 @@ func (w *worker) proof(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("work: %w", err)
 	}
-	return w.c.SendJSON(TypeResult, Result{Copy: sum, Size: size, Tool: version, Proof: b, Sandbox: w.status})
+	return w.c.SendJSON(TypeResult, Result{Copy: sum, Size: size, Tool: v.v, Proof: b, Sandbox: w.status})
 }

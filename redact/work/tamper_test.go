@@ -93,11 +93,15 @@ func (b *bench) memory(data []byte) *os.File {
 // put into its file.
 func (b *bench) copy(m *mask.Mask, change func(*output)) []byte {
 	b.t.Helper()
-	out, err := b.w.veil(context.Background(), b.in, b.info, m)
+	s, err := b.w.begin(context.Background(), b.in, b.info, b.info.Rate)
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	defer out.f.Close()
+	defer s.abort()
+	out, err := b.w.veil(s, b.info, m)
+	if err != nil {
+		b.t.Fatal(err)
+	}
 	if change != nil {
 		change(out)
 	}

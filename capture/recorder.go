@@ -181,10 +181,18 @@ func (r *recorder) AccessUnit(au footage.AccessUnit) {
 		r.drifts.Store(b.drifts)
 		r.steps.Store(b.steps)
 		r.gaps.Store(b.gaps)
-		r.ahead.Store(b.allowed)
+		r.setAhead(b.allowed)
 		r.mu.Lock()
 		r.lastKey = au.Arrived
 		r.mu.Unlock()
+	}
+}
+
+func (r *recorder) setAhead(t int64) {
+	d := footage.Ticks(t).Duration()
+	if was := footage.Ticks(r.ahead.Swap(t)).Duration(); d > aheadShown && was <= aheadShown {
+		p := ahead(d)
+		r.log.Warn("recorded time runs ahead of the clock", slog.String("code", p.Code), slog.Any("err", p))
 	}
 }
 

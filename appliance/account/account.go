@@ -91,6 +91,11 @@ func (a *Accounts) EnsureFirst(ctx context.Context) (login, password string, cre
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	all, err := a.o.Store.People(ctx)
+	if errors.Is(err, store.ErrDamaged) {
+		// There is an account, though it cannot be read: the others log in, and
+		// the cameras are recorded.
+		return "", "", false, nil
+	}
 	if err != nil || len(all) > 0 {
 		return "", "", false, err
 	}

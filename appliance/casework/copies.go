@@ -93,11 +93,24 @@ func (c copyFiles) open() (*sealedMedia, error) {
 	}
 	r, err := seal.OpenAt(f, info.Size(), c.key, c.context)
 	if err != nil {
-		return nil, errors.Join(problem.New(500, "copy.damaged",
-			problem.Text{DA: "Kopien på boksen er beskadiget.", EN: "The copy on the box is damaged."},
-			problem.Text{DA: "Lav sløringen igen; klippet er der stadig.", EN: "Make the veiled copy again; the clip is still there."}).With(err), f.Close())
+		return nil, errors.Join(errCopyDamaged.With(err), f.Close())
 	}
-	return &sealedMedia{io.NewSectionReader(r, 0, r.Size()), f}, nil
+	return &sealedMedia{io.NewSectionReader(told{r}, 0, r.Size()), f}, nil
+}
+
+var errCopyDamaged = problem.New(500, "copy.damaged",
+	problem.Text{DA: "Kopien på boksen er beskadiget.", EN: "The copy on the box is damaged."},
+	problem.Text{DA: "Lav sløringen igen; klippet er der stadig.", EN: "Make the veiled copy again; the clip is still there."})
+
+// told reads a sealed file and says to a person what is wrong with it.
+type told struct{ io.ReaderAt }
+
+func (t told) ReadAt(p []byte, off int64) (int, error) {
+	n, err := t.ReaderAt.ReadAt(p, off)
+	if errors.Is(err, seal.ErrDamaged) {
+		err = errCopyDamaged.With(err)
+	}
+	return n, err
 }
 
 func (s *Service) saveRecord(ctx context.Context, id incident.CaseID, cp redact.Copy) error {

@@ -223,6 +223,10 @@ func (d *Daemon) openUplink(ctx context.Context, master keys.Key) error {
 	switch {
 	case err == nil:
 		d.uplink.connect(id)
+	case errors.Is(err, fleet.ErrIdentity):
+		// The cameras are recorded without the extranet.
+		d.log.Error("the box cannot speak to the extranet until this is mended", "error", err)
+		d.uplink.lost = err
 	case !errors.Is(err, fleet.ErrNotEnrolled):
 		return err
 	}
@@ -287,6 +291,9 @@ func (d *Daemon) Run(ctx context.Context) error {
 	defer cancel(nil)
 	if err := d.work.StartCameras(ctx); err != nil {
 		return err
+	}
+	if rows := d.store.Damaged(); len(rows) > 0 {
+		d.log.Error("rows of the database cannot be read; the rest works", "error", store.ErrDamaged, "rows", rows)
 	}
 	var wg sync.WaitGroup
 	run := func(name string, f func(context.Context) error) {

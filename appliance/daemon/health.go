@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"veilbox/appliance/casework"
+	"veilbox/appliance/store"
 	"veilbox/capture/ring"
 	"veilbox/internal/clock"
 	"veilbox/internal/problem"
@@ -102,7 +103,7 @@ func (d *Daemon) checks(ctx context.Context) []casework.Check {
 	} else {
 		all = append(all, good("clock", "Uret er stillet.", "The clock is set."))
 	}
-	all = append(all, d.diskCheck(), d.ringCheck(ctx), d.sandboxCheck())
+	all = append(all, d.diskCheck(), d.ringCheck(ctx), d.storeCheck(), d.sandboxCheck())
 	if _, err := d.expiry.get(); err != nil {
 		all = append(all, bad("expiry", errExpiry))
 	} else {
@@ -128,11 +129,20 @@ func (d *Daemon) ringCheck(ctx context.Context) casework.Check {
 	switch {
 	case err != nil:
 		return bad("ring", problem.Of(err))
+	case st.Damage != nil:
+		return bad("ring", problem.Of(st.Damage)) // which names camera and time
 	case st.Damaged > 0:
 		return bad("ring", errDamaged)
 	}
 	held := fmt.Sprintf("%.1f GB", float64(st.Bytes)/1e9)
 	return good("ring", "Optagelsen fylder "+held+".", "The recording takes "+held+".")
+}
+
+func (d *Daemon) storeCheck() casework.Check {
+	if rows := d.store.Damaged(); len(rows) > 0 {
+		return bad("store", store.ErrDamaged)
+	}
+	return good("store", "Boksens database kan læses.", "The box's database can be read.")
 }
 
 func (d *Daemon) sandboxCheck() casework.Check {

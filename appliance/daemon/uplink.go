@@ -37,8 +37,9 @@ type extranet struct {
 	out   *outbox.Outbox
 	beat  lastRun // the last word to the extranet
 
-	mu  sync.Mutex
-	now *connection // nil until enrolled
+	mu   sync.Mutex
+	now  *connection // nil until enrolled
+	lost error       // why there is none, where it is not for want of enrolment
 }
 
 // A connection is what an enrolled box works with.
@@ -56,7 +57,7 @@ func (x *extranet) connect(id fleet.Identity) {
 	c := &connection{id: id, link: l, in: inbox.New(inbox.Options{Identity: id, Link: l, Clock: x.clock, Log: x.log})}
 	x.mu.Lock()
 	old := x.now
-	x.now = c
+	x.now, x.lost = c, nil
 	x.mu.Unlock()
 	if old != nil {
 		old.link.Close()
@@ -67,6 +68,9 @@ func (x *extranet) connect(id fleet.Identity) {
 func (x *extranet) conn() (*connection, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	if x.now == nil && x.lost != nil {
+		return nil, x.lost
+	}
 	if x.now == nil {
 		return nil, fleet.ErrNotEnrolled
 	}

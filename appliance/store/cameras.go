@@ -44,7 +44,7 @@ func (s *Store) PutCamera(ctx context.Context, c Camera) error {
 
 // Camera returns the camera called id, or ErrNotFound.
 func (s *Store) Camera(ctx context.Context, id footage.CameraID) (Camera, error) {
-	all, err := s.cameras(ctx, "WHERE id = ?", id)
+	all, err := s.cameras(ctx, true, "WHERE id = ?", id)
 	if err != nil {
 		return Camera{}, err
 	}
@@ -56,16 +56,17 @@ func (s *Store) Camera(ctx context.Context, id footage.CameraID) (Camera, error)
 
 // Cameras returns all cameras in the order they were added.
 func (s *Store) Cameras(ctx context.Context) ([]Camera, error) {
-	return s.cameras(ctx, "ORDER BY added, id")
+	return s.cameras(ctx, false, "ORDER BY added, id")
 }
 
-func (s *Store) cameras(ctx context.Context, rest string, args ...any) (_ []Camera, err error) {
+func (s *Store) cameras(ctx context.Context, single bool, rest string, args ...any) (_ []Camera, err error) {
 	rows, err := s.db.QueryContext(ctx, "SELECT id, body FROM cameras "+rest, args...)
 	if err != nil {
 		return nil, fmt.Errorf("store: cameras: %w", err)
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	var out []Camera
+	var broken []error
 	for rows.Next() {
 		var id string
 		var body []byte
@@ -74,14 +75,15 @@ func (s *Store) cameras(ctx context.Context, rest string, args ...any) (_ []Came
 		}
 		var c Camera
 		if err := s.openJSON("cameras", id, body, &c); err != nil {
-			return nil, err
+			broken = append(broken, err)
+			continue
 		}
 		out = append(out, c)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("store: cameras: %w", err)
 	}
-	return out, nil
+	return readable(out, broken, single)
 }
 
 // DeleteCamera forgets a camera, its password among it.

@@ -50,7 +50,7 @@ func (s *Store) UpdateCase(ctx context.Context, c incident.Case) (incident.Case,
 
 // Case returns the case called id, or ErrNotFound.
 func (s *Store) Case(ctx context.Context, id incident.CaseID) (incident.Case, error) {
-	all, err := s.cases(ctx, "WHERE id = ?", id)
+	all, err := s.cases(ctx, true, "WHERE id = ?", id)
 	if err != nil {
 		return incident.Case{}, err
 	}
@@ -70,16 +70,17 @@ func (s *Store) Cases(ctx context.Context, states ...incident.State) ([]incident
 			args = append(args, st)
 		}
 	}
-	return s.cases(ctx, where+"ORDER BY created DESC, id", args...)
+	return s.cases(ctx, false, where+"ORDER BY created DESC, id", args...)
 }
 
-func (s *Store) cases(ctx context.Context, rest string, args ...any) (_ []incident.Case, err error) {
+func (s *Store) cases(ctx context.Context, single bool, rest string, args ...any) (_ []incident.Case, err error) {
 	rows, err := s.db.QueryContext(ctx, "SELECT id, version, state, body FROM cases "+rest, args...)
 	if err != nil {
 		return nil, fmt.Errorf("store: cases: %w", err)
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	var out []incident.Case
+	var broken []error
 	for rows.Next() {
 		var id, state string
 		var version int
@@ -89,17 +90,19 @@ func (s *Store) cases(ctx context.Context, rest string, args ...any) (_ []incide
 		}
 		var c incident.Case
 		if err := s.openJSON("cases", id, body, &c); err != nil {
-			return nil, err
+			broken = append(broken, err)
+			continue
 		}
 		if c.Version != version || string(c.State) != state {
-			return nil, fmt.Errorf("store: case %s: its row says version %d, %s, its sealed body %d, %s: the file was changed from outside; restore it from the backup", id, version, state, c.Version, c.State)
+			broken = append(broken, s.broken("cases", id, fmt.Errorf("store: case %s: its row says version %d, %s, its sealed body %d, %s: the file was changed from outside; restore it from the backup", id, version, state, c.Version, c.State)))
+			continue
 		}
 		out = append(out, c)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("store: cases: %w", err)
 	}
-	return out, nil
+	return readable(out, broken, single)
 }
 
 // DeleteCase removes a case and its redaction record.

@@ -17,8 +17,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"veilbox/internal/clock"
@@ -44,6 +47,9 @@ var (
 	ErrExists = problem.New(http.StatusConflict, "store.exists",
 		problem.Text{DA: "Navnet er allerede i brug.", EN: "The name is already in use."},
 		problem.Text{DA: "Vælg et andet navn.", EN: "Choose another name."})
+	ErrDamaged = problem.New(http.StatusInternalServerError, "store.damaged",
+		problem.Text{DA: "Noget i boksens database er beskadiget eller ændret udefra.", EN: "Something in the box's database is damaged or was changed from outside."},
+		problem.Text{DA: "Resten kan bruges. Gendan box.db fra sikkerhedskopien, og kontrollér disken; loggen siger, hvad der er ramt.", EN: "The rest is usable. Restore box.db from the backup and check the disk; the log says what is hit."})
 )
 
 // Options are what a Store needs.
@@ -59,6 +65,9 @@ type Store struct {
 	key   keys.Key
 	login keys.Key
 	clock clock.Clock
+
+	mu      sync.Mutex
+	damaged map[string]struct{} // table/row, found since Open
 }
 
 // Open opens the file, makes it if it is missing, and upgrades its schema. A key
@@ -75,7 +84,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
-	s := &Store{db: db, key: o.Key.Derive("veilbox store 1"), login: o.Key.Derive("veilbox store log-in names 1"), clock: o.Clock}
+	s := &Store{db: db, key: o.Key.Derive("veilbox store 1"), login: o.Key.Derive("veilbox store log-in names 1"), clock: o.Clock, damaged: map[string]struct{}{}}
 	if err := s.checkKey(ctx); err != nil {
 		_ = db.Close() // the first error is the one to act on
 		return nil, err
@@ -187,7 +196,7 @@ func (s *Store) sealJSON(table, row string, v any) ([]byte, error) {
 func (s *Store) open(table, row string, sealed []byte) ([]byte, error) {
 	b, err := s.key.Open(table+"/"+row, sealed)
 	if err != nil {
-		return nil, fmt.Errorf("store: %s: a row is damaged or was moved; restore the file from the backup: %w", table, err)
+		return nil, s.broken(table, row, fmt.Errorf("store: %s: a row is damaged or was moved; restore the file from the backup: %w", table, err))
 	}
 	return b, nil
 }
@@ -198,9 +207,40 @@ func (s *Store) openJSON(table, row string, sealed []byte, v any) error {
 		return err
 	}
 	if err := json.Unmarshal(b, v); err != nil {
-		return fmt.Errorf("store: %s: %w", table, err)
+		return s.broken(table, row, fmt.Errorf("store: %s: %w", table, err))
 	}
 	return nil
+}
+
+// maxDamaged bounds what is remembered of damage.
+const maxDamaged = 1000
+
+// broken notes that a row cannot be read, and returns err as ErrDamaged.
+func (s *Store) broken(table, row string, err error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.damaged) < maxDamaged {
+		s.damaged[table+"/"+row] = struct{}{}
+	}
+	return ErrDamaged.With(fmt.Errorf("%s/%s: %w", table, row, err))
+}
+
+// Damaged returns the rows that could not be read since Open, as table/row. A
+// list leaves them out, so that one damaged row costs no other; asked for by
+// itself such a row is ErrDamaged.
+func (s *Store) Damaged() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Sorted(maps.Keys(s.damaged))
+}
+
+// readable leaves out the rows of a list that could not be read; a row that was
+// asked for alone is an error.
+func readable[T any](all []T, broken []error, single bool) ([]T, error) {
+	if single && len(broken) > 0 {
+		return nil, broken[0]
+	}
+	return all, nil
 }
 
 // loginHash is what a log-in name is found by.

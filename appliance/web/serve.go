@@ -165,6 +165,28 @@ func (m *watched) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// A late holds the status of an answer back until its first byte, so that a
+// video that cannot be read from where it was asked for is told as a problem.
+type late struct {
+	http.ResponseWriter
+	status int
+	begun  bool
+}
+
+func (l *late) WriteHeader(status int) { l.status = status }
+
+func (l *late) Write(p []byte) (int, error) {
+	l.begin()
+	return l.ResponseWriter.Write(p)
+}
+
+func (l *late) begin() {
+	if !l.begun && l.status != 0 {
+		l.ResponseWriter.WriteHeader(l.status)
+	}
+	l.begun = true
+}
+
 // video serves m with byte ranges and closes it. name is that of the saved
 // file; empty: it is for playing.
 func (s *server) video(w http.ResponseWriter, r *http.Request, m casework.Media, err error, name string) error {
@@ -176,13 +198,21 @@ func (s *server) video(w http.ResponseWriter, r *http.Request, m casework.Media,
 	if name != "" {
 		w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": name}))
 	}
-	http.ServeContent(w, r, "", time.Time{}, media)
+	answer := &late{ResponseWriter: w}
+	http.ServeContent(answer, r, "", time.Time{}, media)
 	if media.err != nil && r.Context().Err() == nil {
 		s.Log.Error("video cut short while it was served", "route", r.Pattern, "error", media.err)
 	}
 	if err := media.Close(); err != nil {
 		s.Log.Warn("video did not close", "route", r.Pattern, "error", err)
 	}
+	if media.err != nil && !answer.begun {
+		for _, h := range []string{"Content-Type", "Content-Length", "Content-Range", "Accept-Ranges", "Content-Disposition"} {
+			w.Header().Del(h)
+		}
+		return media.err
+	}
+	answer.begin()
 	return nil
 }
 

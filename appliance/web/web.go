@@ -160,6 +160,9 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := problem.Of(err)
 	if p.Status >= 500 && !errors.Is(err, context.Canceled) {
 		s.Log.Error("request failed", "method", r.Method, "route", r.Pattern, "code", p.Code, "error", err)
+	} else if p.Status < 500 && r.Method != http.MethodGet {
+		// What lies behind may hold what a person wrote, so it is left out.
+		s.Log.Info("request refused", "method", r.Method, "route", r.Pattern, "code", p.Code, "cause", p.Cause.EN, "remedy", p.Remedy.EN)
 	}
 	if isAPI(r) {
 		problem.Write(w, p)

@@ -300,6 +300,7 @@ func (r *Ring) Read(ctx context.Context, p PartInfo) (*footage.Part, error) {
 		if len(r.broken) < cacheLimit {
 			r.broken[p.id] = struct{}{}
 		}
+		r.damage = err
 		r.mu.Unlock()
 	}
 	return nil, err

@@ -118,6 +118,7 @@ type Ring struct {
 	formats map[int64]format
 	formIDs map[string]int64
 	broken  map[int64]struct{} // parts found damaged since Open
+	damage  error              // the last of them
 
 	expire sync.Mutex // held while parts are chosen and deleted, and while holds change
 
@@ -268,6 +269,7 @@ type Stats struct {
 	Parts, Segments int64
 	Oldest, Newest  footage.Ticks // start of the first part, end of the last; 0 where there is none
 	Damaged         int64         // parts and segments found damaged or missing since Open
+	Damage          error         // the last part found damaged, as Read tells it; nil where there is none
 	Torn            int64         // files cut back to their indexed end since Open
 	Orphans         int64         // files without an index row, removed at Open
 	FailedDeletes   int64         // at the last Expire
@@ -276,11 +278,11 @@ type Stats struct {
 // Stats returns what the ring holds now.
 func (r *Ring) Stats(ctx context.Context) (Stats, error) {
 	r.mu.Lock()
-	broken := int64(len(r.broken))
+	broken, damage := int64(len(r.broken)), r.damage
 	r.mu.Unlock()
 	s := Stats{
 		Bytes: r.used.Load(), Quota: r.opt.Quota, Parts: r.parts.Load(), Segments: r.segments.Load(),
-		Damaged: broken + r.missing.Load(), Torn: r.torn.Load(), Orphans: r.orphans.Load(), FailedDeletes: r.failedDeletes.Load(),
+		Damaged: broken + r.missing.Load(), Damage: damage, Torn: r.torn.Load(), Orphans: r.orphans.Load(), FailedDeletes: r.failedDeletes.Load(),
 	}
 	// The segment rows are few; a run's start is exact where parts were deleted.
 	err := r.rdb.QueryRowContext(ctx, "SELECT coalesce(min(start), 0), coalesce(max(finish), 0) FROM run").Scan(&s.Oldest, &s.Newest)

@@ -42,6 +42,12 @@ var ErrNotEnrolled = problem.New(http.StatusConflict, "enrol.missing",
 	problem.Text{DA: "Boksen er ikke tilmeldt ekstranettet.", EN: "The box is not enrolled with the extranet."},
 	problem.Text{DA: "Få en tilmeldingskode af operatøren, og indtast den under Opsætning.", EN: "Get an enrolment code from the operator and enter it under Set-up."})
 
+// ErrIdentity says that what the box keeps of its enrolment cannot be read.
+var ErrIdentity = problem.New(http.StatusInternalServerError, "enrol.damaged",
+	problem.Text{DA: "Boksens tilmelding til ekstranettet er beskadiget.", EN: "The box's enrolment with the extranet is damaged."},
+	problem.Text{DA: "Gendan identity.sealed fra sikkerhedskopien, og genstart boksen, eller tilmeld boksen igen med en ny kode. Optagelsen fortsætter.",
+		EN: "Restore identity.sealed from the backup and restart the box, or enrol it again with a new code. Recording goes on."})
+
 // An Identity is who the box is to the extranet.
 type Identity struct {
 	URL         string
@@ -89,7 +95,8 @@ type stored struct {
 	Signing     []byte            `json:"signing"` // seed
 }
 
-// Load returns the identity, or ErrNotEnrolled.
+// Load returns the identity, ErrNotEnrolled, or ErrIdentity where the file is
+// damaged.
 func (s IdentityStore) Load() (Identity, error) {
 	b, err := os.ReadFile(s.Path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -100,11 +107,11 @@ func (s IdentityStore) Load() (Identity, error) {
 	}
 	plain, err := s.Key.Open(identityContext, b)
 	if err != nil {
-		return Identity{}, fmt.Errorf("fleet: %s: restore it from the backup, or remove it and enrol again: %w", s.Path, err)
+		return Identity{}, ErrIdentity.With(fmt.Errorf("fleet: %s: %w", s.Path, err))
 	}
 	var st stored
 	if err := wire.DecodeBytes(plain, &st); err != nil {
-		return Identity{}, fmt.Errorf("fleet: %s: %w", s.Path, err)
+		return Identity{}, ErrIdentity.With(fmt.Errorf("fleet: %s: %w", s.Path, err))
 	}
 	id := Identity{URL: st.URL, Box: st.Box, Member: st.Member, MemberName: st.MemberName, Name: st.Name}
 	var errs [4]error
@@ -115,10 +122,10 @@ func (s IdentityStore) Load() (Identity, error) {
 	errs[2] = err
 	id.HPKE, errs[3] = wire.KEM().NewPrivateKey(st.HPKE)
 	if err := errors.Join(errs[:]...); err != nil {
-		return Identity{}, fmt.Errorf("fleet: %s: %w", s.Path, err)
+		return Identity{}, ErrIdentity.With(fmt.Errorf("fleet: %s: %w", s.Path, err))
 	}
 	if id.TLS == nil || len(st.Signing) != ed25519.SeedSize {
-		return Identity{}, fmt.Errorf("fleet: %s: a key is of the wrong kind: enrol again", s.Path)
+		return Identity{}, ErrIdentity.With(fmt.Errorf("fleet: %s: a key is of the wrong kind", s.Path))
 	}
 	id.Signing = ed25519.NewKeyFromSeed(st.Signing)
 	return id, nil

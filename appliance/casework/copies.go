@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -34,7 +35,23 @@ func (s *Service) copyFiles(id incident.CaseID) copyFiles {
 	}
 }
 
-// pending is a sealed file on its way; Close makes it last, Abort drops it.
+const unfinished = ".tmp-"
+
+// dropUnfinished removes what a stop left of copies that were being written.
+func (s *Service) dropUnfinished() error {
+	left, err := filepath.Glob(filepath.Join(s.o.Dir, "copies", unfinished+"*"))
+	if err != nil {
+		return fmt.Errorf("casework: %w", err)
+	}
+	for _, path := range left {
+		if err := durable.Remove(path); err != nil {
+			return fmt.Errorf("casework: %w", err)
+		}
+	}
+	return nil
+}
+
+// pending is a sealed file on its way; Close makes it last.
 type pending struct {
 	f    *os.File
 	w    io.WriteCloser
@@ -42,7 +59,7 @@ type pending struct {
 }
 
 func (c copyFiles) Create() (io.WriteCloser, error) {
-	f, err := os.CreateTemp(filepath.Dir(c.path), ".tmp-*")
+	f, err := os.CreateTemp(filepath.Dir(c.path), unfinished+"*")
 	if err != nil {
 		return nil, fmt.Errorf("casework: make the copy's file: %w", err)
 	}
@@ -84,6 +101,9 @@ func (m *sealedMedia) Close() error { return m.f.Close() }
 
 func (c copyFiles) open() (*sealedMedia, error) {
 	f, err := os.Open(c.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, errCopyDamaged.With(err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("casework: open the copy: %w", err)
 	}

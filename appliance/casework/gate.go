@@ -159,7 +159,7 @@ func (s *Service) disclose(ctx context.Context, c incident.Case, rel policy.Rele
 	}
 	cp, err := redact.Reopen(r, s.copyFiles(c.ID))
 	if err != nil {
-		return err
+		return errCopyDamaged.With(err)
 	}
 	text := AlertText{What: c.What, Offence: c.Evidence.Offence, ValueDKK: c.Evidence.ValueDKK, When: c.HappenedAt}
 	if err := s.o.Uplink.Disclose(ctx, c.Disclosure.ID, rel, cp, text, signer); err != nil {

@@ -117,6 +117,9 @@ func (s *Service) Redact(ctx context.Context, a Actor, id incident.CaseID, ch Su
 	if err != nil {
 		return v, err
 	}
+	if err := s.dropCopy(context.WithoutCancel(ctx), id); err != nil {
+		s.o.Log.Warn("the copy made before is still there; the new one takes its place", "case", id, "error", err)
+	}
 	s.jobs.add(id)
 	p, _ := s.jobs.progress(id)
 	v.Progress = &p
@@ -248,6 +251,11 @@ func (s *Service) settle(ctx context.Context, id incident.CaseID, cp *redact.Cop
 	}
 	if err := s.recordAs(ctx, clockWho, "", act, "", caseAbout(c)); err != nil {
 		return err
+	}
+	if cp == nil {
+		if err := s.dropCopy(ctx, id); err != nil {
+			return err
+		}
 	}
 	_, err = s.save(ctx, c)
 	return err

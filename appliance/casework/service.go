@@ -143,6 +143,9 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	if err := s.high.load(ctx, o.Store); err != nil {
 		return nil, err
 	}
+	if err := s.dropUnfinished(); err != nil {
+		return nil, err
+	}
 	if err := s.resume(ctx); err != nil {
 		return nil, err
 	}

@@ -48,7 +48,9 @@ func (t Tools) Small(ctx context.Context, in *os.File, w, h int) (*Stream, error
 func (t Tools) Full(ctx context.Context, in *os.File, w, h int) (*Stream, error) {
 	graph := fmt.Sprintf("scale=%d:%d:flags=bicubic,format=yuv420p", w, h)
 	s := &Stream{Size: FrameSize(w, h)}
-	return s.start(ctx, t, in, false, []string{"-map", "0:v:0", "-vf", graph, "-fps_mode", "passthrough", "-c:v", "rawvideo", "-f", "rawvideo", "pipe:1"})
+	// Without ffmpeg's own buffer of 32 KiB a frame is copied once less.
+	return s.start(ctx, t, in, false, []string{"-map", "0:v:0", "-vf", graph, "-fps_mode", "passthrough", "-c:v", "rawvideo",
+		"-avioflags", "direct", "-f", "rawvideo", "pipe:1"})
 }
 
 // One decodes the first frame at or after at seconds to yuv420p of w by h.

@@ -45,6 +45,8 @@ import (
 	"veilbox/internal/clock"
 	"veilbox/internal/keys"
 	"veilbox/internal/pki"
+	"veilbox/internal/problem"
+	"veilbox/internal/sqlitedb"
 	"veilbox/redact"
 	"veilbox/uplink/fleet"
 	"veilbox/uplink/outbox"
@@ -90,8 +92,14 @@ type Daemon struct {
 func New(ctx context.Context, cfg config.Box, o Options) (_ *Daemon, err error) {
 	d := &Daemon{cfg: cfg, clock: o.Clock, log: o.Log, version: o.Version, registry: newRegistry()}
 	defer func() {
-		if err != nil {
-			err = errors.Join(err, d.Close())
+		if err == nil {
+			return
+		}
+		if problem.Of(err).Code == problem.Internal.Code && sqlitedb.Full(err) {
+			err = problem.DiskFull.With(err)
+		}
+		if e := d.Close(); e != nil {
+			err = errors.Join(err, e)
 		}
 	}()
 	if err := checkClock(o.Clock.Now()); err != nil {

@@ -28,6 +28,7 @@ import (
 	"veilbox/capture/footage"
 	"veilbox/internal/clock"
 	"veilbox/internal/problem"
+	"veilbox/internal/sqlitedb"
 )
 
 // MaxBody is the most a request may carry, in bytes.
@@ -158,6 +159,9 @@ func remote(r *http.Request) string {
 // in the reader's language or, without a session, with the login page.
 func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := problem.Of(err)
+	if p.Code == problem.Internal.Code && sqlitedb.Full(err) {
+		p = problem.DiskFull.With(err)
+	}
 	if p.Status >= 500 && !errors.Is(err, context.Canceled) {
 		s.Log.Error("request failed", "method", r.Method, "route", r.Pattern, "code", p.Code, "error", err)
 	} else if p.Status < 500 && r.Method != http.MethodGet {

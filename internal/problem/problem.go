@@ -67,6 +67,11 @@ var Internal = New(http.StatusInternalServerError, "internal",
 	Text{"Der skete en fejl i boksen.", "Something went wrong in this machine."},
 	Text{"Prøv igen. Sker det igen, så kontakt driften; loggen har detaljerne.", "Try again. If it happens again, call the operator; the log has the details."})
 
+// DiskFull is what a caller sees where there was no room to write.
+var DiskFull = New(http.StatusInsufficientStorage, "disk.full",
+	Text{"Der er ikke plads på disken.", "There is no room on the disk."},
+	Text{"Frigør plads på disken, eller sænk ring.quota i indstillingerne, og prøv igen.", "Free space on the disk, or lower ring.quota in the settings, and try again."})
+
 // Of returns the Problem in err's chain, or Internal wrapping err.
 func Of(err error) *Problem {
 	var p *Problem

@@ -5,11 +5,13 @@ package sqlitedb
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
+	"syscall"
 
-	_ "github.com/mattn/go-sqlite3" // the driver
+	"github.com/mattn/go-sqlite3"
 )
 
 // A Migration brings a schema from version i to i+1, where i is its index.
@@ -81,4 +83,10 @@ func Tx(ctx context.Context, db *sql.DB, f func(*sql.Tx) error) error {
 		return fmt.Errorf("sqlitedb: commit: %w", err)
 	}
 	return nil
+}
+
+// Full reports whether err comes from a disk without room.
+func Full(err error) bool {
+	var s sqlite3.Error
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.As(err, &s) && s.Code == sqlite3.ErrFull
 }

@@ -103,11 +103,12 @@ type Media struct {
 	off    int64
 	body   io.ReadCloser
 	bodyAt int64
+	cut    int64 // where the transfer was last cut, -1 for nowhere
 }
 
 // Media opens a video by its path on the box.
 func (c *Client) Media(ctx context.Context, path string, query url.Values) (*Media, error) {
-	m := &Media{c: c, ctx: ctx, path: path, query: query, size: -1}
+	m := &Media{c: c, ctx: ctx, path: path, query: query, size: -1, cut: -1}
 	return m, m.open()
 }
 
@@ -141,7 +142,8 @@ func (m *Media) open() error {
 	return nil
 }
 
-// Read implements io.Reader.
+// Read implements io.Reader. Where the box cuts the transfer it is asked again
+// from there, once: what it cannot read it then says, as a problem.
 func (m *Media) Read(p []byte) (int, error) {
 	if m.off >= m.size {
 		return 0, io.EOF
@@ -159,10 +161,17 @@ func (m *Media) Read(p []byte) (int, error) {
 	n, err := m.body.Read(p)
 	m.off += int64(n)
 	m.bodyAt = m.off
-	if errors.Is(err, io.EOF) && m.off < m.size {
-		err = io.ErrUnexpectedEOF
+	if m.off == m.size || !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return n, err
 	}
-	return n, err
+	if m.cut == m.off {
+		return n, io.ErrUnexpectedEOF
+	}
+	m.cut = m.off
+	if err := m.Close(); err != nil || n > 0 {
+		return n, err
+	}
+	return m.Read(p)
 }
 
 // Seek implements io.Seeker.

@@ -187,6 +187,9 @@ func (s *Service) change(ctx context.Context, a Actor, id incident.CaseID, versi
 	if err != nil {
 		return CaseView{}, err
 	}
+	if s.releasing[id] {
+		return CaseView{}, wrongState("Sagen er ved at blive sendt.", "The case is just being sent.")
+	}
 	if version > 0 && version != c.Version {
 		return CaseView{}, errConflict
 	}

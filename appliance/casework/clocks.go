@@ -87,6 +87,9 @@ func (s *Service) sweepOne(ctx context.Context, id incident.CaseID) error {
 	if err != nil {
 		return err
 	}
+	if s.releasing[id] {
+		return nil
+	}
 	if c.State == incident.Released {
 		if _, ok, err := s.o.Uplink.Sending(ctx, c.Disclosure.ID); err != nil || !ok {
 			// A stop between the release and the queue: nothing has left, and

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"veilbox/appliance/account"
+	"veilbox/appliance/audit"
 	"veilbox/appliance/incident"
 	"veilbox/appliance/policy"
 	"veilbox/internal/clock"
@@ -58,7 +59,7 @@ func (s *Service) Assess(ctx context.Context, a Actor, id incident.CaseID, v Ver
 	if err := s.allow(a, account.Assess); err != nil {
 		return CaseView{}, err
 	}
-	if err := errors.Join(checkWords("reasons", v.Reasons, maxWords), checkWords("guideline", v.Guideline, maxWords)); err != nil {
+	if err := errors.Join(checkWords("reasons", v.Reasons, audit.MaxText), checkWords("guideline", v.Guideline, maxWords)); err != nil {
 		return CaseView{}, err
 	}
 	if strings.TrimSpace(v.Reasons) == "" {
@@ -112,19 +113,33 @@ func (s *Service) Assess(ctx context.Context, a Actor, id incident.CaseID, v Ver
 			// beside it, and the case goes on waiting.
 			return nil
 		}
+		s.releasing[c.ID] = true
 		c.State = incident.Released
 		c.Disclosure = &incident.Disclosure{
 			ID: incident.DisclosureID(rand.Text()), Released: rel.At(), NotAfter: rel.NotAfter(), ReportDue: rel.ReportDue(),
 		}
 		return nil
 	})
-	if err != nil || rel.IsZero() {
+	if rel.IsZero() {
 		return view, err
 	}
+	defer s.queued(id)
+	if err != nil {
+		return CaseView{}, err
+	}
+	// The approval stands, whether the page that gave it stays open or not.
+	ctx = context.WithoutCancel(ctx)
 	if err := s.disclose(ctx, view.Case, rel, signer); err != nil {
 		return CaseView{}, errors.Join(err, s.unrelease(ctx, id, err))
 	}
 	return s.Case(ctx, a, id)
+}
+
+// queued ends the time in which a released case is not yet queued.
+func (s *Service) queued(id incident.CaseID) {
+	s.mu.Lock()
+	delete(s.releasing, id)
+	s.mu.Unlock()
 }
 
 // onlyCompetences reports whether all that is missing is a second assessor, with
@@ -198,10 +213,17 @@ func (s *Service) Report(ctx context.Context, a Actor, id incident.CaseID, r Pol
 		return CaseView{}, err
 	}
 	now := s.o.Clock.Now()
-	if strings.TrimSpace(r.Number) == "" || r.At.After(now.Add(time.Minute)) {
-		return CaseView{}, badInput("report.number", "Skriv kvitteringens nummer og tidspunktet for anmeldelsen.", "Write the receipt's number and the time of the report.")
+	badReport := badInput("report.number", "Skriv kvitteringens nummer og tidspunktet for anmeldelsen.", "Write the receipt's number and the time of the report.")
+	if strings.TrimSpace(r.Number) == "" || r.At.IsZero() || r.At.After(now.Add(time.Minute)) {
+		return CaseView{}, badReport
+	}
+	if r.At.After(now) {
+		r.At = now // the page's clock is a little ahead; a report to come would end the disclosure
 	}
 	return s.change(ctx, a, id, r.Version, "case.report", "", func(c *incident.Case) error {
+		if clock.EndOfDay(r.At).Before(clock.EndOfDay(c.HappenedAt)) {
+			return badReport // it would end the disclosure
+		}
 		if c.Evidence.Report != nil {
 			return wrongState("Anmeldelsen er allerede dokumenteret.", "The report is documented already.")
 		}
@@ -231,7 +253,7 @@ func (s *Service) Withdraw(ctx context.Context, a Actor, id incident.CaseID, rea
 	if err := s.allow(a, account.Withdraw); err != nil {
 		return CaseView{}, err
 	}
-	if err := checkWords("reason", reason, maxWords); err != nil {
+	if err := checkWords("reason", reason, audit.MaxText); err != nil {
 		return CaseView{}, err
 	}
 	if strings.TrimSpace(reason) == "" {

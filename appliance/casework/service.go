@@ -123,6 +123,8 @@ type Service struct {
 
 	// mu orders the acts that change cases.
 	mu sync.Mutex
+	// releasing is the cases that are released and not yet queued; by mu.
+	releasing map[incident.CaseID]bool
 
 	jobs     jobs
 	viewings viewings
@@ -136,7 +138,7 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	if err := os.MkdirAll(filepath.Join(o.Dir, "copies"), 0o700); err != nil {
 		return nil, fmt.Errorf("casework: %w: give the box a folder that it can write", err)
 	}
-	s := &Service{o: o, copyKey: o.Key.Derive("veilbox copies v1")}
+	s := &Service{o: o, copyKey: o.Key.Derive("veilbox copies v1"), releasing: map[incident.CaseID]bool{}}
 	s.jobs.init()
 	s.viewings.m = map[string]viewing{}
 	s.seen.m = map[string]time.Time{}

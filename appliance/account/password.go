@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	_ "embed"
 	"fmt"
+	"runtime/debug"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -41,6 +42,9 @@ type passwordHash struct {
 	Hash []byte `json:"hash"`
 }
 
+// giveBack is from how much memory on, in KiB, a hash returns it at once.
+const giveBack = 16 << 10
+
 // derive runs argon2id. At most two run at once, so that log-ins cannot take
 // the memory that recording needs.
 func (a *Accounts) derive(ctx context.Context, p Params, password string, salt []byte) ([]byte, error) {
@@ -53,7 +57,13 @@ func (a *Accounts) derive(ctx context.Context, p Params, password string, salt [
 		return nil, context.Cause(ctx)
 	}
 	defer func() { <-a.hashing }()
-	return argon2.IDKey([]byte(password), salt, p.Time, p.MemoryKiB, p.Threads, 32), nil
+	key := argon2.IDKey([]byte(password), salt, p.Time, p.MemoryKiB, p.Threads, 32)
+	if p.MemoryKiB >= giveBack {
+		// Left to itself the runtime keeps these tens of megabytes for minutes,
+		// and a box has little memory beside the recording.
+		debug.FreeOSMemory()
+	}
+	return key, nil
 }
 
 func (a *Accounts) hash(ctx context.Context, password string) (passwordHash, error) {

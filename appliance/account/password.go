@@ -42,8 +42,8 @@ type passwordHash struct {
 	Hash []byte `json:"hash"`
 }
 
-// giveBack is from how much memory on, in KiB, a hash returns it at once.
-const giveBack = 16 << 10
+// returnedFrom is from how much memory on, in KiB, a hash returns it at once.
+const returnedFrom = 16 << 10
 
 // derive runs argon2id. At most two run at once, so that log-ins cannot take
 // the memory that recording needs.
@@ -58,7 +58,7 @@ func (a *Accounts) derive(ctx context.Context, p Params, password string, salt [
 	}
 	defer func() { <-a.hashing }()
 	key := argon2.IDKey([]byte(password), salt, p.Time, p.MemoryKiB, p.Threads, 32)
-	if p.MemoryKiB >= giveBack {
+	if p.MemoryKiB >= returnedFrom {
 		// Left to itself the runtime keeps these tens of megabytes for minutes,
 		// and a box has little memory beside the recording.
 		debug.FreeOSMemory()

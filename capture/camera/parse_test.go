@@ -2,9 +2,14 @@ package camera
 
 import (
 	"bytes"
+	"errors"
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/bluenviron/gortsplib/v4/pkg/description"
+	"github.com/bluenviron/gortsplib/v4/pkg/format"
+	"github.com/bluenviron/gortsplib/v4/pkg/sdp"
 
 	"veilbox/capture/footage"
 )
@@ -260,6 +265,34 @@ func FuzzSDP(f *testing.F) {
 			}
 		}
 	})
+}
+
+// What the library knows the coding of, it looks into, in goroutines whose
+// panics cannot be recovered.
+func TestLibraryIsNotToldTheCoding(t *testing.T) {
+	for text, want := range map[string]footage.Codec{
+		videoSDP: footage.H264,
+		"m=video 0 RTP/AVP 35\na=rtpmap:35 h264/90000\n":  footage.H264,
+		"m=video 0 RTP/AVP 98\na=rtpmap:98 HEVC/90000\n":  footage.H265,
+		"m=video 0 RTP/AVP 98\na=rtpmap:98 H265/90000\n":  footage.H265,
+		"m=video 0 RTP/AVP 100\na=rtpmap:100 VP9/90000\n": 0,
+	} {
+		out, tracks := cleanSDP([]byte(text))
+		for _, tr := range tracks {
+			if tr.codec != want {
+				t.Errorf("%q: the track is %v, want %v", text, tr.codec, want)
+			}
+		}
+		var d description.Session
+		var s sdp.SessionDescription
+		if err := errors.Join(s.Unmarshal(out), d.Unmarshal(&s)); err != nil || len(d.Medias) != 1 {
+			t.Fatalf("%q: %v", out, err)
+		}
+		_, generic := d.Medias[0].Formats[0].(*format.Generic)
+		if generic != (want != 0) {
+			t.Errorf("%q: the library takes it for %T", text, d.Medias[0].Formats[0])
+		}
+	}
 }
 
 func TestSPSFields(t *testing.T) {

@@ -22,11 +22,15 @@ const (
 	maxSDP   = 64 << 10
 	maxLines = 2000
 	maxProps = 16
+
+	opaque = "x-veilbox/90000" // the clock rate of both codecs (RFC 6184 §8.2.1, RFC 7798 §7.1)
 )
 
 // cleanSDP returns a session description (RFC 8866) with nothing but the video
 // tracks of b and what is needed to ask for them, and what the camera says of
-// their coding. What is wrong with a sound or metadata track must not cost the
+// their coding. The library is not told the coding: its goroutines are not ours
+// to recover a panic in, so it gets to parse no more than RTP's and RTCP's
+// headers. What is wrong with a sound or metadata track must not cost the
 // picture, and the parameter sets are read with this package's own limits.
 func cleanSDP(b []byte) ([]byte, map[uint8]track) {
 	var out bytes.Buffer
@@ -69,6 +73,11 @@ func cleanSDP(b []byte) ([]byte, map[uint8]track) {
 					t.codec = footage.H265
 				}
 				tracks[pt] = t
+				if t.codec != 0 {
+					// Under a name that the library does not know: it would
+					// look into the packets of one that it does.
+					value = "rtpmap:" + strconv.Itoa(int(pt)) + " " + opaque
+				}
 				out.WriteString("a=" + value + "\r\n")
 			} else if pt, ok := payloadType(value, "fmtp:"); ok {
 				t := tracks[pt]

@@ -72,7 +72,11 @@ func quotaOf(dir string) (int64, error) {
 	if err != nil {
 		return 0, errDataDir.With(err)
 	}
-	return max(free+used-max(total/reservePart, reserveLeast), 1<<30), nil
+	return quotaFrom(total, free, used), nil
+}
+
+func quotaFrom(total, free, used int64) int64 {
+	return max(free+used-max(total/reservePart, reserveLeast), 1<<30)
 }
 
 func sizeOf(dir string) (n int64, err error) {

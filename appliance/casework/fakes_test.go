@@ -1,0 +1,263 @@
+package casework
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"io"
+	"slices"
+	"sync"
+	"time"
+
+	"veilbox/appliance/incident"
+	"veilbox/appliance/policy"
+	"veilbox/capture"
+	"veilbox/capture/camera"
+	"veilbox/capture/footage"
+	"veilbox/redact"
+)
+
+// A recorder is a Recorder without cameras.
+type recorder struct {
+	mu    sync.Mutex
+	added []footage.CameraID
+	fail  error
+	key   *footage.Part
+}
+
+func (r *recorder) Add(id footage.CameraID, _ camera.Source) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.fail != nil {
+		return r.fail
+	}
+	r.added = append(r.added, id)
+	return nil
+}
+
+func (r *recorder) Remove(id footage.CameraID) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.added = slices.DeleteFunc(r.added, func(x footage.CameraID) bool { return x == id })
+	return nil
+}
+
+func (r *recorder) Health() []capture.Health { return nil }
+
+func (r *recorder) LastKeyframe(footage.CameraID) (footage.Format, footage.AccessUnit, bool) {
+	if r.key == nil {
+		return footage.Format{}, footage.AccessUnit{}, false
+	}
+	var au footage.AccessUnit
+	for data := r.key.Data[:r.key.Samples[0].Size]; len(data) > 0; {
+		n := 4 + binary.BigEndian.Uint32(data)
+		au.NALUs = append(au.NALUs, data[4:n])
+		data = data[n:]
+	}
+	return r.key.Format, au, true
+}
+
+// A redactor veils with the real worker once a clip and subject; the same again
+// is the same copy, read and checked anew.
+type redactor struct {
+	// before runs ahead of each copy; its error is the copy's.
+	before func(ctx context.Context, progress func(redact.Progress)) error
+	mu     sync.Mutex
+	made   int
+}
+
+var copies struct {
+	sync.Mutex
+	m map[string]copyMade
+}
+
+type copyMade struct {
+	record redact.Record
+	video  []byte
+}
+
+func (r *redactor) Produce(ctx context.Context, job redact.Job, clip io.Reader, to redact.Storage, progress func(redact.Progress)) (redact.Copy, error) {
+	r.mu.Lock()
+	r.made++
+	r.mu.Unlock()
+	if r.before != nil {
+		if err := r.before(ctx, progress); err != nil {
+			return redact.Copy{}, errors.Join(err, to.Remove())
+		}
+	}
+	key, err := json.Marshal(job)
+	if err != nil {
+		return redact.Copy{}, err
+	}
+	copies.Lock()
+	defer copies.Unlock()
+	m, ok := copies.m[string(key)]
+	if !ok {
+		w := redact.Worker{Path: program}
+		c, err := w.Produce(ctx, job, clip, to, progress)
+		if err != nil {
+			return c, err
+		}
+		f, err := c.Open()
+		if err != nil {
+			return c, err
+		}
+		m.video, err = io.ReadAll(f)
+		if err = errors.Join(err, f.Close()); err != nil {
+			return c, err
+		}
+		m.record = c.Record()
+		if copies.m == nil {
+			copies.m = map[string]copyMade{}
+		}
+		copies.m[string(key)] = m
+		return c, nil
+	}
+	w, err := to.Create()
+	if err != nil {
+		return redact.Copy{}, err
+	}
+	_, err = w.Write(m.video)
+	if err = errors.Join(err, w.Close()); err != nil {
+		return redact.Copy{}, err
+	}
+	return redact.Reopen(m.record, to)
+}
+
+func (r *redactor) Still(ctx context.Context, clip io.Reader, at float64, width int) ([]byte, error) {
+	r.mu.Lock()
+	r.made++
+	r.mu.Unlock()
+	return (&redact.Worker{Path: program}).Still(ctx, clip, at, width)
+}
+
+func (r *redactor) Check(context.Context) (redact.Status, error) { return redact.Status{}, nil }
+
+func (r *redactor) count() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.made
+}
+
+type sent struct {
+	id     incident.DisclosureID
+	rel    policy.Release
+	signer ed25519.PrivateKey
+	text   AlertText
+}
+
+// An uplink is an extranet that is not there but keeps what it is told.
+type uplink struct {
+	mu        sync.Mutex
+	sent      []sent
+	withdrawn map[incident.DisclosureID]string
+	reported  map[incident.DisclosureID]string
+	viewed    int
+	until     time.Time
+	calls     []string
+	// during runs within Disclose, before it answers.
+	during func(incident.DisclosureID)
+	fail   error
+}
+
+func (u *uplink) called(what string) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.calls = append(u.calls, what)
+	return u.fail
+}
+
+func (u *uplink) Enrolment(context.Context) (Enrolment, error) {
+	return Enrolment{Enrolled: true, Member: "butik-a", Name: "Butik A"}, nil
+}
+
+func (u *uplink) Enrol(ctx context.Context, _ string) (Enrolment, error) {
+	if err := u.called("enrol"); err != nil {
+		return Enrolment{}, err
+	}
+	return u.Enrolment(ctx)
+}
+
+func (u *uplink) Members(context.Context) ([]Member, error) {
+	return []Member{{ID: "butik-b", Name: "Butik B", Boxes: 1}}, u.called("members")
+}
+
+func (u *uplink) KeyID(ed25519.PublicKey) string { return "key" }
+
+func (u *uplink) RegisterAssessor(context.Context, incident.Person, ed25519.PrivateKey) error {
+	return u.called("register")
+}
+
+func (u *uplink) AssessorConfirmed(context.Context, incident.PersonID, ed25519.PublicKey) (bool, error) {
+	return false, nil
+}
+
+func (u *uplink) Disclose(_ context.Context, id incident.DisclosureID, rel policy.Release, cp redact.Copy, text AlertText, signer ed25519.PrivateKey) error {
+	if u.during != nil {
+		u.during(id)
+	}
+	if err := u.called("disclose"); err != nil {
+		return err
+	}
+	if cp.IsZero() || rel.IsZero() || cp.Hash() != rel.Copy() {
+		return errors.New("the release is of another copy")
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.sent = append(u.sent, sent{id, rel, signer, text})
+	return nil
+}
+
+func (u *uplink) Withdraw(_ context.Context, id incident.DisclosureID, by incident.Person, reason string) error {
+	if err := u.called("withdraw"); err != nil {
+		return err
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.withdrawn[id] = by.Name + ": " + reason
+	return nil
+}
+
+func (u *uplink) Reported(_ context.Context, id incident.DisclosureID, _ incident.Person, number string, _ time.Time) error {
+	if err := u.called("reported"); err != nil {
+		return err
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.reported[id] = number
+	return nil
+}
+
+func (u *uplink) Sending(_ context.Context, id incident.DisclosureID) (Sending, bool, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return Sending{State: "queued"}, slices.ContainsFunc(u.sent, func(s sent) bool { return s.id == id }), nil
+}
+
+func (u *uplink) Alerts(context.Context) ([]Alert, error) {
+	return []Alert{{ID: "SHARED", What: "tricktyveri"}}, u.called("alerts")
+}
+
+type memoryMedia struct{ *bytes.Reader }
+
+func (memoryMedia) Close() error { return nil }
+
+func (u *uplink) View(context.Context, incident.DisclosureID, incident.Person, string) (func() (Media, error), time.Time, error) {
+	if err := u.called("view"); err != nil {
+		return nil, time.Time{}, err
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.viewed++
+	return func() (Media, error) { return memoryMedia{bytes.NewReader([]byte("shared copy"))}, nil }, u.until, nil
+}
+
+func (u *uplink) log() []string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return slices.Clone(u.calls)
+}
+

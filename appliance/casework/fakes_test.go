@@ -260,4 +260,3 @@ func (u *uplink) log() []string {
 	defer u.mu.Unlock()
 	return slices.Clone(u.calls)
 }
-

@@ -12,6 +12,7 @@ let current = await getJSON(path);
 let sheet = null;
 const loaded = current.version;
 
+history.scrollRestoration = 'manual'; // what is new stands at the top, or where the address points
 const reload = (where = '') => { location.hash = where; location.reload(); };
 
 // What is missing, with the condition's number, and what that allows.
@@ -194,7 +195,8 @@ if (['submitted', 'released', 'disclosed'].includes(current.state)) {
     try {
       const c = await getJSON(path);
       sending(c.sending);
-      const moved = c.state !== current.state || c.version !== current.version;
+      // The page's own state: the script may have read a later one already.
+      const moved = c.state !== root.dataset.state || c.version !== current.version;
       if (!moved) return;
       if (writing()) toast(t('case.moved')); else location.reload();
     } catch { /* the box is away for a moment; the next round tells */ }

@@ -274,8 +274,21 @@ func (k *walk) inspect(p *person) {
 	p.until("the sheet's pictures", soon, `[...document.querySelectorAll('#sheet img')].every((i) => i.complete && i.naturalWidth > 0 || void i.scrollIntoView({ block: 'nearest' }))`)
 	p.spot("#sheet")
 	if p == k.staff {
+		p.scroll("#sheet", "center")
 		p.shot("reveal-sheet")
+		p.scroll("#copy", "start")
+		k.shows(p, "copy", id("copy-player"))
 	}
+}
+
+// shows takes a picture of a copy that plays, where pictures are kept at a
+// moment at which the subject is to be seen.
+func (k *walk) shows(p *person, name, player string) {
+	p.t.Helper()
+	if p.album.dir != "" {
+		p.until("the subject in "+player, soon, fmt.Sprintf(`%[1]s.currentTime > %[2]f || %[1]s.ended`, node(player), k.at-0.7))
+	}
+	p.shot(name)
 }
 
 func missing(p *person) []string {

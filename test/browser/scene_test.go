@@ -73,7 +73,7 @@ func draw(t *testing.T, path string, length, at float64) subject.Rect {
 		t.Fatalf("ffmpeg: %v: %s", err, out)
 	}
 	x, y := walkers[len(walkers)-1].where(at)
-	return subject.Rect{X: (x - 34) / drawnW, Y: (y - 190) / drawnH, W: 68.0 / drawnW, H: 196.0 / drawnH}
+	return subject.Rect{X: (x - 36) / drawnW, Y: (y - 190) / drawnH, W: 72.0 / drawnW, H: 200.0 / drawnH}
 }
 
 func grey(v uint8) color.RGBA { return color.RGBA{v, v, v, 255} }
@@ -159,7 +159,7 @@ func (w walker) where(t float64) (x, y float64) {
 func (w walker) draw(m *image.RGBA, t float64) {
 	x, y := w.where(t)
 	swing := 16 * math.Sin(2*math.Pi*w.pace*t)
-	skin := color.RGBA{206, 168, 140, 255}
+	skin := color.RGBA{172, 122, 94, 255}
 	shade := color.RGBA{150, 147, 138, 255}
 	limb(m, x-26, y, x+26, y, 7, shade)
 	limb(m, x-4, y-78, x-4-swing, y-6, 9, w.legs)
@@ -169,7 +169,8 @@ func (w walker) draw(m *image.RGBA, t float64) {
 	limb(m, x-14, y-90, x+14, y-90, 5, w.stripe)
 	limb(m, x-20, y-136, x-24+swing*0.8, y-84, 7, w.coat)
 	limb(m, x+20, y-136, x+24-swing*0.8, y-84, 7, w.coat)
-	limb(m, x, y-168, x, y-164, 15, skin)
-	limb(m, x, y-176, x, y-174, 14, w.hair)
-	limb(m, x+5, y-164, x+5, y-164, 2, grey(20))
+	limb(m, x, y-162, x, y-146, 15, w.coat) // a hood
+	limb(m, x, y-170, x, y-166, 14, w.hair)
+	limb(m, x+4, y-163, x+4, y-160, 10, skin)
+	limb(m, x+8, y-164, x+8, y-164, 2, grey(20))
 }

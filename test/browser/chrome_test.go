@@ -156,6 +156,7 @@ func (p *person) until(what string, limit time.Duration, expression string) {
 			return
 		}
 		if time.Now().After(deadline) {
+			// The page may be gone; the report does without its words then.
 			text, _ := js[string](p, `[...document.querySelectorAll('.problem')].map((x) => x.innerText).join(' | ')`)
 			p.t.Fatalf("%s: %s: not within %v (last error: %v; problems on the page: %q)", p.name, what, limit, err, text)
 		}

@@ -82,7 +82,7 @@ func TestEnrolmentCode(t *testing.T) {
 		"empty": "", "not a code": "hej", "cut": second[:len(second)-9], "a letter changed": second[:mid] + string(second[mid]^1) + second[mid+1:],
 		"another secret": second[:len(second)-12] + "AAAAAAAAAAAA", "much too long": second + strings.Repeat("A", 5000),
 	} {
-		refused(t, name, enrol(b, code), "enrol.bad", "extranet.stranger", "extranet.unreachable")
+		refused(t, name, enrol(b, code), "enrol.bad", "extranet.stranger", "enrol.unreachable")
 	}
 	b.log.tells(t, "enrol.bad")
 	c.clk.Shift(2 * time.Hour)
@@ -95,8 +95,8 @@ func TestEnrolmentCode(t *testing.T) {
 	if err := c.end(); err != nil {
 		t.Fatal(err)
 	}
-	refused(t, "nobody there", enrol(b, second), "extranet.unreachable")
-	b.log.tells(t, "extranet.unreachable")
+	refused(t, "nobody there", enrol(b, second), "enrol.unreachable")
+	b.log.tells(t, "enrol.unreachable")
 	c.start()
 	if err := enrol(b, second); err != nil {
 		t.Errorf("the code does not work after all that: %v", err)

@@ -11,9 +11,11 @@ import (
 	"crypto/x509/pkix"
 	"errors"
 	"fmt"
+	"net/http"
 
 	"veilbox/capture/footage"
 	"veilbox/internal/clock"
+	"veilbox/internal/problem"
 	"veilbox/uplink/link"
 	"veilbox/uplink/wire"
 )
@@ -25,6 +27,11 @@ type Options struct {
 	Audit string // verifier key of the box's audit log
 	Clock clock.Clock
 }
+
+// ErrAway says that the code was not used: nobody was there to take it.
+var ErrAway = problem.New(http.StatusBadGateway, "enrol.unreachable",
+	problem.Text{DA: "Ekstranettet svarer ikke, så boksen er ikke tilmeldt.", EN: "The extranet does not answer, so the box is not enrolled."},
+	problem.Text{DA: "Kontrollér butikkens internetforbindelse, og indtast koden igen; den er ikke brugt endnu.", EN: "Check the shop's internet connection and enter the code again; it has not been used yet."})
 
 // Enrol makes the box a member's and keeps its identity. Where the code was used
 // or has run out, the extranet says so (enrol.used, enrol.expired, enrol.bad).
@@ -46,6 +53,9 @@ func Enrol(ctx context.Context, code string, o Options) (Identity, error) {
 		Version: wire.Version, Secret: c.Secret, Name: o.Name, CSR: csr, Audit: o.Audit,
 		HPKE: id.HPKE.PublicKey().Bytes(), Signing: id.Signing.Public().(ed25519.PublicKey),
 	})
+	if errors.Is(err, link.ErrUnreachable) {
+		return Identity{}, ErrAway.With(err)
+	}
 	if err != nil {
 		return Identity{}, err
 	}

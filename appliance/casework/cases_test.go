@@ -166,6 +166,25 @@ func TestARequestThatEndedLeavesNoCase(t *testing.T) {
 	}
 }
 
+func TestACaseFromBeforeTheBoxWasEnrolled(t *testing.T) {
+	for name, set := range map[string]func(*uplink){
+		"not enrolled yet": func(u *uplink) { u.alone = true },
+		"identity damaged": func(u *uplink) { u.enrolment = fmt.Errorf("the identity cannot be read") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBox(t)
+			set(b.up)
+			v := b.veiled(b.answer(b.newCase(), evidence()))
+			b.up.alone, b.up.enrolment = false, nil
+			v, err := b.Submit(t.Context(), b.people["staff"], v.ID, v.Version)
+			v, err = b.approve(b.must(v, err), "assessor")
+			if b.must(v, err); v.Member != "butik-a" || b.up.sent[0].rel.Member() != "butik-a" {
+				t.Errorf("released for the member %q", v.Member)
+			}
+		})
+	}
+}
+
 func TestChangeCase(t *testing.T) {
 	b := newBox(t)
 	staff := b.people["staff"]

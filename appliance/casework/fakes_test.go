@@ -161,6 +161,10 @@ type uplink struct {
 	// during runs within Disclose, before it answers.
 	during func(incident.DisclosureID)
 	fail   error
+	// enrolment is what stands in the way of saying who the box is; alone, the
+	// box belongs to no extranet.
+	enrolment error
+	alone     bool
 }
 
 func (u *uplink) called(what string) error {
@@ -171,6 +175,9 @@ func (u *uplink) called(what string) error {
 }
 
 func (u *uplink) Enrolment(context.Context) (Enrolment, error) {
+	if u.enrolment != nil || u.alone {
+		return Enrolment{}, u.enrolment
+	}
 	return Enrolment{Enrolled: true, Member: "butik-a", Name: "Butik A"}, nil
 }
 

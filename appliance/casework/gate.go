@@ -35,9 +35,16 @@ func (s *Service) Submit(ctx context.Context, a Actor, id incident.CaseID, versi
 	if err := s.allow(a, account.Submit); err != nil {
 		return CaseView{}, err
 	}
+	enrolled, err := s.o.Uplink.Enrolment(ctx)
+	if err != nil {
+		return CaseView{}, err
+	}
 	return s.change(ctx, a, id, version, "case.submit", "", func(c *incident.Case) error {
 		if err := changeable(c); err != nil {
 			return err
+		}
+		if enrolled.Enrolled {
+			c.Member = enrolled.Member // the case may be older than the enrolment
 		}
 		p := a.Session.Person
 		c.SubmittedBy = &p

@@ -120,7 +120,9 @@ func TestCancelRedaction(t *testing.T) {
 				v = b.veiled(v)
 			}
 			v = b.redact(v)
-			b.noCopy(v)
+			if b.noCopy(v); v.Copy != nil {
+				t.Error("the case still names the copy before")
+			}
 			if err := b.CancelRedaction(t.Context(), b.people["staff"], v.ID); err != nil {
 				t.Fatal(err)
 			}

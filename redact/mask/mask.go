@@ -61,7 +61,7 @@ func (s State) String() string {
 }
 
 // reasons are those of redact/track, by their number in the canonical form.
-var reasons = []string{"", "given", "tracked", "crowded", "low-match", "jump", "at-edge", "lost", "no-keyframe", "gone", "between"}
+var reasons = []string{"", "given", "tracked", "crowded", "low-match", "jump", "at-edge", "lost", "no-keyframe", "gone", "between", "near-doubt"}
 
 // A Reason is why a frame has its state, as redact/track names it.
 type Reason uint8

@@ -164,6 +164,7 @@ func (w *worker) follow(ctx context.Context, p *planes, info codec.Info) (*mask.
 		fr.At = p.times[i]
 		m.Frames[i] = fr
 	}
+	doubt(m)
 	return m, nil
 }
 
@@ -173,7 +174,9 @@ func frameOf(r track.Region) mask.Frame {
 	case track.Gone:
 		f.State = mask.Gone
 	case track.Shown:
-		if rect, ok := clamp(r.Rect); ok {
+		// With somebody else near, what is shown would hold a part of them. Only
+		// a person's own keyframe shows such a frame.
+		if rect, ok := clamp(r.Rect); ok && r.Reason != track.ReasonCrowded {
 			f.State, f.Rects = mask.Shown, []subject.Rect{rect}
 		}
 	}

@@ -231,7 +231,7 @@ func (w *World) checkCopy(ctx context.Context, c *client.Client) error {
 	if err != nil {
 		return err
 	}
-	if sheet.Shown < 3 || len(sheet.Pictures) < int(sheet.Shown) {
+	if sheet.Shown < 2 || len(sheet.Pictures) < int(sheet.Shown) {
 		return fmt.Errorf("story: the subject is shown for %.1f s on %d pictures", sheet.Shown, len(sheet.Pictures))
 	}
 	for i := range sheet.Pictures {

@@ -51,7 +51,7 @@ func TestEnrol(t *testing.T) {
 	wantCode(t, enrol(other.String()), "extranet.stranger")
 	other = c
 	other.URL = "https://127.0.0.1:1"
-	wantCode(t, enrol(other.String()), "extranet.unreachable")
+	wantCode(t, enrol(other.String()), "enrol.unreachable")
 
 	w.Clock.Advance(w.Config.CodeLife)
 	wantCode(t, enrol(code), "enrol.expired")

@@ -48,7 +48,7 @@ var (
 		"Skriv navnet på den person, som kontoen tilhører; fælles konti er ikke tilladt.", "Write the name of the person whom the account belongs to; shared accounts are not allowed.")
 	ErrRoles = newProblem(http.StatusUnprocessableEntity, "roles",
 		"Rollerne kan ikke bruges sammen, eller de findes ikke.", "The roles cannot be combined, or do not exist.",
-		"Vælg mindst én rolle. En revisor kan ikke også være medarbejder eller vurderingsperson.", "Choose at least one role. An auditor cannot be staff or assessor too.")
+		"Vælg mindst én rolle. En revisor kan ikke også være medarbejder eller fagperson.", "Choose at least one role. An auditor cannot be staff or assessor too.")
 	ErrNoAccount = newProblem(http.StatusNotFound, "missing",
 		"Kontoen findes ikke.", "The account does not exist.",
 		"Vælg den på listen over personer.", "Choose it from the list of people.")
@@ -62,11 +62,11 @@ var (
 		"En autorisation skal sige, hvem der giver den, til hvilken funktion, hvorfor der er behov, og hvor længe (højst tre år).", "An authorisation must say who gives it, for what function, why it is needed, and for how long (three years at most).",
 		"Udfyld funktion, behov og periode.", "Fill in function, need and period.")
 	ErrQualification = newProblem(http.StatusUnprocessableEntity, "qualification",
-		"En vurderingspersons kvalifikation er ikke udfyldt rigtigt (vilkår 9).", "An assessor's qualification is not filled in properly (condition 9).",
+		"En fagpersons kvalifikation er ikke udfyldt rigtigt (vilkår 9).", "An assessor's qualification is not filled in properly (condition 9).",
 		"Angiv uddannelse, erfaring med berigelseskriminalitet, mindst én af kompetencerne jura, sikkerhed og berigelseskriminalitet, og en periode.", "Give education, experience with property crime, at least one of the competences law, security and property crime, and a period.")
 	ErrNoSigner = newProblem(http.StatusForbidden, "no-signer",
 		"Kontoen har ingen underskriftsnøgle.", "The account has no signing key.",
-		"Kun en vurderingsperson kan godkende. Er rollen ny, så log ud og ind igen; så laves nøglen.", "Only an assessor can approve. If the role is new, log out and in again; the key is made then.")
+		"Kun en fagperson kan godkende. Er rollen ny, så log ud og ind igen; så laves nøglen.", "Only an assessor can approve. If the role is new, log out and in again; the key is made then.")
 	ErrPassword = newProblem(http.StatusForbidden, "reauthenticate",
 		"Adgangskoden passer ikke.", "The password is not right.",
 		"Skriv din egen adgangskode igen.", "Type your own password again.")

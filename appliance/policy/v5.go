@@ -15,7 +15,7 @@ var v5 = rule{
 	id: V5, source: "Vilkår 5, bilag 1 og 2",
 	title: problem.Text{DA: "Ingen andre kan genkendes", EN: "Nobody else can be recognised"},
 	asks: problem.Text{
-		DA: "Andre end den mistænkte må ikke kunne genkendes. Boksen slører alt andet og kontrollerer den færdige kopi; vurderingspersonen ser alt det igennem, som kopien viser.",
+		DA: "Andre end den mistænkte må ikke kunne genkendes. Boksen slører alt andet og kontrollerer den færdige kopi; fagpersonen ser alt det igennem, som kopien viser.",
 		EN: "Nobody but the suspect may be recognisable. The box veils everything else and checks the finished copy; the assessor looks through all that the copy shows."},
 	check: func(q question) ([]Refusal, *time.Time) {
 		c := q.c.Copy
@@ -38,10 +38,10 @@ var v5 = rule{
 				out = append(out, refuseAssessor("v5.copy-changed", "Kopien er ændret, efter at den blev godkendt. Den skal vurderes igen.", "The copy has changed since it was approved. It must be assessed again."))
 			}
 			if a.SawSheet != c.Sheet {
-				out = append(out, refuseAssessor("v5.not-seen", "Vurderingspersonen har ikke set oversigten over alt det, kopien viser.", "The assessor has not looked at the sheet of all that the copy reveals."))
+				out = append(out, refuseAssessor("v5.not-seen", "Fagpersonen har ikke set oversigten over alt det, kopien viser.", "The assessor has not looked at the sheet of all that the copy reveals."))
 			}
 		} else {
-			out = append(out, refuseAssessor("v5.look", "En vurderingsperson skal se alt det igennem, som kopien viser.", "An assessor must look through all that the copy shows."))
+			out = append(out, refuseAssessor("v5.look", "En fagperson skal se alt det igennem, som kopien viser.", "An assessor must look through all that the copy shows."))
 		}
 		return out, nil
 	},

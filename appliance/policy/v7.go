@@ -29,9 +29,9 @@ var v7 = rule{
 			out = append(out, refuse("v7.submitted", "Den, der sendte sagen til vurdering, har ingen gyldig autorisation. Lederen skal give eller forny den.", "The person who submitted the case has no valid authorisation. The manager must give or renew it."))
 		}
 		if n := len(q.c.Assessments); n == 0 {
-			out = append(out, refuseAssessor("v7.no-assessor", "Ingen autoriseret vurderingsperson har set på sagen.", "No authorised assessor has looked at the case."))
+			out = append(out, refuseAssessor("v7.no-assessor", "Ingen autoriseret fagperson har set på sagen.", "No authorised assessor has looked at the case."))
 		} else if !authorised(q, &q.c.Assessments[n-1].Assessor) {
-			out = append(out, refuseAssessor("v7.assessor", "Vurderingspersonen har ingen gyldig autorisation. Lederen skal give eller forny den.", "The assessor has no valid authorisation. The manager must give or renew it."))
+			out = append(out, refuseAssessor("v7.assessor", "Fagpersonen har ingen gyldig autorisation. Lederen skal give eller forny den.", "The assessor has no valid authorisation. The manager must give or renew it."))
 		}
 		return out, nil
 	},

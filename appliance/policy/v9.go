@@ -29,7 +29,7 @@ var v9 = rule{
 		}
 		last := q.c.Assessments[n-1]
 		if last.Decision != incident.Approve {
-			return []Refusal{refuseAssessor("v9.refused", "Vurderingspersonen har afvist sagen. Se begrundelsen, ret sagen og send den igen.", "The assessor has refused the case. See the reasons, correct the case and submit it again.")}, nil
+			return []Refusal{refuseAssessor("v9.refused", "Fagpersonen har afvist sagen. Se begrundelsen, ret sagen og send den igen.", "The assessor has refused the case. See the reasons, correct the case and submit it again.")}, nil
 		}
 		var out []Refusal
 		if q.c.Copy == nil || last.Copy.IsZero() || last.Copy != q.c.Copy.Hash {
@@ -39,16 +39,16 @@ var v9 = rule{
 			out = append(out, refuseAssessor("v9.future", "Godkendelsens tidspunkt er ikke gyldigt. Kontrollér boksens ur og vurdér igen.", "The time of the approval is not valid. Check the box's clock and assess again."))
 		}
 		if !qualified(q, last) {
-			out = append(out, refuseAssessor("v9.qualification", "Vurderingspersonen har ikke en gyldig kvalifikation: uddannelse, erfaring og kompetencer skal være angivet og i kraft.", "The assessor has no valid qualification: education, experience and competences must be given and in force."))
+			out = append(out, refuseAssessor("v9.qualification", "Fagpersonen har ikke en gyldig kvalifikation: uddannelse, erfaring og kompetencer skal være angivet og i kraft.", "The assessor has no valid qualification: education, experience and competences must be given and in force."))
 		}
 		if !shortReason.says(last.Reasons) {
-			out = append(out, refuseAssessor("v9.reasons", "Vurderingspersonen skal begrunde godkendelsen med ord.", "The assessor must give reasons for the approval in words."))
+			out = append(out, refuseAssessor("v9.reasons", "Fagpersonen skal begrunde godkendelsen med ord.", "The assessor must give reasons for the approval in words."))
 		}
 		if e := q.c.Evidence; (e.Doubtful || e.FirstOfKind) && len(competences(q)) < 2 {
-			out = append(out, refuseAssessor("v9.competences", "Sagen er tvivlsom eller den første af sin slags. Den kræver mindst to af kompetencerne jura, sikkerhed og berigelseskriminalitet, hos én eller flere vurderingspersoner tilsammen.", "The case is doubtful or the first of its kind. It needs at least two of the competences law, security and property crime, in one assessor or several together."))
+			out = append(out, refuseAssessor("v9.competences", "Sagen er tvivlsom eller den første af sin slags. Den kræver mindst to af kompetencerne jura, sikkerhed og berigelseskriminalitet, hos én eller flere fagpersoner tilsammen.", "The case is doubtful or the first of its kind. It needs at least two of the competences law, security and property crime, in one assessor or several together."))
 		}
 		if q.s.TwoPersons && samePerson(last.Assessor, q.c.Tagged) {
-			out = append(out, refuseAssessor("v9.two-persons", "Den, der markerede hændelsen, kan ikke selv godkende den. En anden vurderingsperson skal se på sagen.", "The person who marked the incident cannot approve it. Another assessor must look at the case."))
+			out = append(out, refuseAssessor("v9.two-persons", "Den, der markerede hændelsen, kan ikke selv godkende den. En anden fagperson skal se på sagen.", "The person who marked the incident cannot approve it. Another assessor must look at the case."))
 		}
 		return out, nil
 	},

@@ -72,6 +72,8 @@ type cameraData struct {
 	Offences  []incident.Offence
 	Elsewhere []incident.Offence // that this permission doesn't cover
 	Ranges    []int              // of the time line, in minutes
+	// MayTag and MayExport say which buttons are this person's.
+	MayTag, MayExport bool
 }
 
 // covered and uncovered are the offences in the order of the form.
@@ -94,7 +96,7 @@ func (s *server) cameraPage(w http.ResponseWriter, r *http.Request, a casework.A
 	if i < 0 {
 		return errNotFound
 	}
-	return s.render(w, r, http.StatusOK, "camera", a, cameraData{all[i], covered, uncovered, []int{10, 60, 360, 1440}})
+	return s.render(w, r, http.StatusOK, "camera", a, cameraData{all[i], covered, uncovered, []int{10, 60, 360, 1440}, a.Session.Can(account.Tag), a.Session.Can(account.ExportFootage)})
 }
 
 type caseData struct {

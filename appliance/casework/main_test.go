@@ -51,10 +51,10 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-const (
-	till    footage.CameraID = "till-1"
-	seconds                  = 6 // recorded before the box's start
-)
+const till footage.CameraID = "till-1"
+
+// seconds is how much is recorded before the box's start.
+const seconds = 6
 
 var (
 	start    = time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)

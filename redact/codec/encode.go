@@ -76,13 +76,12 @@ func (e Encoder) Args(rate float64) []string {
 
 // A Writer takes frames and gives access units.
 type Writer struct {
-	ctx   context.Context
-	cmd   *exec.Cmd
-	in    *os.File
-	clean func()
-	said  tail
-	done  chan struct{} // closed when sink has had everything
-	err   error         // of the reading side; read after done
+	ctx  context.Context
+	cmd  *exec.Cmd
+	in   *os.File
+	said tail
+	done chan struct{} // closed when sink has had everything
+	err  error         // of the reading side; read after done
 }
 
 // Encode starts an encoder for frames of w by h at about rate a second. sink is

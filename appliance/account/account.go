@@ -85,33 +85,6 @@ func (a *Accounts) now() time.Time { return a.o.Clock.Now().UTC() }
 // provisional is the name of a first account that nobody has named yet.
 const provisional = "(navn mangler)"
 
-// EnsureFirst makes one manager's account with a generated password where the
-// box has no account yet, and returns its log-in once.
-func (a *Accounts) EnsureFirst(ctx context.Context) (login, password string, created bool, err error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	all, err := a.o.Store.People(ctx)
-	if errors.Is(err, store.ErrDamaged) {
-		// There is an account, though it cannot be read: the others log in, and
-		// the cameras are recorded.
-		return "", "", false, nil
-	}
-	if err != nil || len(all) > 0 {
-		return "", "", false, err
-	}
-	name := provisional
-	if a.o.FirstName != "" {
-		if name, err = checkName(a.o.FirstName); err != nil {
-			return "", "", false, err
-		}
-	}
-	_, password, err = a.create(ctx, NewPerson{Login: a.o.FirstLogin, Roles: []Role{Manager}}, name, incident.Authorisation{})
-	if err != nil {
-		return "", "", false, err
-	}
-	return a.o.FirstLogin, password, true, nil
-}
-
 // A NewPerson is what is asked to make an account.
 type NewPerson struct {
 	Login string

@@ -155,6 +155,27 @@ func TestFirst(t *testing.T) {
 	f.in(t, "METTE ", f.secret)
 }
 
+func TestFirstIsRenewedOnlyWhileNobodyCanHaveUsedIt(t *testing.T) {
+	f := open(t)
+	login, password, renewed, err := f.RenewFirst(t.Context())
+	if err != nil || !renewed || login != "mette" || password == f.secret {
+		t.Fatal(login, renewed, err)
+	}
+	if _, _, err := f.LogIn(t.Context(), "mette", f.secret, "192.0.2.1"); err == nil {
+		t.Error("the old password still opens the account")
+	}
+	_, s, err := f.LogIn(t.Context(), "mette", password, "192.0.2.2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.ChangePassword(t.Context(), s, password, "et helt andet kodeord 7"); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, renewed, err := f.RenewFirst(t.Context()); err != nil || renewed {
+		t.Error("renewed after it was changed", err)
+	}
+}
+
 func TestFirstWithoutAName(t *testing.T) {
 	c := clock.NewFake(start)
 	s, err := store.Open(t.Context(), store.Options{Path: filepath.Join(t.TempDir(), "box.db"), Key: keys.New(), Clock: c})

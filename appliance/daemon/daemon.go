@@ -174,18 +174,36 @@ func (d *Daemon) openPeople(ctx context.Context, master keys.Key) (err error) {
 	if d.accounts, err = account.New(account.Options{Store: d.store, Clock: d.clock}); err != nil {
 		return err
 	}
-	login, password, created, err := d.accounts.EnsureFirst(ctx)
+	return d.tellFirst(ctx)
+}
+
+// firstTold is the setting that says that the first log-in was written down.
+const firstTold = "first-login"
+
+// tellFirst makes the first account at the first start and writes its log-in to
+// a file, once.
+func (d *Daemon) tellFirst(ctx context.Context) error {
+	login, password, made, err := d.accounts.EnsureFirst(ctx)
 	if err != nil {
 		return err
 	}
-	if created {
+	if !made {
+		_, err := d.store.Setting(ctx, firstTold)
+		if !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		if login, password, made, err = d.accounts.RenewFirst(ctx); err != nil {
+			return err
+		}
+	}
+	if made {
 		text := fmt.Sprintf("%s\n%s\n", login, password)
 		if err := keepText(d.path("first-login"), text, 0o600); err != nil {
 			return err
 		}
 		d.log.Info("first start: the first log-in is in a file; change its password, then remove the file", "file", d.path("first-login"))
 	}
-	return nil
+	return d.store.SetSetting(ctx, firstTold, []byte("written"))
 }
 
 func (d *Daemon) openCapture(ctx context.Context, master keys.Key) (err error) {

@@ -181,6 +181,7 @@ func (b *box) logIn(login, password string) {
 	if err != nil {
 		b.t.Fatal(login, err)
 	}
+	s.MustChange = false // as after choosing an own password
 	b.people[login], b.secrets[login] = Actor{Session: s, From: "192.0.2.1"}, password
 }
 

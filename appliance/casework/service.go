@@ -168,6 +168,9 @@ var (
 	errNoCase = problem.New(404, "case.missing",
 		problem.Text{DA: "Sagen findes ikke på denne boks.", EN: "This case is not on this box."},
 		problem.Text{DA: "Gå til forsiden og vælg sagen der.", EN: "Go to the start page and choose the case there."})
+	errMustChange = problem.New(403, "password.change",
+		problem.Text{DA: "Andre kender din adgangskode: den blev lavet til dig.", EN: "Others know your password: it was made for you."},
+		problem.Text{DA: "Vælg din egen adgangskode først; det, du gør, står i dit navn.", EN: "Choose your own password first; what you do is recorded in your name."})
 	errConflict = problem.New(409, "case.conflict",
 		problem.Text{DA: "En anden har ændret sagen, siden du åbnede den.", EN: "Somebody else has changed the case since you opened it."},
 		problem.Text{DA: "Hent sagen igen og gem dine svar én gang til; det du har skrevet, står stadig på siden.", EN: "Load the case again and save your answers once more; what you wrote is still on the page."})
@@ -183,8 +186,13 @@ func wrongState(da, en string) *problem.Problem {
 		problem.Text{DA: "Hent sagen igen for at se, hvor den står.", EN: "Load the case again to see where it stands."})
 }
 
-// allow returns an error unless the actor's roles and authorisation allow p.
+// allow returns an error unless the actor's roles and authorisation allow p. Who
+// still has the password that was made for him may only choose another: acts
+// are recorded by name.
 func (s *Service) allow(a Actor, p account.Permission) error {
+	if a.Session.MustChange {
+		return errMustChange
+	}
 	if err := a.Session.Allow(p, s.o.Clock.Now()); err != nil {
 		return err
 	}

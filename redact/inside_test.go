@@ -153,8 +153,11 @@ func TestRotationIsAppliedAndOddSidesAreCut(t *testing.T) {
 	if err := os.WriteFile(in, plain, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command("ffmpeg", "-v", "error", "-i", in, "-c", "copy", "-metadata:s:v:0", "rotate=90", turned).CombinedOutput(); err != nil {
-		t.Fatalf("%v %s", err, out)
+	// ffmpeg 6 took the old way of saying it away and brought another.
+	if exec.Command("ffmpeg", "-v", "error", "-y", "-display_rotation", "90", "-i", in, "-c", "copy", turned).Run() != nil {
+		if out, err := exec.Command("ffmpeg", "-v", "error", "-y", "-i", in, "-c", "copy", "-metadata:s:v:0", "rotate=90", turned).CombinedOutput(); err != nil {
+			t.Fatalf("%v %s", err, out)
+		}
 	}
 	b, err := os.ReadFile(turned)
 	if err != nil {

@@ -96,7 +96,7 @@ func makeClip(t testing.TB, name string, seconds int, extra ...string) []byte {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
 	graph := fmt.Sprintf("testsrc2=s=%dx%d:r=10:d=%d,trim=end_frame=1,loop=-1:1,setpts=N/10/TB,trim=duration=%d,hue=s=0.3,eq=contrast=0.4[bg];"+
-		"mandelbrot=s=%dx%d:r=10,trim=end_frame=1,loop=-1:1,setpts=N/10/TB,trim=duration=%d,hue=h=90,eq=contrast=1.4[box];[bg][box]overlay=x=%d+%d*t:y=%d,format=yuv420p",
+		"mandelbrot=s=%dx%d:r=10,trim=end_frame=1,loop=-1:1,setpts=N/10/TB,trim=duration=%d,hue=h=90,eq=contrast=1.4[box];[bg][box]overlay=x=%d+%d*t:y=%d,fps=10,format=yuv420p",
 		clipW, clipH, seconds, seconds, boxW, boxH, seconds, boxX, boxV, boxY)
 	switch {
 	case extra[0] == "-vf":

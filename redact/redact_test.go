@@ -97,7 +97,7 @@ func makeClip(t testing.TB, name string, seconds int, extra ...string) []byte {
 	path := filepath.Join(t.TempDir(), name)
 	graph := fmt.Sprintf("testsrc2=s=%dx%d:r=10:d=%d,trim=end_frame=1,loop=-1:1,setpts=N/10/TB,trim=duration=%d,hue=s=0.3,eq=contrast=0.4[bg];"+
 		"mandelbrot=s=%dx%d:r=10,trim=end_frame=1,loop=-1:1,setpts=N/10/TB,trim=duration=%d,hue=h=90,eq=contrast=1.4[box];[bg][box]overlay=x=%d+%d*t:y=%d,fps=10,format=yuv420p",
-		clipW, clipH, seconds, seconds, boxW, boxH, seconds, boxX, boxV, boxY)
+		clipW, clipH, seconds+1, seconds+1, boxW, boxH, seconds+1, boxX, boxV, boxY) // -t cuts what is over
 	switch {
 	case extra[0] == "-vf":
 		graph, extra = graph+","+extra[1], extra[2:]

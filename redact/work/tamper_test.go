@@ -39,7 +39,7 @@ func newBench(t *testing.T) *bench {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "clip.mp4")
 	graph := "testsrc2=s=480x270:r=10,trim=end_frame=1,loop=-1:1,setpts=N/10/TB,hue=s=0.3,eq=contrast=0.4[bg];" +
-		"mandelbrot=s=48x96:r=10,trim=end_frame=1,loop=-1:1,setpts=N/10/TB,hue=h=90,eq=contrast=1.4[box];[bg][box]overlay=x=20+60*t:y=110,format=yuv420p"
+		"mandelbrot=s=48x96:r=10,trim=end_frame=1,loop=-1:1,setpts=N/10/TB,hue=h=90,eq=contrast=1.4[box];[bg][box]overlay=x=20+60*t:y=110,fps=10,format=yuv420p"
 	ffmpeg(t, "-filter_complex", graph, "-t", "4", "-c:v", "libx264", "-preset", "ultrafast", path)
 	tools, err := codec.Find("")
 	if err != nil {

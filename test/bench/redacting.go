@@ -40,7 +40,7 @@ func shapes(footage string) []shape {
 		figure: "redact.speed_ratio.1080p25", rate: 25,
 		input: []string{"-filter_complex", "testsrc2=s=1920x1080:r=25,trim=end_frame=1,loop=-1:1,setpts=N/25/TB,noise=alls=6:allf=t[bg];" +
 			"mandelbrot=s=192x384:r=25,trim=end_frame=1,loop=-1:1,setpts=N/25/TB,hue=h=90,split[a][b];" +
-			"[bg][a]overlay=x=80+60*t:y=440[one];[one][b]overlay=x=1700-50*t:y=60", "-t", "20", "-b:v", "4M"},
+			"[bg][a]overlay=x=80+60*t:y=440[one];[one][b]overlay=x=1700-50*t:y=60,fps=25", "-t", "20", "-b:v", "4M"},
 		subject: subject.Keyframe{At: 1, Rect: &subject.Rect{X: 140. / 1920, Y: 440. / 1080, W: 192. / 1920, H: 384. / 1080}},
 	}}
 }

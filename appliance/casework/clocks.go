@@ -97,13 +97,7 @@ func (s *Service) sweepOne(ctx context.Context, id incident.CaseID) error {
 			if err != nil {
 				return err
 			}
-			if err := s.recordAs(ctx, clockWho, "", "case.release.undone", "not queued", caseAbout(c)); err != nil {
-				return err
-			}
-			c.State, c.Disclosure = incident.Submitted, nil
-			c.Assessments = c.Assessments[:len(c.Assessments)-1]
-			_, err = s.save(ctx, c)
-			return err
+			return s.undoRelease(ctx, c, "not queued")
 		}
 	}
 	ending, ends := policy.Ends(c, s.deadlineNow())

@@ -202,12 +202,18 @@ func (s *Service) unrelease(ctx context.Context, id incident.CaseID, why error) 
 	if c.State != incident.Released {
 		return nil
 	}
-	if err := s.recordAs(ctx, clockWho, "", "case.release.undone", problem.Of(why).Cause.EN, caseAbout(c)); err != nil {
+	return s.undoRelease(ctx, c, problem.Of(why).Cause.EN)
+}
+
+// undoRelease sets a released case back to the assessor, without the approval.
+// The caller holds mu.
+func (s *Service) undoRelease(ctx context.Context, c incident.Case, why string) error {
+	if err := s.recordAs(ctx, clockWho, "", "case.release.undone", why, caseAbout(c)); err != nil {
 		return err
 	}
 	c.State, c.Disclosure = incident.Submitted, nil
 	c.Assessments = c.Assessments[:len(c.Assessments)-1]
-	_, err = s.save(ctx, c)
+	_, err := s.save(ctx, c)
 	return err
 }
 

@@ -214,21 +214,15 @@ func (x *extranet) Reported(ctx context.Context, id incident.DisclosureID, by in
 }
 
 func (x *extranet) Sending(ctx context.Context, id incident.DisclosureID) (casework.Sending, bool, error) {
-	items, err := x.out.Status(ctx)
-	if err != nil {
+	it, ok, err := x.out.Disclosure(ctx, id)
+	if err != nil || !ok {
 		return casework.Sending{}, false, err
 	}
-	for _, it := range items {
-		if it.Disclosure != id || it.Kind != outbox.Disclose {
-			continue
-		}
-		s := casework.Sending{State: sendingState(it), Sent: it.Sent, Size: it.Size}
-		if it.Code != "" {
-			s.Problem = &casework.ProblemView{Code: it.Code, Cause: it.Cause, Remedy: it.Remedy}
-		}
-		return s, true, nil
+	s := casework.Sending{State: sendingState(it), Sent: it.Sent, Size: it.Size}
+	if it.Code != "" {
+		s.Problem = &casework.ProblemView{Code: it.Code, Cause: it.Cause, Remedy: it.Remedy}
 	}
-	return casework.Sending{}, false, nil
+	return s, true, nil
 }
 
 func sendingState(it outbox.Item) string {

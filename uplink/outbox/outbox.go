@@ -332,9 +332,23 @@ type waiting struct {
 	Remedy problem.Text `json:"remedy"`
 }
 
-// Status returns all items of the last 30 days, the newest first.
+// Status returns the newest items of the last 30 days, 1000 at most.
 func (b *Outbox) Status(ctx context.Context) ([]Item, error) {
-	rows, err := b.db.QueryContext(ctx, "SELECT kind, disclosure, state, sent, size, tries, next, created, waiting FROM item ORDER BY id DESC LIMIT 1000")
+	return b.items(ctx, "ORDER BY id DESC LIMIT 1000")
+}
+
+// Disclosure returns the item that sends a disclosure; ok is false where it was
+// never queued, or was done more than 30 days ago.
+func (b *Outbox) Disclosure(ctx context.Context, id incident.DisclosureID) (it Item, ok bool, err error) {
+	items, err := b.items(ctx, "WHERE kind = 'disclose' AND disclosure = ?", id)
+	if err != nil || len(items) == 0 {
+		return Item{}, false, err
+	}
+	return items[0], true, nil
+}
+
+func (b *Outbox) items(ctx context.Context, rest string, args ...any) ([]Item, error) {
+	rows, err := b.db.QueryContext(ctx, "SELECT kind, disclosure, state, sent, size, tries, next, created, waiting FROM item "+rest, args...)
 	if err != nil {
 		return nil, fmt.Errorf("outbox: %w", err)
 	}

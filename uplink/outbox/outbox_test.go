@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"veilbox/appliance/incident"
 	"veilbox/internal/keys"
 	"veilbox/internal/problem"
 	"veilbox/uplink/fleet"
@@ -297,5 +298,27 @@ func TestLeftOverFilesGo(t *testing.T) {
 	must(t, err)
 	if len(left) != 0 {
 		t.Fatalf("left over: %v", left)
+	}
+}
+
+// What is queued is found by its name, however much was queued after it: a box
+// that thinks a release was never queued takes it back.
+func TestDisclosureIsFoundBehindManyItems(t *testing.T) {
+	b := newBench(t)
+	b.open()
+	p := b.Parcel(b.a, "ane", b.assessor, 1<<10, b.b)
+	b.queue(p)
+	for range 1001 {
+		must(t, b.box.Withdraw(t.Context(), incident.DisclosureID(wire.NewID()), wire.WithdrawRequest{Version: wire.Version, Reason: "prøve", Person: "ane", Name: "Ane Andersen"}))
+	}
+	if it := b.item(outbox.Disclose); it.Disclosure != "" {
+		t.Fatalf("the list is not bounded any more: %+v", it)
+	}
+	it, ok, err := b.box.Disclosure(t.Context(), p.Envelope.Disclosure)
+	if err != nil || !ok || it.Kind != outbox.Disclose || it.State != outbox.Queued || it.Disclosure != p.Envelope.Disclosure {
+		t.Errorf("%+v, %v, %v", it, ok, err)
+	}
+	if _, ok, err := b.box.Disclosure(t.Context(), incident.DisclosureID(wire.NewID())); err != nil || ok {
+		t.Errorf("one that was never queued: %v, %v", ok, err)
 	}
 }

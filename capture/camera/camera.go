@@ -52,7 +52,24 @@ type Source struct {
 	SubURL   string // a smaller rendition of the same picture; optional
 	Username string
 	Password Secret
+	// Transport is how the video comes; Auto by default.
+	Transport Transport
+	// Pin is the camera's certificate as Options.Pinned told it, for rtsps. None:
+	// the first that is seen is told and trusted.
+	Pin string
+	// Audio asks for the sound as well. It is off unless a person chose it:
+	// recording what people say is another matter in law than their picture.
+	Audio bool
 }
+
+// A Transport is how a camera's packets travel.
+type Transport string
+
+const (
+	Auto Transport = ""    // TCP, UDP where the camera will not
+	TCP  Transport = "tcp" // interleaved in the RTSP connection
+	UDP  Transport = "udp"
+)
 
 // Split returns s with name and password moved from the URLs to their fields,
 // or a Problem with the code camera.url.
@@ -208,6 +225,9 @@ type Options struct {
 	Limits Limits
 	Stats  *Stats      // optional
 	Phase  func(Phase) // optional; told of each phase as it begins
+	// Pinned is told the certificate of a camera that is spoken to over TLS and
+	// has no Source.Pin yet: the SHA-256 of its public key (SPKI), in hex.
+	Pinned func(pin string)
 }
 
 func (o Options) orDefault() Options {
@@ -236,6 +256,17 @@ type Handler interface {
 	// AccessUnit is called first with a keyframe. The NAL units are valid
 	// until it returns.
 	AccessUnit(au footage.AccessUnit)
+}
+
+// An AudioHandler is a Handler that takes sound too, where Source.Audio asks for
+// it. Its calls come in one order with the Handler's, from the same goroutine.
+type AudioHandler interface {
+	// AudioFormat is called before the first AudioUnit, and again when the sound
+	// changes. It may keep f.
+	AudioFormat(f footage.AudioFormat)
+	// AudioUnit is called after the first AccessUnit only. Data is valid until it
+	// returns.
+	AudioUnit(u footage.AudioUnit)
 }
 
 // bounded returns the first max characters of s as something that can be

@@ -6,6 +6,7 @@
 package footage
 
 import (
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -80,8 +81,9 @@ func ParseCameraID(s string) (CameraID, error) {
 type Codec uint8
 
 const (
-	H264 Codec = 1
-	H265 Codec = 2
+	H264  Codec = 1
+	H265  Codec = 2
+	MJPEG Codec = 3 // every picture a JPEG of its own (ISO/IEC 10918-1), and so a keyframe
 )
 
 func (c Codec) String() string {
@@ -90,6 +92,8 @@ func (c Codec) String() string {
 		return "H.264"
 	case H265:
 		return "H.265"
+	case MJPEG:
+		return "MJPEG"
 	}
 	return fmt.Sprintf("codec %d", uint8(c))
 }
@@ -99,8 +103,33 @@ type Format struct {
 	Codec         Codec
 	Width, Height int // pixels, after cropping
 	// Params are the parameter sets without start codes: SPS, PPS for H.264;
-	// VPS, SPS, PPS for H.265.
+	// VPS, SPS, PPS for H.265; none for MJPEG.
 	Params [][]byte
+}
+
+// AppendSample appends the bytes of the access unit that units make up to b, as
+// a part and an MP4 hold them: each NAL unit behind its length as 4 bytes, big
+// endian (ISO/IEC 14496-15); the JPEG of MJPEG as it is.
+func (c Codec) AppendSample(b []byte, units [][]byte) []byte {
+	for _, u := range units {
+		if c != MJPEG {
+			b = binary.BigEndian.AppendUint32(b, uint32(len(u)))
+		}
+		b = append(b, u...)
+	}
+	return b
+}
+
+// SampleSize returns how many bytes AppendSample appends.
+func (c Codec) SampleSize(units [][]byte) int {
+	n := 0
+	for _, u := range units {
+		n += len(u)
+	}
+	if c != MJPEG {
+		n += 4 * len(units)
+	}
+	return n
 }
 
 // Equal reports whether f and g are the same, byte by byte.
@@ -133,9 +162,11 @@ type Part struct {
 	Continues bool
 	Format    Format
 	Samples   []Sample
-	// Data is the samples one after the other, each NAL unit behind its length
-	// as 4 bytes, big endian (ISO/IEC 14496-15), without parameter sets.
+	// Data is the samples one after the other as Codec.AppendSample writes them,
+	// without parameter sets.
 	Data []byte
+	// Audio is what was heard meanwhile; its zero value where there is none.
+	Audio Audio
 }
 
 // Duration returns the sum of the samples' durations, in ticks.
@@ -156,7 +187,7 @@ type AccessUnit struct {
 	DTS     int64     // decode time within the session, ticks, never falls
 	PTS     int64     // presentation time within the session, ticks
 	Key     bool
-	NALUs   [][]byte // without start codes and without parameter sets
+	NALUs   [][]byte // without start codes and without parameter sets; of MJPEG the one JPEG
 }
 
 // A Hash is a SHA-256 sum. The types below keep apart what was hashed.

@@ -82,6 +82,7 @@ type Daemon struct {
 	work     *casework.Service
 	handler  http.Handler
 
+	second  *secondClock
 	sandbox sandboxState
 	expiry  lastRun
 	closers []func() error
@@ -90,7 +91,8 @@ type Daemon struct {
 // New opens everything that a box needs. What is open is closed by Close, also
 // after an error.
 func New(ctx context.Context, cfg config.Box, o Options) (_ *Daemon, err error) {
-	d := &Daemon{cfg: cfg, clock: o.Clock, log: o.Log, version: o.Version, registry: newRegistry()}
+	d := &Daemon{cfg: cfg, clock: o.Clock, log: o.Log, version: o.Version, registry: newRegistry(),
+		second: &secondClock{clock: o.Clock, synced: kernelSynced}}
 	defer func() {
 		if err == nil {
 			return

@@ -52,6 +52,7 @@ func (d *Daemon) beat(ctx context.Context) error {
 	heart := fleet.Heart{
 		Link: c.link, Audit: d.audit, Program: d.version, Clock: d.clock,
 		Health: func() map[string]string { return health },
+		OnTime: d.second.heard,
 		OnRenew: func(ctx context.Context) error {
 			id, err := fleet.Renew(ctx, c.link, d.uplink.store, c.id)
 			if err == nil {

@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -29,6 +30,8 @@ type Heart struct {
 	// OnRenew is called where the certificate ends soon, to Renew it and go on
 	// with a new link.
 	OnRenew func(context.Context) error
+	// OnTime, where it is set, is told the extranet's clock at each answer.
+	OnTime func(time.Time)
 }
 
 // Beat sends one heartbeat and, where the audit log has grown, its head with the
@@ -37,6 +40,9 @@ func (h *Heart) Beat(ctx context.Context) error {
 	resp, err := h.Link.Heartbeat(ctx, wire.HeartbeatRequest{Version: wire.Version, Program: h.Program, At: h.Clock.Now().UTC(), Health: h.Health()})
 	if err != nil {
 		return err
+	}
+	if h.OnTime != nil {
+		h.OnTime(resp.At)
 	}
 	head, err := h.Audit.Head(ctx)
 	if err != nil {

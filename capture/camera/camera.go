@@ -216,6 +216,11 @@ type Stats struct {
 	Malformed atomic.Uint64 // packets, NAL units and parameter sets that hold no sense
 	Dropped   atomic.Uint64 // access units left out as damaged or too big
 	Rogue     atomic.Uint64 // time stamps replaced by the clock of arrival
+	Formats   atomic.Uint64 // changes of the pictures' format within a session
+
+	AudioUnits      atomic.Uint64 // handed on
+	AudioDropped    atomic.Uint64 // left out as damaged, too big, of no sense or out of time
+	AudioReanchored atomic.Uint64 // times that the sound was tied to the pictures anew, more than 0.5 s off
 }
 
 // Options are a session's surroundings.

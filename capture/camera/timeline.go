@@ -51,6 +51,12 @@ func (l *timeline) at(ts uint32, arrived time.Time) (int64, bool) {
 	return pts, replaced
 }
 
+// now returns the stream's time at an instant of the clock of arrival, as that
+// of the pictures has been of late.
+func (l *timeline) now(arrived time.Time) int64 {
+	return int64(footage.TicksIn(arrived.Sub(l.beginning))) + l.skew
+}
+
 // A decodeClock gives decode times to pictures in the order they are sent.
 type decodeClock struct {
 	codec footage.Codec

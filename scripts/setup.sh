@@ -25,7 +25,11 @@ wants=(
 case $purpose in
     build) ;;
     run) wants+=("ffmpeg ffmpeg" "ffprobe ffmpeg") ;;
-    test) wants+=("ffmpeg ffmpeg" "ffprobe ffmpeg" "chromium chromium") ;;
+    test)
+        wants+=("ffmpeg ffmpeg" "ffprobe ffmpeg" "chromium chromium")
+        # Browsers of other makers, and cameras that are not of our making.
+        wants+=("firefox-esr firefox-esr" "WebKitWebDriver webkit2gtk-driver" "Xvfb xvfb")
+        ;;
     *) fail "usage: scripts/setup.sh build|run|test" ;;
 esac
 

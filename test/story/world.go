@@ -100,9 +100,9 @@ func (b *Box) As(ctx context.Context, l Login) (*client.Client, error) {
 
 func password() string { return "demo-" + strings.ToLower(rand.Text()[:16]) }
 
-// firstManager logs in with the first log-in, replaces its password and gives
+// FirstManager logs in with the first log-in, replaces its password and gives
 // the manager a name and an authorisation.
-func (b *Box) firstManager(ctx context.Context, name string) (*client.Client, error) {
+func (b *Box) FirstManager(ctx context.Context, name string) (*client.Client, error) {
 	text, err := os.ReadFile(filepath.Join(b.Dir, "first-login"))
 	if err != nil {
 		return nil, fmt.Errorf("story: %w", err)
@@ -198,7 +198,7 @@ func (w *World) SetUp(ctx context.Context) (err error) {
 		{w.A, MemberA, [4]string{"Mette Mikkelsen", "Simon Sørensen", "Frida Friis", "Rasmus Rask"}},
 		{w.B, MemberB, [4]string{"Bo Bertelsen", "Signe Skov", "Freja Falk", "Rikke Ravn"}},
 	} {
-		manager, err := x.box.firstManager(ctx, x.names[0])
+		manager, err := x.box.FirstManager(ctx, x.names[0])
 		if err != nil {
 			return err
 		}

@@ -48,6 +48,18 @@ type segment struct {
 
 const hour = 3600 * footage.TicksPerSecond
 
+// AppendAll writes parts, of one camera or several and of each in order, and
+// makes them last. The first stored of them are in the ring, the others not; err
+// says why the next is not. The parts are not kept.
+func (r *Ring) AppendAll(ctx context.Context, parts []*footage.Part) (stored int, err error) {
+	for i, p := range parts {
+		if err := r.Append(ctx, p); err != nil {
+			return i, err
+		}
+	}
+	return len(parts), nil
+}
+
 // Append writes p and makes it last. p is not kept.
 func (r *Ring) Append(ctx context.Context, p *footage.Part) error {
 	if err := checkPart(p); err != nil {

@@ -21,6 +21,7 @@ type PartInfo struct {
 	Samples   []footage.Sample
 	Size      int64 // bytes of data
 	End       footage.Ticks
+	Audio     footage.Audio // without its data
 
 	id     int64
 	form   int64

@@ -151,13 +151,13 @@ func decodeFormat(b []byte) (footage.Format, error) {
 }
 
 func checkFormat(f footage.Format) error {
-	if f.Codec != footage.H264 && f.Codec != footage.H265 {
+	if f.Codec != footage.H264 && f.Codec != footage.H265 && f.Codec != footage.MJPEG {
 		return fmt.Errorf("%v is not recorded", f.Codec)
 	}
 	if f.Width <= 0 || f.Height <= 0 || f.Width > maxSide || f.Height > maxSide {
 		return fmt.Errorf("a picture of %d x %d", f.Width, f.Height)
 	}
-	if len(f.Params) == 0 || len(f.Params) > maxParams {
+	if (len(f.Params) == 0) != (f.Codec == footage.MJPEG) || len(f.Params) > maxParams {
 		return fmt.Errorf("%d parameter sets", len(f.Params))
 	}
 	for _, p := range f.Params {

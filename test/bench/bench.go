@@ -7,13 +7,14 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"veilbox/internal/footagesrc"
 )
 
 // limit is for all figures together.
-const limit = 10 * time.Minute
+const limit = 15 * time.Minute
 
 // A part measures some figures. What it had before it failed is printed.
 type part struct {
@@ -28,6 +29,16 @@ type env struct {
 	footage string // vtest.avi
 }
 
+var parts = []part{{"capture", capturing}, {"box", box}, {"redact", redacting}}
+
+func names() string {
+	var n []string
+	for _, p := range parts {
+		n = append(n, p.name)
+	}
+	return strings.Join(n, ", ")
+}
+
 func run(ctx context.Context, bin, only string) (err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not done within %v", limit))
 	defer cancel()
@@ -38,18 +49,19 @@ func run(ctx context.Context, bin, only string) (err error) {
 	if err != nil {
 		return err
 	}
-	ran := false
-	for _, p := range []part{{"box", box}, {"redact", redacting}} {
-		if only != "" && only != p.name {
+	wanted := strings.FieldsFunc(only, func(r rune) bool { return r == ',' || r == ' ' })
+	for _, w := range wanted {
+		if !slices.ContainsFunc(parts, func(p part) bool { return p.name == w }) {
+			return fmt.Errorf("no part is called %q: %s", w, names())
+		}
+	}
+	for _, p := range parts {
+		if len(wanted) > 0 && !slices.Contains(wanted, p.name) {
 			continue
 		}
-		ran = true
 		if perr := within(ctx, p, env{bin: bin, footage: footage}); perr != nil {
 			err = errors.Join(err, fmt.Errorf("%s: %w", p.name, perr))
 		}
-	}
-	if !ran {
-		return fmt.Errorf("no part is called %q: box or redact", only)
 	}
 	return err
 }

@@ -22,8 +22,17 @@ import (
 
 func main() {
 	bin := flag.String("bin", "bin", "folder of the programs")
-	only := flag.String("only", "", "box or redact: that part alone")
+	only := flag.String("only", "", "these parts alone, with commas between: "+names())
+	clip := flag.String("send", "", "be the cameras, with this clip, until standard input ends")
+	cameras := flag.Int("cameras", 1, "how many cameras")
 	flag.Parse()
+	if *clip != "" {
+		if err := send(*clip, *cameras); err != nil {
+			fmt.Fprintln(os.Stderr, "bench: cameras:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, *bin, *only); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -44,11 +45,86 @@ func resident(pid int) (int64, error) {
 }
 
 func parseStatus(b []byte) (int64, error) {
-	for line := range strings.Lines(string(b)) {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-			n, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 10, 64)
-			return n << 10, err
+	n, err := number(b, "VmRSS:", "kB")
+	return n << 10, err
+}
+
+// familyTime returns what a process and its children have used, those that have
+// ended too.
+func familyTime(pid int) (time.Duration, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, err
+	}
+	d, err := parseStat(b)
+	if err != nil {
+		return 0, err
+	}
+	f := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+	for _, ended := range f[13:15] {
+		n, err := strconv.ParseInt(ended, 10, 64)
+		if err != nil {
+			return 0, err
+		}
+		d += time.Duration(n) * tick
+	}
+	children, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	if err != nil {
+		return 0, err
+	}
+	for _, c := range children {
+		list, err := os.ReadFile(c)
+		if errors.Is(err, os.ErrNotExist) {
+			continue // the thread has ended
+		}
+		if err != nil {
+			return 0, err
+		}
+		for _, child := range strings.Fields(string(list)) {
+			n, err := strconv.Atoi(child)
+			if err != nil {
+				return 0, err
+			}
+			t, err := familyTime(n)
+			if errors.Is(err, os.ErrNotExist) {
+				continue // its time is the parent's soon
+			}
+			if err != nil {
+				return 0, err
+			}
+			d += t
 		}
 	}
-	return 0, errors.New("/proc/PID/status has no VmRSS")
+	return d, nil
+}
+
+// proportional returns the bytes of a process in memory, its share of what
+// several processes share: the fair sum over many of the same program.
+func proportional(pid int) (int64, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+	if err != nil {
+		return 0, err
+	}
+	n, err := number(b, "Pss:", "kB")
+	return n << 10, err
+}
+
+// writtenBytes returns what a process has caused to be written to disk: pages
+// that it made dirty, each counted again once it was written.
+func writtenBytes(pid int) (int64, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", pid))
+	if err != nil {
+		return 0, err
+	}
+	return number(b, "write_bytes:", "")
+}
+
+// number reads a line of a file below /proc.
+func number(b []byte, name, unit string) (int64, error) {
+	for line := range strings.Lines(string(b)) {
+		if rest, ok := strings.CutPrefix(line, name); ok {
+			return strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), unit)), 10, 64)
+		}
+	}
+	return 0, fmt.Errorf("there is no %s", name)
 }

@@ -1,14 +1,13 @@
 package capture
 
 import (
-	"encoding/binary"
-
 	"veilbox/capture/footage"
 )
 
 const (
 	maxPartTicks   = 2 * footage.TicksPerSecond
-	maxPartBytes   = 16 << 20
+	shortPart      = footage.TicksPerSecond * 51 / 50 // 1 s, and what stamps may jitter
+	maxPartBytes   = 4 << 20
 	maxPartSamples = 1024
 	tolerance      = footage.TicksPerSecond / 2  // of clocks that run apart
 	window         = 15 * footage.TicksPerSecond // half of what the drift is judged by
@@ -17,6 +16,9 @@ const (
 )
 
 // A builder makes parts of access units.
+//
+// A part holds as many whole GOPs as fit in a second, so that short ones do not
+// cost a write each. A longer GOP is a part of its own, split after two seconds.
 //
 // Within a session a part begins where the one before ended by stream time, so
 // that a recording plays without seams. Stream time is tied to the wall clock
@@ -37,12 +39,17 @@ const (
 // delay of the last 15 to 30 s.
 type builder struct {
 	cam  footage.CameraID
-	take func() *footage.Part // a part to fill, nil if there is none
+	fits func(bytes int) bool // whether a part of that many bytes may be held
+	take func() *footage.Part // a part to fill
 	give func(*footage.Part)  // takes a finished part
 
 	format   footage.Format
+	reformed bool // the format is new
 	cur      *footage.Part
+	gops     int   // of the part, whole or begun
+	gopDTS   int64 // of the last keyframe
 	dropping bool
+	sound    soundQueue
 	ended    footage.Ticks // where the last part given ended
 
 	live     bool  // the session has a picture
@@ -54,7 +61,8 @@ type builder struct {
 	wallMono int64         // wall less monotonic time
 	allowed  int64         // how far ahead of the wall is all right
 
-	droppedGOPs, drifts, steps, gaps uint64
+	// Pictures end in a part or in droppedUnits.
+	droppedGOPs, droppedUnits, drifts, steps, gaps uint64
 }
 
 // add takes a picture that arrived at wall, which by the monotonic clock was
@@ -81,46 +89,69 @@ func (b *builder) add(au *footage.AccessUnit, wall footage.Ticks, mono int64) {
 	}
 	b.delay[0] = min(b.delay[0], lateness)
 
+	size := b.format.Codec.SampleSize(au.NALUs)
 	if b.cur != nil {
 		b.closeSample(au.DTS)
-		if au.Key || b.full(au) {
+		if b.ends(au, size) {
 			b.finish(au.DTS, int64(wall)-mono)
+		} else if !b.fits(len(b.cur.Data) + b.sound.bytes() + size) {
+			b.finish(au.DTS, int64(wall)-mono)
+			if !au.Key {
+				b.drop()
+			}
 		}
 	}
 	b.last = au.DTS
+	if au.Key {
+		b.dropping = false
+		b.gopDTS = au.DTS
+	}
 	if b.cur == nil {
-		if au.Key {
-			b.dropping = false
-		} else if b.dropping {
+		if !b.dropping && !b.fits(b.sound.bytes()+size) {
+			b.drop()
+		}
+		if b.dropping {
+			b.droppedUnits++
 			return
 		}
-		if b.cur = b.take(); b.cur == nil {
-			b.dropping = true
-			b.droppedGOPs++
-			return
-		}
-		b.partDTS = au.DTS
-		p := b.cur
-		p.Camera, p.Format, p.Continues = b.cam, b.format, !au.Key
-		p.Start = max(b.base+footage.Ticks(au.DTS), b.ended)
-		p.Samples, p.Data = p.Samples[:0], p.Data[:0]
+		b.begin(au)
 	}
 	p := b.cur
-	before := len(p.Data)
-	for _, n := range au.NALUs {
-		p.Data = binary.BigEndian.AppendUint32(p.Data, uint32(len(n)))
-		p.Data = append(p.Data, n...)
+	if au.Key {
+		b.gops++
 	}
+	p.Data = p.Format.Codec.AppendSample(p.Data, au.NALUs)
 	offset := max(min(au.PTS-au.DTS, 1<<30), -1<<30)
-	p.Samples = append(p.Samples, footage.Sample{Size: uint32(len(p.Data) - before), Offset: int32(offset), Key: au.Key})
+	p.Samples = append(p.Samples, footage.Sample{Size: uint32(size), Offset: int32(offset), Key: au.Key})
 }
 
-func (b *builder) full(au *footage.AccessUnit) bool {
-	size := len(b.cur.Data)
-	for _, n := range au.NALUs {
-		size += 4 + len(n)
+// drop leaves out what comes until the next keyframe.
+func (b *builder) drop() {
+	b.dropping = true
+	b.droppedGOPs++
+}
+
+func (b *builder) begin(au *footage.AccessUnit) {
+	p := b.take()
+	b.cur, b.gops, b.partDTS, b.reformed = p, 0, au.DTS, false
+	p.Camera, p.Format, p.Continues = b.cam, b.format, !au.Key
+	p.Start = max(b.base+footage.Ticks(au.DTS), b.ended)
+	p.Samples, p.Data = p.Samples[:0], p.Data[:0]
+	p.Audio = footage.Audio{Samples: p.Audio.Samples[:0], Data: p.Audio.Data[:0]}
+}
+
+// ends reports whether the part ends before au.
+func (b *builder) ends(au *footage.AccessUnit, size int) bool {
+	lasts := au.DTS - b.partDTS
+	switch {
+	case lasts >= maxPartTicks, len(b.cur.Data)+size > maxPartBytes, len(b.cur.Samples) == maxPartSamples:
+		return true
+	case au.Key:
+		// The GOP that begins is taken to be as long as the last.
+		return b.reformed || lasts+au.DTS-b.gopDTS > shortPart
 	}
-	return au.DTS-b.partDTS >= maxPartTicks || size > maxPartBytes || len(b.cur.Samples) == maxPartSamples
+	// Whole GOPs do not wait for the end of a long one.
+	return b.gops > 1 && lasts >= shortPart
 }
 
 func (b *builder) closeSample(next int64) {
@@ -136,6 +167,7 @@ func (b *builder) finish(dts, wallMono int64) {
 		b.allowed = max(0, b.allowed-moved)
 		b.wallMono = wallMono
 	}
+	b.sound.fill(b.cur, b.base, dts)
 	should := footage.Ticks(dts + min(b.delay[0], b.delay[1]) + wallMono)
 	off := int64(should - (b.base + footage.Ticks(dts)))
 	switch {
@@ -151,6 +183,11 @@ func (b *builder) finish(dts, wallMono int64) {
 		}
 	}
 	b.allowed = max(0, min(b.allowed, -off))
+	b.hand()
+}
+
+// hand gives the part away.
+func (b *builder) hand() {
 	b.ended = b.cur.Span().To
 	b.give(b.cur)
 	b.cur = nil
@@ -183,10 +220,11 @@ func (b *builder) cut(notBefore footage.Ticks) {
 			d = int64(p.Samples[n-2].Duration)
 		}
 		b.closeSample(b.last + d)
-		b.ended = p.Span().To
-		b.give(p)
-		b.cur = nil
+		// Sound that came since is kept with it: there may be no other part soon.
+		b.sound.fill(p, b.base, b.last+d+maxPartTicks)
+		b.hand()
 	}
+	b.sound.forget()
 	b.ended = max(b.ended, notBefore)
 	b.live = false
 }
@@ -198,4 +236,17 @@ func (b *builder) end() {
 }
 
 // reformat takes the format of what comes next, a keyframe.
-func (b *builder) reformat(f footage.Format) { b.format = f }
+func (b *builder) reformat(f footage.Format) { b.format, b.reformed = f, true }
+
+// addSound takes a unit of sound of the session.
+func (b *builder) addSound(u *footage.AudioUnit) {
+	if b.cur == nil {
+		b.sound.dropped++ // its picture was
+		return
+	}
+	if !b.fits(len(b.cur.Data) + b.sound.bytes() + len(u.Data)) {
+		b.sound.dropped++
+		return
+	}
+	b.sound.add(u)
+}

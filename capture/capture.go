@@ -2,17 +2,22 @@
 // up, makes sealed-store parts of what comes, shares it with live viewers, and
 // tells how it goes.
 //
-// A part begins with a keyframe and holds one GOP; a GOP longer than two
-// seconds is split, and what follows has Continues set. A part's time is wall
-// clock: see builder for how stream time, monotonic time and wall time meet.
+// A part begins with a keyframe and holds as many whole GOPs as fit in a second;
+// a GOP longer than two seconds is split, and what follows has Continues set. A
+// part's time is wall clock: see builder for how stream time, monotonic time and
+// wall time meet. Sound lies in the part in which it begins, or where it comes
+// too late for that in the next; see soundQueue.
 //
-// Memory per camera is bounded: three parts of at most 16 MiB (one being
-// filled, two waiting for the store), the last keyframe, and the queues of live
-// viewers. When the store cannot take more, whole GOPs are dropped and counted.
+// Memory per camera is bounded: the part being filled and those that wait for
+// the store have at most Options.Pending bytes together, and there are at most
+// 64; beside them there are the last GOP, and the queues of live viewers. All
+// that waits is handed to the store in one call. When it cannot take more, whole
+// GOPs are dropped and counted.
 //
 // Errors for people are *problem.Problem: those of package camera, and
 // "capture.unknown", "capture.exists", "capture.closed",
-// "capture.crowded", "capture.storage", "capture.refused", "capture.ahead".
+// "capture.crowded", "capture.storage", "capture.refused", "capture.unwritten",
+// "capture.ahead".
 package capture
 
 import (
@@ -36,11 +41,12 @@ import (
 
 // A Store takes what is recorded.
 type Store interface {
-	// Append stores p before it returns. It must not keep p: the buffers are
-	// used again. An error means that p is not stored and may be offered again,
+	// AppendAll stores parts, of one camera and in order, before it returns. It
+	// must not keep them: the buffers are used again. The first stored of them
+	// are stored; err says why the next is not, which may be offered again,
 	// unless there is one in its chain whose method Permanent() bool returns
-	// true: then p is refused for good.
-	Append(ctx context.Context, p *footage.Part) error
+	// true: then that part is refused for good.
+	AppendAll(ctx context.Context, parts []*footage.Part) (stored int, err error)
 	// LastEnd returns the end of the last part of cam, 0 if there is none.
 	LastEnd(ctx context.Context, cam footage.CameraID) (footage.Ticks, error)
 }
@@ -68,6 +74,11 @@ var (
 		text{DA: "Optagelsen fortsætter af sig selv ved næste nøglebillede. Varer det ved, så kontrollér boksens ur, og genstart kameraet.", EN: "Recording goes on by itself at the next keyframe. If it lasts, check the box's clock and restart the camera."})
 )
 
+// ErrUnwritten is the problem of pictures that come and go nowhere.
+var ErrUnwritten = problem.New(http.StatusServiceUnavailable, "capture.unwritten",
+	text{DA: "Kameraet sender billeder, men intet er blevet gemt i over 15 sekunder.", EN: "The camera sends pictures, but nothing has been stored for more than 15 seconds."},
+	text{DA: "Kontrollér boksens disk; den er måske ved at gå i stykker. Hjælper det ikke, så genstart boksen.", EN: "Check the box's disk; it may be about to fail. If that does not help, restart the box."})
+
 // ahead is the problem of a recording that runs d before the clock.
 func ahead(d time.Duration) *problem.Problem {
 	n := int(d.Round(time.Second) / time.Second)
@@ -86,7 +97,16 @@ type Options struct {
 	Log        *slog.Logger          // silent if nil
 	Registerer prometheus.Registerer // no metrics if nil
 	Limits     camera.Limits
+	// Pending is how many bytes of a camera's recording may wait for the store;
+	// 12 MiB if 0.
+	Pending int
+	// Pinned is told the certificate of a camera that had no Source.Pin, as
+	// camera.Options.Pinned is; optional. It is to be kept, and given back in
+	// Source.Pin after a restart.
+	Pinned func(cam footage.CameraID, pin string)
 }
+
+const usualPending = 12 << 20
 
 // A Supervisor keeps cameras recorded.
 type Supervisor struct {
@@ -110,6 +130,9 @@ func New(opt Options) (*Supervisor, error) {
 	}
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	if opt.Pending <= 0 {
+		opt.Pending = usualPending
 	}
 	s := &Supervisor{opt: opt, cams: map[footage.CameraID]*recorder{}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -227,21 +250,23 @@ const (
 	Describing         State = "describing"
 	WaitingForKeyframe State = "waiting-for-keyframe"
 	Recording          State = "recording"
-	Stalled            State = "stalled" // connected, then no video; to be tried again
-	Failed             State = "failed"  // to be tried again
-	Storage            State = "storage" // pictures come but cannot be stored
+	Stalled            State = "stalled"   // connected, then no video; to be tried again
+	Failed             State = "failed"    // to be tried again
+	Storage            State = "storage"   // pictures come but cannot be stored
+	Unwritten          State = "unwritten" // pictures come, no error is known, and yet nothing was stored for 15 s
 )
 
 // Health is how a camera's recording goes. Times are zero until they happen.
 type Health struct {
 	Camera       footage.CameraID
 	State        State
-	Since        time.Time        // when State began
-	Problem      *problem.Problem // what went wrong last, nil while all is well
-	Format       footage.Format   // zero until known
-	LastKeyframe time.Time        // its arrival
-	LastPart     time.Time        // when a part was last stored
-	Ahead        time.Duration    // how far recorded time runs before the clock, after a step back
+	Since        time.Time           // when State began
+	Problem      *problem.Problem    // what went wrong last, nil while all is well
+	Format       footage.Format      // zero until known
+	Audio        footage.AudioFormat // of the sound that is recorded; zero where there is none
+	LastKeyframe time.Time           // its arrival
+	LastPart     time.Time           // when a part was last stored
+	Ahead        time.Duration       // how far recorded time runs before the clock, after a step back
 	Viewers      int
 	Counters     Counters
 }
@@ -257,10 +282,17 @@ type Counters struct {
 	Malformed     uint64 // packets and parameter sets that hold no sense
 	DroppedUnits  uint64 // pictures that came damaged or too big
 	RogueTimes    uint64 // time stamps replaced
+	FormatChanges uint64 // within a session: another size, other parameters
 	DroppedGOPs   uint64 // for want of storage, in whole or from a split on
+	UnstoredUnits uint64 // pictures that were received and not stored
+	DroppedParts  uint64 // that the store could not take for 30 s
+	RefusedParts  uint64 // that the store will never take, or that continue what it does not have
+	StorageErrors uint64
 	Drifts        uint64 // corrections of the stream's clock, more than 500 ms each
 	ClockSteps    uint64 // of the box's clock, more than 500 ms each
 	Gaps          uint64 // of the stream or of a clock, more than 5 s each
-	RefusedParts  uint64 // that the store will never take
-	StorageErrors uint64
+
+	AudioUnits      uint64 // access units of sound received
+	AudioDropped    uint64 // that came damaged, or were not stored
+	AudioReanchored uint64 // times that the sound was more than 500 ms off the pictures
 }

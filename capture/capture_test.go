@@ -34,17 +34,20 @@ type memory struct {
 	tries int
 }
 
-func (m *memory) Append(_ context.Context, p *footage.Part) error {
+func (m *memory) AppendAll(_ context.Context, parts []*footage.Part) (int, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.tries++
 	if m.fail != nil {
-		return m.fail
+		return 0, m.fail
 	}
-	c := *p
-	c.Samples, c.Data = slices.Clone(p.Samples), bytes.Clone(p.Data)
-	m.parts = append(m.parts, c)
-	return nil
+	for _, p := range parts {
+		c := *p
+		c.Samples, c.Data = slices.Clone(p.Samples), bytes.Clone(p.Data)
+		c.Audio.Samples, c.Audio.Data = slices.Clone(p.Audio.Samples), bytes.Clone(p.Audio.Data)
+		m.parts = append(m.parts, c)
+	}
+	return len(parts), nil
 }
 
 func (m *memory) LastEnd(context.Context, footage.CameraID) (footage.Ticks, error) {
@@ -279,7 +282,7 @@ func TestStorageFails(t *testing.T) {
 	sim := simulated(t, simulate.Options{})
 	full := errors.New("no space left on device")
 	store := &memory{fail: full}
-	s := supervise(t, capture.Options{Store: store})
+	s := supervise(t, capture.Options{Store: store, Pending: 150 << 10})
 	if err := s.Add("c", source(sim)); err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,7 @@ type counted struct {
 	of   func(*Counters) uint64
 }
 
-var states = []State{Connecting, Describing, WaitingForKeyframe, Recording, Stalled, Failed, Storage}
+var states = []State{Connecting, Describing, WaitingForKeyframe, Recording, Stalled, Failed, Storage, Unwritten}
 
 func newCollector(s *Supervisor) *collector {
 	desc := func(name, help string, more ...string) *prometheus.Desc {
@@ -53,7 +53,13 @@ func newCollector(s *Supervisor) *collector {
 		{"clock_steps_total", "Steps of the box's clock.", func(c *Counters) uint64 { return c.ClockSteps }},
 		{"gaps_total", "Pauses of the stream and jumps of a clock, more than 5 s each.", func(c *Counters) uint64 { return c.Gaps }},
 		{"refused_parts_total", "Parts that the store refused for good.", func(c *Counters) uint64 { return c.RefusedParts }},
-		{"storage_errors_total", "Parts that the store refused.", func(c *Counters) uint64 { return c.StorageErrors }},
+		{"storage_errors_total", "Times that the store failed.", func(c *Counters) uint64 { return c.StorageErrors }},
+		{"dropped_parts_total", "Parts that the store could not take for 30 s.", func(c *Counters) uint64 { return c.DroppedParts }},
+		{"unstored_units_total", "Pictures that were received and not stored.", func(c *Counters) uint64 { return c.UnstoredUnits }},
+		{"format_changes_total", "Changes of the pictures' format within a session.", func(c *Counters) uint64 { return c.FormatChanges }},
+		{"audio_units_total", "Units of sound received.", func(c *Counters) uint64 { return c.AudioUnits }},
+		{"audio_dropped_total", "Units of sound that came damaged or were not stored.", func(c *Counters) uint64 { return c.AudioDropped }},
+		{"audio_reanchored_total", "Times that the sound was tied to the pictures anew, more than 500 ms off.", func(c *Counters) uint64 { return c.AudioReanchored }},
 	} {
 		c.counts = append(c.counts, counted{desc(k.name, k.help), k.of})
 	}

@@ -17,15 +17,15 @@ import (
 )
 
 const (
-	pendingParts = 2
-	backoffMin   = time.Second
-	backoffMax   = 30 * time.Second
-	backoffAuth  = 60 * time.Second // a camera locks out who guesses faster
-	goodSession  = 30 * time.Second // after which the backoff begins anew
-	storeRetry   = 10 * time.Second // longest wait between two attempts
-	storeGiveUp  = 30 * time.Second // on a part, for the sake of those after it
-	drainTime    = 5 * time.Second  // for the last parts when recording ends
-	aheadShown   = 2 * time.Second  // of recorded time before the clock
+	backoffMin  = time.Second
+	backoffMax  = 30 * time.Second
+	backoffAuth = 60 * time.Second // a camera locks out who guesses faster
+	goodSession = 30 * time.Second // after which the backoff begins anew
+	storeRetry  = 10 * time.Second // longest wait between two attempts
+	storeGiveUp = 30 * time.Second // on a part, for the sake of those after it
+	drainTime   = 5 * time.Second  // for the last parts when recording ends
+	aheadShown  = 2 * time.Second  // of recorded time before the clock
+	unwritten   = 15 * time.Second // without a part stored, although pictures come
 )
 
 // A recorder keeps one camera recorded: one goroutine holds its sessions, one
@@ -41,28 +41,32 @@ type recorder struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	done   chan struct{}
-	free   chan *footage.Part
-	queue  chan *footage.Part
+	queue  *partQueue
+	pin    atomic.Pointer[string] // the certificate that was told and is trusted since
 
 	origin  time.Time // of the monotonic clock
 	builder builder   // of the session's goroutine while there is one
 
-	parts, partBytes, storageErrors, lostParts atomic.Uint64
-	sessions, droppedGOPs, drifts, steps       atomic.Uint64
-	gaps, refusedParts                         atomic.Uint64
-	ahead                                      atomic.Int64
-	floor                                      atomic.Int64 // where the store says that the recording ended; 0: nothing new
+	parts, partBytes, storageErrors   atomic.Uint64
+	sessions, refusedParts, lostParts atomic.Uint64
+	lostGOPs, lostUnits, lostSound    atomic.Uint64 // of parts that were not stored
+	built                             built
+
+	ahead atomic.Int64
+	floor atomic.Int64 // where the store says that the recording ended; 0: nothing new
 
 	waiting bool // the writer's: parts are left out until one begins with a keyframe
 
 	mu       sync.Mutex
 	state    State
 	since    time.Time
+	playing  time.Time // since when pictures come
 	problem  *problem.Problem
 	storage  *problem.Problem
 	lastKey  time.Time
 	lastPart time.Time
 	format   footage.Format
+	heard    footage.AudioFormat
 }
 
 func startRecorder(ctx context.Context, opt Options, cam footage.CameraID, src camera.Source) *recorder {
@@ -70,28 +74,13 @@ func startRecorder(ctx context.Context, opt Options, cam footage.CameraID, src c
 		cam: cam, src: src, opt: opt, fan: newFan(),
 		log:  opt.Log.With(slog.String("camera", string(cam))),
 		done: make(chan struct{}), origin: opt.Clock.Now(),
-		free:  make(chan *footage.Part, pendingParts+1),
-		queue: make(chan *footage.Part, pendingParts+1),
+		queue: newPartQueue(opt.Pending),
 		state: Connecting, since: opt.Clock.Now(),
 	}
-	for range cap(r.free) {
-		r.free <- new(footage.Part)
-	}
-	r.builder = builder{cam: cam, take: r.take, give: func(p *footage.Part) { r.queue <- p }}
+	r.builder = builder{cam: cam, fits: r.queue.fits, take: r.queue.take, give: r.queue.give}
 	r.ctx, r.cancel = context.WithCancel(ctx)
 	go r.run()
 	return r
-}
-
-// take returns a part to fill. There are as many parts as the queue has room
-// for, so that giving one never waits.
-func (r *recorder) take() *footage.Part {
-	select {
-	case p := <-r.free:
-		return p
-	default:
-		return nil
-	}
 }
 
 func (r *recorder) stop() {
@@ -107,15 +96,20 @@ func (r *recorder) run() {
 	}
 	written := make(chan struct{})
 	go func() { defer close(written); r.write() }()
-	defer func() { close(r.queue); <-written }()
+	defer func() { r.queue.close(); <-written }()
 
 	wait := backoffMin
 	for r.ctx.Err() == nil {
 		begun := r.opt.Clock.Now()
-		err := camera.Run(r.ctx, r.src, camera.Options{
-			Clock: r.opt.Clock, Log: r.log, Limits: r.opt.Limits, Stats: &r.stats, Phase: r.phase,
+		src := r.src
+		if p := r.pin.Load(); p != nil {
+			src.Pin = *p
+		}
+		err := camera.Run(r.ctx, src, camera.Options{
+			Clock: r.opt.Clock, Log: r.log, Limits: r.opt.Limits, Stats: &r.stats, Phase: r.phase, Pinned: r.pinned,
 		}, r)
 		r.builder.end()
+		r.built.take(&r.builder)
 		if r.ctx.Err() != nil {
 			return
 		}
@@ -155,6 +149,15 @@ func (r *recorder) resume() bool {
 	}
 }
 
+// pinned notes the certificate that a camera showed first: later sessions of
+// this recorder insist on it, whether or not somebody else keeps it.
+func (r *recorder) pinned(pin string) {
+	r.pin.Store(&pin)
+	if r.opt.Pinned != nil {
+		r.opt.Pinned(r.cam, pin)
+	}
+}
+
 // Format implements camera.Handler.
 func (r *recorder) Format(f footage.Format) {
 	r.builder.reformat(f)
@@ -177,15 +180,38 @@ func (r *recorder) AccessUnit(au footage.AccessUnit) {
 	b.add(&au, footage.TicksOf(au.Arrived), int64(footage.TicksIn(au.Arrived.Sub(r.origin))))
 	r.fan.send(&au)
 	if au.Key {
-		r.droppedGOPs.Store(b.droppedGOPs)
-		r.drifts.Store(b.drifts)
-		r.steps.Store(b.steps)
-		r.gaps.Store(b.gaps)
+		r.built.take(b)
 		r.setAhead(b.allowed)
 		r.mu.Lock()
 		r.lastKey = au.Arrived
 		r.mu.Unlock()
 	}
+}
+
+// AudioFormat implements camera.AudioHandler.
+func (r *recorder) AudioFormat(f footage.AudioFormat) {
+	r.builder.sound.reformat(f)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.heard = f
+}
+
+// AudioUnit implements camera.AudioHandler.
+func (r *recorder) AudioUnit(u footage.AudioUnit) { r.builder.addSound(&u) }
+
+// built is what the builder counted, for others to read.
+type built struct {
+	droppedGOPs, droppedUnits, drifts, steps, gaps, sound, droppedSound atomic.Uint64
+}
+
+func (c *built) take(b *builder) {
+	c.droppedGOPs.Store(b.droppedGOPs)
+	c.droppedUnits.Store(b.droppedUnits)
+	c.drifts.Store(b.drifts)
+	c.steps.Store(b.steps)
+	c.gaps.Store(b.gaps)
+	c.sound.Store(b.sound.stored)
+	c.droppedSound.Store(b.sound.dropped)
 }
 
 func (r *recorder) setAhead(t int64) {
@@ -194,80 +220,6 @@ func (r *recorder) setAhead(t int64) {
 		p := ahead(d)
 		r.log.Warn("recorded time runs ahead of the clock", slog.String("code", p.Code), slog.Any("err", p))
 	}
-}
-
-// write stores parts as they come, and the last ones when recording ends.
-func (r *recorder) write() {
-	for p := range r.queue {
-		// What continues a part that the store does not have is of no use.
-		if r.waiting = r.waiting && p.Continues; r.waiting {
-			r.refusedParts.Add(1)
-		} else {
-			r.store(p)
-		}
-		r.free <- p
-	}
-}
-
-func (r *recorder) store(p *footage.Part) {
-	begun := r.opt.Clock.Now()
-	for wait := backoffMin; ; wait = min(2*wait, storeRetry) {
-		last := r.ctx.Err() != nil
-		err := r.append(p)
-		var never interface{ Permanent() bool }
-		if errors.As(err, &never) && never.Permanent() {
-			r.refused(p, err)
-			return
-		}
-		r.stored(err)
-		if err == nil {
-			r.parts.Add(1)
-			r.partBytes.Add(uint64(len(p.Data)))
-			r.mu.Lock()
-			r.lastPart = r.opt.Clock.Now()
-			r.mu.Unlock()
-			return
-		}
-		r.storageErrors.Add(1)
-		if last || r.opt.Clock.Now().Sub(begun) >= storeGiveUp {
-			r.lostParts.Add(1)
-			r.log.Error("part not stored", slog.Any("err", err), slog.Time("from", p.Start.Time()))
-			return
-		}
-		// Once recording has ended there is one more attempt, at once.
-		_ = clock.Sleep(r.ctx, r.opt.Clock, wait)
-	}
-}
-
-// refused leaves out a part that the store will never take, for the sake of
-// those after it: the recording goes on at the next keyframe, after what the
-// store says it has.
-func (r *recorder) refused(p *footage.Part, err error) {
-	r.refusedParts.Add(1)
-	r.log.Error("the store refused a part for good; recording goes on at the next keyframe",
-		slog.Any("err", err), slog.Time("from", p.Start.Time()), slog.Duration("lasts", p.Duration().Duration()))
-	r.stored(ErrRefused.With(err))
-	r.waiting = true
-	end, err := r.opt.Store.LastEnd(r.ctx, r.cam)
-	if err != nil {
-		r.log.Error("the end of the recording cannot be read", slog.Any("err", err))
-		return
-	}
-	r.floor.Store(int64(end))
-}
-
-// append offers p to the store; once recording has ended, for a short time.
-func (r *recorder) append(p *footage.Part) error {
-	ctx := r.ctx
-	if ctx.Err() != nil {
-		c, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
-		defer cancel()
-		ctx = c
-	}
-	if err := r.opt.Store.Append(ctx, p); err != nil {
-		return fmt.Errorf("capture: store: %w", err)
-	}
-	return nil
 }
 
 // stored notes how the store is: well if err is nil.
@@ -303,6 +255,7 @@ func (r *recorder) phase(p camera.Phase) {
 		r.state = WaitingForKeyframe
 	case camera.Playing:
 		r.state, r.problem = Recording, nil
+		r.playing = r.opt.Clock.Now()
 	}
 	r.turned(was)
 }
@@ -327,6 +280,22 @@ func (r *recorder) shown() State {
 	return r.state
 }
 
+// unwrittenSince returns since when a part should have been stored, zero where
+// all is well.
+func (r *recorder) unwrittenSince() time.Time {
+	if r.shown() != Recording {
+		return time.Time{}
+	}
+	from := r.playing
+	if r.lastPart.After(from) {
+		from = r.lastPart
+	}
+	if r.opt.Clock.Now().Sub(from) <= unwritten {
+		return time.Time{}
+	}
+	return from
+}
+
 func (r *recorder) turned(was State) {
 	if now := r.shown(); now != was {
 		r.since = r.opt.Clock.Now()
@@ -341,15 +310,26 @@ func (r *recorder) health() Health {
 		Camera: r.cam, State: r.shown(), Since: r.since, Problem: r.problem, Format: r.format,
 		LastKeyframe: r.lastKey, LastPart: r.lastPart,
 		Ahead: footage.Ticks(r.ahead.Load()).Duration(), Viewers: viewers,
+		Audio: r.heard,
 		Counters: Counters{
 			Sessions: r.sessions.Load(), Units: r.stats.Units.Load(), Bytes: r.stats.Bytes.Load(),
 			Parts: r.parts.Load(), PartBytes: r.partBytes.Load(), LostPackets: r.stats.Lost.Load(),
 			Malformed: r.stats.Malformed.Load(), DroppedUnits: r.stats.Dropped.Load(), RogueTimes: r.stats.Rogue.Load(),
-			DroppedGOPs: r.droppedGOPs.Load() + r.lostParts.Load(), Drifts: r.drifts.Load(), ClockSteps: r.steps.Load(),
-			Gaps: r.gaps.Load(), RefusedParts: r.refusedParts.Load(), StorageErrors: r.storageErrors.Load(),
+			FormatChanges: r.stats.Formats.Load(),
+			DroppedGOPs:   r.built.droppedGOPs.Load() + r.lostGOPs.Load(),
+			UnstoredUnits: r.built.droppedUnits.Load() + r.lostUnits.Load(),
+			DroppedParts:  r.lostParts.Load(), RefusedParts: r.refusedParts.Load(), StorageErrors: r.storageErrors.Load(),
+			Drifts: r.built.drifts.Load(), ClockSteps: r.built.steps.Load(), Gaps: r.built.gaps.Load(),
+			AudioUnits: r.stats.AudioUnits.Load(), AudioReanchored: r.stats.AudioReanchored.Load(),
+			AudioDropped: r.stats.AudioDropped.Load() + r.built.droppedSound.Load() + r.lostSound.Load(),
 		},
 	}
+	if from := r.unwrittenSince(); !from.IsZero() {
+		h.State, h.Since = Unwritten, from
+		h.Problem = ErrUnwritten.With(fmt.Errorf("capture: pictures come, but no part was stored since %s", from.UTC().Format(time.RFC3339)))
+	}
 	switch {
+	case h.State == Unwritten:
 	case h.State == Storage:
 		h.Problem = r.storage
 	case h.Problem == nil && h.Ahead > aheadShown:

@@ -29,7 +29,7 @@ const cam = footage.CameraID("till-1")
 
 type noStore struct{}
 
-func (noStore) Append(context.Context, *footage.Part) error                      { return nil }
+func (noStore) AppendAll(_ context.Context, p []*footage.Part) (int, error)      { return len(p), nil }
 func (noStore) LastEnd(context.Context, footage.CameraID) (footage.Ticks, error) { return 0, nil }
 
 func poll(t *testing.T, what string, ok func() bool) {

@@ -16,6 +16,7 @@
 package camera
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -75,6 +76,15 @@ const (
 // or a Problem with the code camera.url.
 func (s Source) Split() (Source, error) {
 	out := s
+	var err error
+	if out.Pin, err = cleanPin(s.Pin); err != nil {
+		return Source{}, err
+	}
+	switch s.Transport {
+	case Auto, TCP, UDP:
+	default:
+		return Source{}, ErrURL.With(errors.New("camera: the transport is none of tcp, udp and none"))
+	}
 	for i, raw := range []string{s.URL, s.SubURL} {
 		if i == 1 && raw == "" {
 			break
@@ -132,8 +142,8 @@ func parseURL(raw string) (*url.URL, error) {
 	port := u.Port()
 	n, err := strconv.ParseUint(port, 10, 16)
 	switch {
-	case u.Scheme != "rtsp":
-		return nil, bad("it does not begin with rtsp://")
+	case u.Scheme != "rtsp" && u.Scheme != "rtsps":
+		return nil, bad("it does not begin with rtsp:// or rtsps://")
 	case u.Hostname() == "" || u.Opaque != "":
 		return nil, bad("it names no host")
 	case u.Fragment != "":
@@ -153,6 +163,9 @@ type Limits struct {
 	AccessUnit    int           // bytes of a picture; 8 MiB
 	ParameterSet  int           // bytes of one; 4 KiB
 	Handshake     int           // bytes until the answer to PLAY; 512 KiB
+	// BitRate is what a camera may send, all told, in bit/s, for more than some
+	// seconds; 100 Mbit/s.
+	BitRate int64
 }
 
 func (l Limits) orDefault() Limits {
@@ -172,15 +185,16 @@ func (l Limits) orDefault() Limits {
 	num(&l.AccessUnit, 8<<20)
 	num(&l.ParameterSet, 4<<10)
 	num(&l.Handshake, 512<<10)
+	if l.BitRate <= 0 {
+		l.BitRate = 100e6
+	}
 	return l
 }
 
 const (
-	maxUnits  = 1024 // NAL units of a picture, many more than any level allows slices
-	maxText   = 64   // characters of a name that a camera gives
-	maxTold   = 200  // characters of an error that may hold the camera's words
-	maxVideos = 8    // video tracks looked at
-	maxDials  = 3    // connections of one session: a camera may redirect to itself
+	maxUnits = 1024 // NAL units of a picture, many more than any level allows slices
+	maxText  = 64   // characters of a name that a camera gives
+	maxTold  = 200  // characters of an error that may hold the camera's words
 )
 
 // A Phase is how far a session has come.
@@ -221,6 +235,11 @@ type Stats struct {
 	AudioUnits      atomic.Uint64 // handed on
 	AudioDropped    atomic.Uint64 // left out as damaged, too big, of no sense or out of time
 	AudioReanchored atomic.Uint64 // times that the sound was tied to the pictures anew, more than 0.5 s off
+	AudioRefused    atomic.Uint64 // times the sound was asked for and not to be had
+
+	Floods     atomic.Uint64 // sessions ended by Limits.BitRate
+	Requests   atomic.Uint64 // that the camera made of us
+	Keepalives atomic.Uint64 // refused, and made in another way since
 }
 
 // Options are a session's surroundings.
@@ -233,6 +252,8 @@ type Options struct {
 	// Pinned is told the certificate of a camera that is spoken to over TLS and
 	// has no Source.Pin yet: the SHA-256 of its public key (SPKI), in hex.
 	Pinned func(pin string)
+	// Learned is kept from session to session; optional.
+	Learned *Learned
 }
 
 func (o Options) orDefault() Options {
@@ -247,6 +268,9 @@ func (o Options) orDefault() Options {
 	}
 	if o.Phase == nil {
 		o.Phase = func(Phase) {}
+	}
+	if o.Learned == nil {
+		o.Learned = new(Learned)
 	}
 	o.Limits = o.Limits.orDefault()
 	return o

@@ -21,7 +21,7 @@ type text = problem.Text
 var (
 	ErrURL = problem.New(http.StatusBadRequest, "camera.url",
 		text{DA: "Kameraets adresse kan ikke bruges.", EN: "The camera's address cannot be used."},
-		text{DA: "Skriv den som rtsp://vært/sti, som den står i kameraets egne indstillinger, og kontrollér værtens navn.", EN: "Write it as rtsp://host/path, as the camera's own settings show it, and check the host's name."})
+		text{DA: "Skriv den som rtsp://vært/sti (eller rtsps:// for en krypteret forbindelse), som den står i kameraets egne indstillinger, og kontrollér værtens navn.", EN: "Write it as rtsp://host/path (or rtsps:// for an encrypted connection), as the camera's own settings show it, and check the host's name."})
 	ErrUnreachable = problem.New(http.StatusBadGateway, "camera.unreachable",
 		text{DA: "Kameraet svarer ikke.", EN: "The camera does not answer."},
 		text{DA: "Kontrollér strøm, netkabel, IP-adresse og port (som regel 554), og at RTSP er slået til i kameraet.", EN: "Check power, network cable, IP address and port (554 as a rule), and that RTSP is switched on in the camera."})
@@ -35,7 +35,7 @@ var (
 		text{DA: "Det, der svarer på adressen, er ikke en videostrøm (RTSP).", EN: "What answers at the address is not a video stream (RTSP)."},
 		text{DA: "Brug kameraets RTSP-port (som regel 554), ikke porten til dets webside.", EN: "Use the camera's RTSP port (554 as a rule), not that of its web page."})
 	ErrNoTrack = problem.New(http.StatusBadGateway, "camera.notrack",
-		text{DA: "Kameraet sender ikke video i H.264 eller H.265.", EN: "The camera sends no video in H.264 or H.265."},
+		text{DA: "Kameraet sender ikke video i H.264, H.265 eller MJPEG.", EN: "The camera sends no video in H.264, H.265 or MJPEG."},
 		text{DA: "Vælg H.264 for strømmen i kameraets indstillinger.", EN: "Choose H.264 for the stream in the camera's settings."})
 	ErrStall = problem.New(http.StatusBadGateway, "camera.stall",
 		text{DA: "Kameraet er holdt op med at sende billeder.", EN: "The camera has stopped sending pictures."},
@@ -49,6 +49,15 @@ var (
 	ErrLost = problem.New(http.StatusBadGateway, "camera.lost",
 		text{DA: "Forbindelsen til kameraet blev afbrudt.", EN: "The connection to the camera was cut."},
 		text{DA: "Boksen forbinder igen af sig selv. Sker det tit, så kontrollér strøm og netværk.", EN: "The box connects again by itself. If it happens often, check power and network."})
+	ErrPin = problem.New(http.StatusBadGateway, "camera.pin",
+		text{DA: "Kameraet viser et andet certifikat end før. Intet er sendt til det, heller ikke adgangskoden.", EN: "The camera shows another certificate than before. Nothing was sent to it, not even the password."},
+		text{DA: "Kameraet er udskiftet, nulstillet eller opdateret, eller også sidder nogen imellem. Undersøg kameraet, og godkend så det nye fingeraftryk.", EN: "The camera was replaced, reset or updated, or someone sits between. Check the camera, then accept the new fingerprint."})
+	ErrFlood = problem.New(http.StatusBadGateway, "camera.flood",
+		text{DA: "Kameraet sender langt mere, end et kamera skal, og er koblet fra for de andres skyld.", EN: "The camera sends far more than a camera should, and was cut off for the sake of the others."},
+		text{DA: "Sæt bithastigheden ned i kameraet. Er den ikke høj, så genstart kameraet; fortsætter det, kan det være overtaget: tag det af nettet.", EN: "Lower the bit rate in the camera. If it is not high, restart the camera; if it goes on, the camera may be taken over: take it off the network."})
+	ErrUnsteady = problem.New(http.StatusBadGateway, "camera.unsteady",
+		text{DA: "Kameraet skifter hele tiden billedformat.", EN: "The camera keeps changing its picture format."},
+		text{DA: "Sæt en fast opløsning i kameraet, slå automatisk tilpasning fra, og kontrollér, at ikke andre ændrer strømmen.", EN: "Set a fixed resolution in the camera, switch automatic adaptation off, and check that no one else changes the stream."})
 )
 
 var (
@@ -67,6 +76,10 @@ func (t told) Unwrap() error { return t.err }
 func classify(err error, playing bool) error {
 	if err == nil {
 		err = io.EOF
+	}
+	var p *problem.Problem
+	if errors.As(err, &p) {
+		return p
 	}
 	var wrapped error = told{err}
 	var status liberrors.ErrClientBadStatusCode
@@ -95,9 +108,11 @@ func classify(err error, playing bool) error {
 	case errors.Is(err, errNotRTSP), errors.Is(err, errHandshake),
 		is(new(liberrors.ErrClientSDPInvalid), new(liberrors.ErrClientContentTypeMissing), new(liberrors.ErrClientContentTypeUnsupported)):
 		return ErrNotVideo.With(wrapped)
-	case errors.Is(err, errElsewhere):
+	case errors.Is(err, errTLS):
+		return ErrNotVideo.With(wrapped)
+	case errors.Is(err, errElsewhere), isTransport(err):
 		return ErrRefused.With(wrapped)
-	case is(new(liberrors.ErrClientTCPTimeout)):
+	case is(new(liberrors.ErrClientTCPTimeout), new(liberrors.ErrClientUDPTimeout)):
 		return ErrStall.With(wrapped)
 	case playing:
 		return ErrLost.With(wrapped)
@@ -110,4 +125,19 @@ func classify(err error, playing bool) error {
 	}
 	// Something listens there, closes or sends what RTSP does not know.
 	return ErrNotVideo.With(wrapped)
+}
+
+// isTransport reports whether a camera answered how it will not send.
+func isTransport(err error) bool {
+	for _, t := range []any{
+		new(liberrors.ErrClientServerRequestedTCP), new(liberrors.ErrClientServerRequestedUDP),
+		new(liberrors.ErrClientTransportHeaderInvalid), new(liberrors.ErrClientTransportHeaderInvalidDelivery),
+		new(liberrors.ErrClientTransportHeaderNoInterleavedIDs), new(liberrors.ErrClientTransportHeaderInvalidInterleavedIDs),
+		new(liberrors.ErrClientServerPortsNotProvided),
+	} {
+		if errors.As(err, t) {
+			return true
+		}
+	}
+	return false
 }

@@ -1,28 +1,28 @@
 package camera
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/url"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/bluenviron/gortsplib/v4"
 	"github.com/bluenviron/gortsplib/v4/pkg/base"
 	"github.com/bluenviron/gortsplib/v4/pkg/description"
-	"github.com/bluenviron/gortsplib/v4/pkg/format"
 	"github.com/pion/rtp"
 
 	"veilbox/capture/footage"
-	"veilbox/internal/clock"
 )
 
 // Run holds one session with the camera at src.URL until ctx ends, whose cause
-// it then returns, or the session breaks, with a Problem that says how.
+// it then returns, or the session breaks, with a Problem that says how. It may
+// connect more than once before the first packet: to follow a redirection on the
+// same host, to answer a challenge, with the other transport, without the sound.
 func Run(ctx context.Context, src Source, opt Options, h Handler) error {
 	s, err := newSession(src, opt, h)
 	if err != nil {
@@ -40,135 +40,252 @@ func newSession(src Source, opt Options, h Handler) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	if src.Username != "" || src.Password != "" {
-		u.User = url.UserPassword(src.Username, string(src.Password))
+	s := &session{opt: opt.orDefault(), handler: h, src: src, url: (*base.URL)(u), host: u.Hostname()}
+	s.meter.rate = s.opt.Limits.BitRate / 8
+	s.plan = s.opt.Learned.plan(src, s.tls(), s.opt.Clock.Now())
+	if _, ok := h.(AudioHandler); !ok {
+		s.plan.audio = false
 	}
-	return &session{opt: opt.orDefault(), handler: h, url: (*base.URL)(u), host: u.Hostname()}, nil
+	return s, nil
 }
 
 type session struct {
 	opt     Options
+	src     Source
 	url     *base.URL
 	handler Handler
 	host    string
+	meter   meter
+
+	// Of all connections.
+	plan      plan
+	tries     int
+	redirects int
+	switched  bool
+	first     error // why the transport was switched
+	challenge *challenge
+	reauth    bool // connected again to answer a challenge
+	badCSeq   bool
+
+	attempt
+}
+
+// An attempt is what belongs to one connection.
+type attempt struct {
 	fail    context.CancelCauseFunc
-
-	// Told by the library's goroutine before Describe returns.
-	tracks    map[uint8]track
-	server    string
-	basicOnly bool
-	described atomic.Bool
-
+	local   net.IP
+	pin     string
 	dials   int
 	budget  atomic.Int64 // bytes that may still come before PLAY is answered
 	playing atomic.Bool
 	keyed   atomic.Bool
 	packets atomic.Uint64
+	units   atomic.Uint64
 
-	// Of the packets' goroutine.
+	// Of the library's goroutine, while drive waits for it.
+	server      string
+	desc        described
+	redirect    string
+	last        base.Method // asked
+	lastHeader  base.Header
+	asking      bool // drive waits for an answer
+	challenged  bool // by the last answer
+	authorized  bool // the last request was
+	answered    bool // a request that was authorized has been let in
+	basicOnly   bool
+	audioAsked  bool
+	audioNote   error
+	keepalive   int // index of keepalives, -1 for the library's choice
+	serverAsked base.Method
+
+	// Of the packets' goroutines, of which there are several over UDP.
+	mu       sync.Mutex
 	asm      assembler
+	jpeg     *jpegAssembler
+	sound    *audio
 	sets     paramSets
 	format   footage.Format
+	changes  changes
 	times    timeline
 	decode   decodeClock
 	nalus    [][]byte
 	skipRASL bool
 }
 
+func (s *session) tls() bool { return s.url.Scheme == "rtsps" }
+
 func (s *session) run(parent context.Context) error {
-	u := s.url
+	for {
+		raw, err := s.connect(parent)
+		if parent.Err() != nil {
+			return context.Cause(parent)
+		}
+		if s.tries++; s.tries < maxTries && s.replan(raw, err) {
+			continue
+		}
+		if s.first != nil && s.packets.Load() == 0 && errors.Is(s.first, ErrStall) {
+			return s.first
+		}
+		return err
+	}
+}
+
+// connect holds one connection until it ends, and returns the library's error and
+// what it means.
+func (s *session) connect(parent context.Context) (raw, err error) {
+	s.attempt.reset()
 	ctx, cancel := context.WithCancelCause(parent)
 	defer cancel(nil)
 	s.fail = cancel
 	s.budget.Store(int64(s.opt.Limits.Handshake))
-	tcp := gortsplib.TransportTCP
+	lim := s.opt.Limits
 	client := &gortsplib.Client{
-		Scheme: u.Scheme, Host: u.Host, Transport: &tcp, UserAgent: "veilbox",
+		// TLS is spoken below the library, which would otherwise ask for SRTP as
+		// well, and only at its first request look who is there.
+		Scheme: "rtsp", Host: s.address(), Transport: &s.plan.transport, UserAgent: "veilbox",
 		// Longer than the watch below, whose answer says more.
-		ReadTimeout:       s.opt.Limits.Stall + 2*time.Second,
-		WriteTimeout:      s.opt.Limits.Stall,
-		DialContext:       s.dial,
-		OnResponse:        s.response,
-		OnPacketsLost:     func(uint64) {}, // the assembler counts them
-		OnDecodeError:     func(error) { s.opt.Stats.Malformed.Add(1) },
+		ReadTimeout:           lim.Stall + 2*time.Second,
+		InitialUDPReadTimeout: lim.Stall + 2*time.Second,
+		WriteTimeout:          lim.Stall,
+		AnyPortEnable:         s.plan.anyPort,
+		DialContext:           s.dial,
+		ListenPacket:          s.listen,
+		OnRequest:             s.request,
+		OnResponse:            s.response,
+		OnServerRequest:       s.asked,
+		OnServerResponse:      s.reply,
+		OnPacketsLost:         func(uint64) {}, // the assembler counts them
+		OnDecodeError: func(error) {
+			s.opt.Stats.Malformed.Add(1)
+			s.charge(packetCost)
+		},
 		OnTransportSwitch: func(error) {},
 	}
 	if err := client.Start2(); err != nil {
-		return classify(err, false)
+		return err, classify(err, false)
 	}
 	stopped := make(chan struct{})
 	// Close waits for the library's goroutines, so it is called by none of them.
 	stop := context.AfterFunc(ctx, func() { client.Close(); close(stopped) })
-	err := s.drive(ctx, client, u)
+	watched := make(chan struct{})
+	wctx, unwatch := context.WithCancel(ctx)
+	go func() { defer close(watched); s.watch(wctx) }()
+	raw = s.drive(client)
+	unwatch()
+	<-watched
 	if stop() {
 		client.Close()
 	} else {
 		<-stopped
 	}
-	if parent.Err() != nil {
-		return context.Cause(parent)
-	}
 	if cause := context.Cause(ctx); cause != nil {
-		return cause
+		return raw, cause
 	}
-	return classify(err, s.playing.Load())
+	return raw, classify(raw, s.playing.Load())
 }
 
 // drive asks for the video and returns why it ended.
-func (s *session) drive(ctx context.Context, client *gortsplib.Client, u *base.URL) error {
+func (s *session) drive(client *gortsplib.Client) error {
 	s.opt.Phase(Connecting)
-	desc, _, err := client.Describe(u)
+	var desc *description.Session
+	err := s.ask(func() (err error) { desc, _, err = client.Describe(s.url); return err })
 	if err != nil {
 		return err
 	}
-	s.described.Store(true)
-	s.opt.Phase(Describing)
-	media, forma, t, err := s.pick(desc)
+	video, sound, err := s.medias(desc)
 	if err != nil {
 		return err
 	}
-	if _, err := client.Setup(desc.BaseURL, media, 0, 0); err != nil {
+	if err := s.ask(func() error { _, err := client.Setup(desc.BaseURL, video, 0, 0); return err }); err != nil {
 		return err
 	}
-	s.start(t)
-	client.OnPacketRTP(media, forma, s.packet)
+	s.start(*s.desc.video)
+	client.OnPacketRTP(video, video.Formats[0], s.packet)
+	if sound != nil {
+		if err := s.setupSound(client, desc.BaseURL, sound); err != nil {
+			return err
+		}
+	}
 	s.opt.Phase(WaitingForKeyframe)
-	if _, err := client.Play(nil); err != nil {
+	if err := s.ask(func() error { _, err := client.Play(nil); return err }); err != nil {
 		return err
 	}
 	s.playing.Store(true)
 	s.budget.Store(-1)
-	s.opt.Log.Info("camera session open", slog.String("codec", t.codec.String()), slog.String("server", s.server))
-	watched := make(chan struct{})
-	wctx, stop := context.WithCancel(ctx)
-	go func() { defer close(watched); s.watch(wctx) }()
-	err = client.Wait()
-	stop()
-	<-watched
-	return err
-}
-
-// pick returns the first video track that can be recorded.
-func (s *session) pick(desc *description.Session) (*description.Media, format.Format, track, error) {
-	why := errors.New("camera: the description names no video track")
-	for _, m := range desc.Medias {
-		for _, f := range m.Formats {
-			t := s.tracks[f.PayloadType()]
-			switch {
-			case t.codec == 0:
-				why = fmt.Errorf("camera: the video is coded as %s", bounded(f.Codec(), maxText))
-			case t.don || t.mode > 1:
-				why = errors.New("camera: the video is interleaved, which is not supported")
-			default:
-				return m, f, t, nil
-			}
+	if s.pin != "" {
+		s.opt.Learned.pinned(s.pin)
+		if s.src.Pin == "" && s.opt.Pinned != nil {
+			s.opt.Pinned(s.pin)
 		}
 	}
-	s.fail(ErrNoTrack.With(why))
-	return nil, nil, track{}, why
+	s.opt.Log.Info("camera session open", slog.String("codec", s.desc.video.codec.String()),
+		slog.String("transport", string(s.transport())), slog.Bool("sound", s.sound != nil), slog.String("server", s.server))
+	return client.Wait()
+}
+
+// medias returns the library's names for the tracks of the cleaned description.
+func (s *session) medias(desc *description.Session) (video, sound *description.Media, err error) {
+	if s.desc.video == nil {
+		s.fail(ErrNoTrack.With(s.desc.why))
+		return nil, nil, s.desc.why
+	}
+	for _, m := range desc.Medias {
+		// What the library makes of the address must be one that it can use.
+		if u, err := m.URL(desc.BaseURL); err != nil || u == nil || len(m.Formats) != 1 {
+			return nil, nil, fmt.Errorf("camera: a track's address cannot be read")
+		}
+		switch {
+		case m.Type == description.MediaTypeVideo && video == nil:
+			video = m
+		case m.Type == description.MediaTypeAudio && sound == nil && s.plan.audio:
+			sound = m
+		}
+	}
+	if video == nil {
+		return nil, nil, errors.New("camera: the video track was lost")
+	}
+	return video, sound, nil
+}
+
+// setupSound asks for the sound as well. That the camera refuses it, or that it
+// cannot be recorded, is noted and costs the picture nothing; where the
+// connection goes with it, the session begins anew without.
+func (s *session) setupSound(client *gortsplib.Client, at *base.URL, m *description.Media) error {
+	a, err := newAudio(*s.desc.audio, s.opt.Stats, s.when, s.handler.(AudioHandler))
+	if err != nil {
+		s.refuseSound(err)
+		return nil
+	}
+	s.audioAsked = true
+	err = s.ask(func() error { _, err := client.Setup(at, m, 0, 0); return err })
+	if err != nil {
+		s.refuseSound(err)
+		return nil
+	}
+	s.sound = a
+	client.OnPacketRTP(m, m.Formats[0], s.soundPacket)
+	return nil
+}
+
+func (s *session) refuseSound(err error) {
+	s.audioNote = err
+	s.opt.Stats.AudioRefused.Add(1)
+	s.opt.Log.Warn("camera sound left out", slog.Any("err", told{err}))
+}
+
+// when returns what time of the session an instant is, once there are pictures.
+func (s *session) when(t time.Time) (int64, bool) {
+	if !s.keyed.Load() {
+		return 0, false
+	}
+	return s.times.now(t), true
 }
 
 func (s *session) start(t track) {
+	if t.codec == footage.MJPEG {
+		s.jpeg = newJPEG(s.opt.Limits.AccessUnit, s.opt.Stats, s.opt.Clock.Now, s.picture)
+		return
+	}
 	s.sets = paramSets{codec: t.codec, limit: s.opt.Limits.ParameterSet}
 	s.decode.codec = t.codec
 	for _, p := range t.params {
@@ -177,124 +294,55 @@ func (s *session) start(t track) {
 	s.asm = assembler{codec: t.codec, limit: s.opt.Limits.AccessUnit, stats: s.opt.Stats, now: s.opt.Clock.Now, emit: s.unit}
 }
 
-// take keeps p if it is a parameter set, and reports whether it was one.
-func (s *session) take(p []byte) bool {
-	switch k := kindOf(s.sets.codec, p); k {
-	case vps, sps, pps:
-		if !s.sets.put(k, p) {
-			s.opt.Stats.Malformed.Add(1)
-		}
-		return true
+// recovered ends the session for a packet that made something of ours panic.
+func (s *session) recovered() {
+	if r := recover(); r != nil {
+		s.fail(ErrLost.With(fmt.Errorf("camera: a packet could not be handled: %s", bounded(fmt.Sprint(r), maxTold))))
 	}
-	return false
 }
 
 func (s *session) packet(p *rtp.Packet) {
-	defer func() {
-		if r := recover(); r != nil {
-			s.fail(ErrLost.With(fmt.Errorf("camera: a packet could not be handled: %s", bounded(fmt.Sprint(r), maxTold))))
-		}
-	}()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer s.recovered()
 	if s.packets.Add(1) == 1 {
 		s.budget.Store(-1) // a big first keyframe may come before PLAY's answer is seen
+		s.opt.Learned.worked(s.transport())
+	}
+	if s.charge(s.cost(p)) {
+		return
 	}
 	s.opt.Stats.Packets.Add(1)
 	s.opt.Stats.Bytes.Add(uint64(len(p.Payload)))
+	if s.jpeg != nil {
+		s.jpeg.push(p.SequenceNumber, p.Timestamp, p.Marker, p.Payload)
+		return
+	}
 	s.asm.push(p.SequenceNumber, p.Timestamp, p.Marker, p.Payload)
 }
 
-// unit hands a picture on, without what a container keeps elsewhere.
-func (s *session) unit(ts uint32, arrived time.Time, nalus [][]byte) {
-	s.nalus = s.nalus[:0]
-	key, shown, rasl := false, false, false
-	for _, n := range nalus {
-		if s.take(n) {
-			continue
-		}
-		switch kindOf(s.sets.codec, n) {
-		case useless:
-			continue
-		case keyframe:
-			key, shown = true, true
-		case leading:
-			rasl, shown = true, true
-		case picture:
-			shown = true
-		}
-		s.nalus = append(s.nalus, n)
-	}
-	if !shown || rasl && s.skipRASL {
+func (s *session) soundPacket(p *rtp.Packet) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer s.recovered()
+	if s.charge(s.cost(p)) {
 		return
 	}
-	if key {
-		s.skipRASL = !s.keyed.Load()
-		if !s.reformat() {
-			return
-		}
-	} else if !s.keyed.Load() {
-		return
-	} else if !rasl {
-		s.skipRASL = false
-	}
-	pts, replaced := s.times.at(ts, arrived)
-	if replaced {
-		s.opt.Stats.Rogue.Add(1)
-		s.decode.e264, s.decode.e265 = nil, nil
-	}
-	dts, pts := s.decode.next(&s.sets, s.nalus, pts)
-	if !s.keyed.Swap(true) {
-		s.opt.Phase(Playing)
-	}
-	s.opt.Stats.Units.Add(1)
-	s.handler.AccessUnit(footage.AccessUnit{Arrived: arrived, DTS: dts, PTS: pts, Key: key, NALUs: s.nalus})
+	s.sound.push(p.SequenceNumber, p.Timestamp, p.Marker, p.Payload, s.opt.Clock.Now())
 }
 
-// reformat tells the handler of new parameter sets, at a keyframe, and reports
-// whether there is a format at all.
-func (s *session) reformat() bool {
-	if !s.sets.changed {
-		return s.format.Params != nil
+// cost returns what a packet counts against the limit; over TCP its bytes were
+// counted as they came.
+func (s *session) cost(p *rtp.Packet) int {
+	if s.plan.transport == gortsplib.TransportTCP {
+		return packetCost
 	}
-	f, err := s.sets.format()
-	if err != nil {
-		s.opt.Stats.Malformed.Add(1)
-		s.opt.Stats.Dropped.Add(1)
-		return false
-	}
-	s.sets.changed = false
-	if !f.Equal(s.format) {
-		s.format = f
-		s.handler.Format(f)
-	}
-	return true
-}
-
-// watch ends the session when the camera sends no video, or none that can be
-// begun with.
-func (s *session) watch(ctx context.Context) {
-	l, c := s.opt.Limits, s.opt.Clock
-	begun := c.Now()
-	last, seen := begun, uint64(0)
-	for clock.Sleep(ctx, c, l.Stall/4) == nil {
-		now := c.Now()
-		if n := s.packets.Load(); n != seen {
-			last, seen = now, n
-		}
-		switch {
-		case now.Sub(last) >= l.Stall:
-			s.fail(ErrStall.With(fmt.Errorf("camera: no video packet for %v", l.Stall)))
-			return
-		case !s.keyed.Load() && now.Sub(begun) >= l.FirstKeyframe:
-			s.fail(ErrNoKeyframe.With(fmt.Errorf("camera: %d packets in %v and no keyframe among them", seen, l.FirstKeyframe)))
-			return
-		}
-	}
+	return packetCost + len(p.Payload)
 }
 
 func (s *session) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	host, _, err := net.SplitHostPort(address)
-	if s.dials++; err != nil || host != s.host || s.dials > maxDials {
-		return nil, errElsewhere
+	if s.dials++; s.dials > 1 {
+		return nil, errElsewhere // the library would follow the camera elsewhere
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.opt.Limits.Connect)
 	defer cancel()
@@ -302,31 +350,31 @@ func (s *session) dial(ctx context.Context, network, address string) (net.Conn, 
 	if err != nil {
 		return nil, err
 	}
-	return &guardedConn{Conn: c, s: s}, nil
+	if a, ok := c.LocalAddr().(*net.TCPAddr); ok {
+		s.local = a.IP
+	}
+	var conn net.Conn = &meteredConn{Conn: c, s: s}
+	if s.tls() {
+		secured, pin, err := secure(ctx, conn, s.host, s.opt.Learned.expects(s.src.Pin))
+		if err != nil {
+			// The connection holds nothing that a failed close could lose.
+			_ = c.Close()
+			return nil, err
+		}
+		conn, s.pin = secured, pin
+	}
+	s.opt.Phase(Describing)
+	return &guardedConn{Conn: conn, s: s}, nil
 }
 
-// response looks at an answer before the library does.
-func (s *session) response(r *base.Response) {
-	if s.described.Load() {
-		return // what it told is in use elsewhere by now
-	}
-	if v := r.Header["Server"]; len(v) > 0 {
-		s.server = bounded(v[0], maxText)
-	}
-	if v := r.Header["WWW-Authenticate"]; len(v) > 0 {
-		s.basicOnly = true
-		for _, m := range v {
-			if len(m) >= 6 && bytes.EqualFold([]byte(m[:6]), []byte("digest")) {
-				s.basicOnly = false
-			}
+func (s *session) address() string {
+	u := (*url.URL)(s.url)
+	port := u.Port()
+	if port == "" {
+		port = "554"
+		if s.tls() {
+			port = "322"
 		}
 	}
-	if len(r.Body) > 0 && s.tracks == nil {
-		if v := r.Header["Content-Type"]; len(v) == 1 && len(v[0]) >= 15 && v[0][:15] == "application/sdp" {
-			r.Body, s.tracks = cleanSDP(r.Body)
-			if len(s.tracks) == 0 {
-				s.fail(ErrNoTrack.With(errors.New("camera: the description names no video track")))
-			}
-		}
-	}
+	return net.JoinHostPort(u.Hostname(), port)
 }

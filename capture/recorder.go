@@ -315,7 +315,7 @@ func (r *recorder) health() Health {
 			Sessions: r.sessions.Load(), Units: r.stats.Units.Load(), Bytes: r.stats.Bytes.Load(),
 			Parts: r.parts.Load(), PartBytes: r.partBytes.Load(), LostPackets: r.stats.Lost.Load(),
 			Malformed: r.stats.Malformed.Load(), DroppedUnits: r.stats.Dropped.Load(), RogueTimes: r.stats.Rogue.Load(),
-			FormatChanges: r.stats.Formats.Load(),
+			FormatChanges: r.stats.Reformats.Load(),
 			DroppedGOPs:   r.built.droppedGOPs.Load() + r.lostGOPs.Load(),
 			UnstoredUnits: r.built.droppedUnits.Load() + r.lostUnits.Load(),
 			DroppedParts:  r.lostParts.Load(), RefusedParts: r.refusedParts.Load(), StorageErrors: r.storageErrors.Load(),

@@ -14,6 +14,11 @@ import (
 //
 // A picture that misses a packet or is too big is left out and counted; those
 // after it are kept, as a decoder can conceal the loss until the next keyframe.
+//
+// A mark ends the access unit, as does a new time stamp: some cameras never set
+// the mark. Others set it too often, which their bytes belie: what holds no
+// slice yet (SEI, parameter sets) or half a NAL unit is not ended by it, and
+// where another slice of the same picture follows a mark, marks count no more.
 type assembler struct {
 	codec footage.Codec
 	limit int
@@ -32,10 +37,13 @@ type assembler struct {
 	arrived time.Time
 	seq     uint16 // of the packet before
 	started bool
+	slices  bool // there is one among the NAL units
+	marked  bool // the last access unit was ended by a mark
+	untrue  bool // marks count no more
+	peak    int
 }
 
-// push takes the next packet. A mark ends the access unit, as does a new time
-// stamp: some cameras never set the mark.
+// push takes the next packet.
 func (a *assembler) push(seq uint16, ts uint32, mark bool, p []byte) {
 	lost := false
 	if a.started && seq != a.seq+1 {
@@ -53,14 +61,62 @@ func (a *assembler) push(seq uint16, ts uint32, mark bool, p []byte) {
 		a.flush()
 	}
 	if !a.open {
-		a.open, a.ts, a.arrived = true, ts, a.now()
+		if a.marked && ts == a.ts && laterSlice(a.codec, p) {
+			a.untrue = true
+		}
+		a.open, a.ts, a.arrived, a.marked = true, ts, a.now(), false
 	} else if lost {
 		a.damaged = true
 	}
 	a.payload(p)
-	if mark {
+	if mark && !a.untrue && (a.damaged || !a.inFU && a.pictured()) {
 		a.flush()
+		a.marked = true
 	}
+}
+
+// pictured reports whether a slice is among the NAL units.
+func (a *assembler) pictured() bool {
+	if !a.slices && bytes.Contains(a.buf, startCode) {
+		// A byte stream that was sent as one NAL unit.
+		for _, u := range splitAnnexB(a.nalus[:0], a.buf) {
+			a.slices = a.slices || isSlice(a.codec, u)
+		}
+	}
+	return a.slices
+}
+
+func isSlice(c footage.Codec, nalu []byte) bool {
+	switch kindOf(c, nalu) {
+	case picture, keyframe, leading:
+		return true
+	}
+	return false
+}
+
+// laterSlice reports whether a payload begins within a picture: with a slice
+// that is not its first (H.264 §7.4.3 first_mb_in_slice, H.265 §7.4.7.1
+// first_slice_segment_in_pic_flag), or with a part of one.
+func laterSlice(c footage.Codec, p []byte) bool {
+	head, fragment := 1, byte(28)
+	if c == footage.H265 {
+		head, fragment = 2, 49
+	}
+	if len(p) <= head {
+		return false
+	}
+	typ := p[0] & 0x1f
+	if c == footage.H265 {
+		typ = p[0] >> 1 & 0x3f
+	}
+	if typ != fragment {
+		return isSlice(c, p) && p[head]&0x80 == 0
+	}
+	whole := [2]byte{p[head] & 0x1f}
+	if c == footage.H265 {
+		whole[0] = p[head] & 0x3f << 1
+	}
+	return isSlice(c, whole[:head]) && (p[head]&0x80 == 0 || len(p) > head+1 && p[head+1]&0x80 == 0)
 }
 
 func (a *assembler) bad() {
@@ -138,6 +194,7 @@ func (a *assembler) fragment(p []byte, head int) {
 			h[0] = p[0]&0xe0 | fu&0x1f
 		}
 		a.inFU = true
+		a.slices = a.slices || isSlice(a.codec, h[:head])
 		a.grow(h[:head])
 	case !a.inFU:
 		// The beginning was lost, or the session begins here.
@@ -152,6 +209,7 @@ func (a *assembler) fragment(p []byte, head int) {
 }
 
 func (a *assembler) add(nalu []byte) {
+	a.slices = a.slices || isSlice(a.codec, nalu)
 	a.grow(nalu)
 	a.close()
 }
@@ -195,8 +253,20 @@ func (a *assembler) flush() {
 			a.emit(a.ts, a.arrived, a.nalus)
 		}
 	}
-	a.buf, a.ends = a.buf[:0], a.ends[:0]
-	a.open, a.inFU, a.damaged = false, false, false
+	a.buf, a.peak = reuse(a.buf, a.peak)
+	a.ends = a.ends[:0]
+	a.open, a.inFU, a.damaged, a.slices = false, false, false, false
+}
+
+// reuse returns b empty, to be filled again, and how much was needed of late. A
+// buffer that grew much bigger than that is given back: a peak is not held for
+// good.
+func reuse(b []byte, peak int) ([]byte, int) {
+	peak = max(len(b), peak-peak/256)
+	if cap(b) > 4*peak+64<<10 {
+		return nil, peak
+	}
+	return b[:0], peak
 }
 
 var startCode = []byte{0, 0, 1}

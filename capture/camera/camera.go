@@ -230,7 +230,6 @@ type Stats struct {
 	Malformed atomic.Uint64 // packets, NAL units and parameter sets that hold no sense
 	Dropped   atomic.Uint64 // access units left out as damaged or too big
 	Rogue     atomic.Uint64 // time stamps replaced by the clock of arrival
-	Formats   atomic.Uint64 // changes of the pictures' format within a session
 
 	AudioUnits      atomic.Uint64 // handed on
 	AudioDropped    atomic.Uint64 // left out as damaged, too big, of no sense or out of time

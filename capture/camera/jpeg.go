@@ -32,6 +32,7 @@ type jpegAssembler struct {
 	arrived time.Time
 	seq     uint16
 	started bool
+	peak    int
 
 	q         uint8 // what tables belong to, 0 for none yet
 	precision uint8
@@ -225,8 +226,8 @@ func (a *jpegAssembler) flush() {
 	if a.damaged {
 		a.stats.Dropped.Add(1)
 	}
-	a.buf, a.head = a.buf[:0], 0
-	a.open, a.damaged = false, false
+	a.buf, a.peak = reuse(a.buf, a.peak)
+	a.head, a.open, a.damaged = 0, false, false
 }
 
 // jpegSize reads the picture's size from the frame header of a JPEG file.

@@ -40,7 +40,7 @@ func TestAssembler(t *testing.T) {
 		{"begun within", footage.H264, []pkt{{1, 0, true, fu(0x7c, 0x45, 3)}, {2, 3000, true, fu(0x65, 9)}}, []string{"6509"}, 1},
 		{"cut fragment", footage.H264, []pkt{{1, 0, true, fu(0x7c, 0x85, 1)}, {2, 3000, true, fu(0x65, 9)}}, []string{"6509"}, 1},
 		{"fragment broken off", footage.H264, []pkt{{1, 0, false, fu(0x7c, 0x85, 1)}, {2, 0, true, fu(0x65, 9)}}, nil, 1},
-		{"STAP-A", footage.H264, []pkt{{1, 0, true, fu(0x78, 0, 2, 0x67, 1, 0, 1, 0x68, 0, 0, 0)}}, []string{"6701 68"}, 0},
+		{"STAP-A", footage.H264, []pkt{{1, 0, true, fu(0x78, 0, 2, 0x67, 1, 0, 2, 0x65, 2, 0, 0, 0)}}, []string{"6701 6502"}, 0},
 		{"STAP-A too long", footage.H264, []pkt{{1, 0, true, fu(0x78, 0, 9, 0x67, 1)}}, nil, 1},
 		{"STAP-A cut", footage.H264, []pkt{{1, 0, true, fu(0x78, 0)}}, nil, 1},
 		{"STAP-B", footage.H264, []pkt{{1, 0, true, fu(0x79, 0, 1, 2)}}, nil, 1},
@@ -49,7 +49,15 @@ func TestAssembler(t *testing.T) {
 		{"too big", footage.H264, []pkt{{1, 0, true, make([]byte, 101)}, {2, 1, true, fu(0x65, 1)}}, []string{"6501"}, 1},
 		{"H.265 single", footage.H265, []pkt{{0, 0, true, fu(0x26, 1, 7)}}, []string{"260107"}, 0},
 		{"H.265 fragments", footage.H265, []pkt{{0, 0, false, fu(0x62, 1, 0x93, 1)}, {1, 0, true, fu(0x62, 1, 0x53, 2)}}, []string{"26010102"}, 0},
-		{"H.265 AP", footage.H265, []pkt{{0, 0, true, fu(0x60, 1, 0, 3, 0x40, 1, 1, 0, 2, 0x42, 1)}}, []string{"400101 4201"}, 0},
+		{"H.265 AP", footage.H265, []pkt{{0, 0, true, fu(0x60, 1, 0, 3, 0x40, 1, 1, 0, 2, 0x26, 1)}}, []string{"400101 2601"}, 0},
+		{"mark on SEI", footage.H264, []pkt{{0, 0, true, fu(0x67, 1)}, {1, 0, true, fu(0x06, 5)}, {2, 0, true, fu(0x65, 0x88)}}, []string{"6701 0605 6588"}, 0},
+		{"mark on SEI of H.265", footage.H265, []pkt{{0, 0, true, fu(0x4e, 1, 5)}, {1, 0, true, fu(0x26, 1, 0x80)}}, []string{"4e0105 260180"}, 0},
+		{"SEI alone", footage.H264, []pkt{{0, 0, true, fu(0x06, 5)}, {1, 3000, true, fu(0x65, 0x88)}}, []string{"0605", "6588"}, 0},
+		{"mark in a fragment", footage.H264, []pkt{{9, 0, true, fu(0x7c, 0x85, 0x88)}, {10, 0, true, fu(0x7c, 0x05, 2)}, {11, 0, true, fu(0x7c, 0x45, 3)}}, []string{"65880203"}, 0},
+		{"mark on each slice", footage.H264, []pkt{
+			{0, 0, true, fu(0x65, 0x88)}, {1, 0, true, fu(0x65, 0x40)},
+			{2, 3000, true, fu(0x41, 0x88)}, {3, 3000, true, fu(0x41, 0x40)}, {4, 6000, true, fu(0x41, 0x89)},
+		}, []string{"6588", "6540", "4188 4140"}, 0},
 		{"H.265 short", footage.H265, []pkt{{0, 0, true, fu(0x26)}}, nil, 1},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

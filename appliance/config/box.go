@@ -8,10 +8,16 @@ type Box struct {
 	Listen    string   `toml:"listen"`
 	Hostnames []string `toml:"hostnames"`
 	Metrics   string   `toml:"metrics"`
+	Cameras   Cameras  `toml:"cameras"`
 	Ring      Ring     `toml:"ring"`
 	Redact    Redact   `toml:"redact"`
 	Gate      Gate     `toml:"gate"`
 	Log       Log      `toml:"log"`
+}
+
+// Cameras is where the box looks for cameras.
+type Cameras struct {
+	Interfaces []string `toml:"interfaces"` // empty: all with a private address
 }
 
 // Ring is how much of the cameras is kept.
@@ -56,6 +62,7 @@ func DefaultBox() Box {
 		Listen:    ":8443",
 		Hostnames: []string{"veilbox.local"},
 		Metrics:   "127.0.0.1:9090",
+		Cameras:   Cameras{Interfaces: []string{}},
 		Ring:      Ring{Retention: Duration(MaxRetention)},
 		Redact:    Redact{FFmpeg: "ffmpeg", Encoder: "libx264", Preset: "veryfast", CRF: 20, MaxClip: Duration(15 * time.Minute)},
 		Gate:      Gate{TwoPersons: true, MaxDisclosure: Duration(MaxDisclosure)},
@@ -68,6 +75,7 @@ func (b *Box) check(c *checker) {
 	c.address("listen", b.Listen)
 	c.hostnames("hostnames", b.Hostnames)
 	c.metrics("metrics", b.Metrics)
+	c.interfaces("cameras.interfaces", b.Cameras.Interfaces)
 	if b.Ring.Quota != 0 && b.Ring.Quota < 1<<30 {
 		c.fault("ring.quota", b.Ring.Quota.String()+" is too little to record in", `give at least "1GiB", or "0B" for what the disk has`)
 	}

@@ -77,6 +77,20 @@ func (c *checker) hostnames(key string, v []string) {
 	}
 }
 
+// A Linux interface's name has at most 15 bytes (IFNAMSIZ).
+var networkInterface = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@-]{0,14}$`)
+
+func (c *checker) interfaces(key string, v []string) {
+	if len(v) > 16 {
+		c.fault(key, fmt.Sprintf("%d interfaces", len(v)), "name at most 16; [] is all with a private address")
+	}
+	for _, n := range v[:min(len(v), 16)] {
+		if !networkInterface.MatchString(n) {
+			c.fault(key, fmt.Sprintf("%.80q is no network interface", n), `write a name such as "eth1"; "ip -br link" lists what the machine has`)
+		}
+	}
+}
+
 func (c *checker) httpsURL(key, v string) {
 	u, err := url.Parse(v)
 	if err != nil || len(v) > maxText || u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.Path != "" || u.RawQuery != "" || u.Fragment != "" {

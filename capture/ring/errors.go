@@ -66,6 +66,13 @@ func failure(what string, err error) error {
 	return storage.With(fmt.Errorf("ring: %s: %w: %w", what, ErrStorage, err))
 }
 
+func failureOf(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return failure(what, err)
+}
+
 func damaged(cam footage.CameraID, at footage.Ticks, err error) error {
 	t := at.Time().In(clock.Copenhagen).Format("2006-01-02 15:04:05")
 	return problem.New(http.StatusUnprocessableEntity, "ring.damaged",

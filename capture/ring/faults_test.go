@@ -1,6 +1,7 @@
 package ring
 
 import (
+	"database/sql"
 	"errors"
 	"fmt"
 	"os"
@@ -264,8 +265,10 @@ func TestFullIndex(t *testing.T) {
 	}
 	limit := func(n int) {
 		t.Helper()
-		if err := r.wdb.QueryRow(fmt.Sprintf("PRAGMA max_page_count = %d", n)).Scan(&n); err != nil {
-			t.Fatal(err)
+		for _, db := range []*sql.DB{r.wdb, r.fast} {
+			if err := db.QueryRow(fmt.Sprintf("PRAGMA max_page_count = %d", n)).Scan(new(int)); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	limit(pages)

@@ -2,6 +2,7 @@ package ring
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -64,14 +65,18 @@ func (r *Ring) Hold(ctx context.Context, h Hold) error {
 	}
 	r.expire.Lock()
 	defer r.expire.Unlock()
-	res, err := r.wdb.ExecContext(ctx, `INSERT INTO hold (id, camera, start, finish, review, sealed)
-		VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
-		h.ID, h.Camera, h.Span.From, h.Span.To, footage.TicksOf(h.Review), r.master.Seal("ring hold "+h.ID, b))
-	if err != nil {
-		return failure("write the index", err)
-	}
-	if n, err := res.RowsAffected(); err != nil || n == 1 {
-		return wrap("hold", err)
+	var n int64
+	err = r.tx(ctx, r.wdb, func(tx *sql.Tx) error {
+		res, err := tx.ExecContext(ctx, `INSERT INTO hold (id, camera, start, finish, review, sealed)
+			VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+			h.ID, h.Camera, h.Span.From, h.Span.To, footage.TicksOf(h.Review), r.master.Seal("ring hold "+h.ID, b))
+		if err == nil {
+			n, err = res.RowsAffected()
+		}
+		return err
+	})
+	if err != nil || n == 1 {
+		return failureOf("write the index", err)
 	}
 	have, err := r.Holds(ctx)
 	if err != nil {
@@ -106,12 +111,12 @@ func (r *Ring) Release(ctx context.Context, id, person string) error {
 	if err != nil {
 		return fmt.Errorf("ring: %w", err)
 	}
-	_, err = r.wdb.ExecContext(ctx, "UPDATE hold SET released = ?, sealed = ? WHERE id = ?",
-		footage.TicksOf(r.opt.Clock.Now()), r.master.Seal("ring hold "+id, b), id)
-	if err != nil {
-		return failure("write the index", err)
-	}
-	return nil
+	err = r.tx(ctx, r.wdb, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, "UPDATE hold SET released = ?, sealed = ? WHERE id = ?",
+			footage.TicksOf(r.opt.Clock.Now()), r.master.Seal("ring hold "+id, b), id)
+		return err
+	})
+	return failureOf("write the index", err)
 }
 
 func (r *Ring) openWords(id string, sealed []byte) (holdWords, error) {
@@ -152,6 +157,22 @@ func (r *Ring) Holds(ctx context.Context) ([]Hold, error) {
 		return nil, failure("read the index", err)
 	}
 	return out, nil
+}
+
+// HoldsDue returns the holds whose review date has passed: a person must say of
+// each whether it is still needed.
+func (r *Ring) HoldsDue(ctx context.Context) ([]Hold, error) {
+	all, err := r.Holds(ctx)
+	if err != nil {
+		return nil, err
+	}
+	now := r.opt.Clock.Now()
+	for i, h := range all {
+		if h.Review.After(now) {
+			return all[:i], nil
+		}
+	}
+	return all, nil
 }
 
 // held returns the spans of a camera that must stay, with the keyframes that

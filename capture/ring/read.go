@@ -19,17 +19,19 @@ type PartInfo struct {
 	Continues bool
 	Format    footage.Format
 	Samples   []footage.Sample
-	Size      int64 // bytes of data
+	Size      int64 // bytes of the pictures' data
 	End       footage.Ticks
 	Audio     footage.Audio // without its data
 
-	id     int64
-	form   int64
-	key    int64
-	path   string
-	offset int64
-	record int64
-	place  place
+	cam     int64
+	segment int64
+	key     int64
+	form    int64
+	path    string
+	record  int64
+	version int
+	place   place
+	table   table
 }
 
 // Span returns the time the part covers.
@@ -92,7 +94,6 @@ func (r *Ring) formatOf(ctx context.Context, id int64) (format, error) {
 	defer r.mu.Unlock()
 	if len(r.formats) >= cacheLimit {
 		clear(r.formats)
-		clear(r.formIDs)
 	}
 	r.formats[id] = f
 	return f, nil
@@ -107,54 +108,6 @@ func (r *Ring) cameraID(name footage.CameraID) (int64, bool) {
 		return 0, false
 	}
 	return c.id, true
-}
-
-// Timeline returns what there is of cam within span, cut to it. Gaps of more
-// than a second lie between the spans.
-func (r *Ring) Timeline(ctx context.Context, cam footage.CameraID, span footage.Span) ([]footage.Span, error) {
-	id, ok := r.cameraID(cam)
-	if !ok || span.Empty() {
-		return nil, nil
-	}
-	rows, err := r.q.runs.QueryContext(ctx, id, span.From, span.To)
-	if err != nil {
-		return nil, failure("read the index", err)
-	}
-	defer rows.Close()
-	var out []footage.Span
-	for rows.Next() {
-		var s footage.Span
-		if err := rows.Scan(&s.From, &s.To); err != nil {
-			return nil, failure("read the index", err)
-		}
-		s.From, s.To = max(s.From, span.From), min(s.To, span.To)
-		out = append(out, s)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, failure("read the index", err)
-	}
-	return out, nil
-}
-
-// Cameras returns the names of all cameras that the ring ever had, sorted.
-func (r *Ring) Cameras(ctx context.Context) ([]footage.CameraID, error) {
-	rows, err := r.rdb.QueryContext(ctx, "SELECT name FROM camera ORDER BY name")
-	if err != nil {
-		return nil, failure("read the index", err)
-	}
-	defer rows.Close()
-	var out []footage.CameraID
-	for rows.Next() {
-		var n footage.CameraID
-		if err := rows.Scan(&n); err != nil {
-			return nil, failure("read the index", err)
-		}
-		out = append(out, n)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, failure("read the index", err)
-	}
-	return out, nil
 }
 
 // decodeFrom returns where reading must begin so that the picture at from can
@@ -202,7 +155,7 @@ func (r *Ring) Parts(ctx context.Context, cam footage.CameraID, span footage.Spa
 	defer rows.Close()
 	var all []PartInfo
 	for rows.Next() {
-		p, err := scan(cam, rows)
+		p, err := scan(cam, id, rows)
 		if err != nil {
 			return nil, err
 		}
@@ -223,8 +176,8 @@ func (r *Ring) Parts(ctx context.Context, cam footage.CameraID, span footage.Spa
 			// Within a segment the numbers tell; a GOP that had to go to a second
 			// file has no seam in time.
 			last := &out[len(out)-1]
-			next := last.path == p.path && last.place.number+1 == p.place.number
-			seamless := last.path != p.path && p.place.number == 0 && p.Start-last.End <= Join
+			next := last.segment == p.segment && last.place.number+1 == p.place.number
+			seamless := last.segment != p.segment && p.place.number == 0 && p.Start-last.End <= Join
 			if !next && !seamless || !p.Format.Equal(last.Format) {
 				continue
 			}
@@ -237,10 +190,11 @@ func (r *Ring) Parts(ctx context.Context, cam footage.CameraID, span footage.Spa
 // scan reads a row of partColumns. What it leaves out, complete adds once the
 // rows are closed: it may have to ask the index again, and a query that waits
 // for a second connection with one in its hand can wait for ever.
-func scan(cam footage.CameraID, row interface{ Scan(...any) error }) (PartInfo, error) {
-	p := PartInfo{Camera: cam, place: place{camera: cam}}
+func scan(cam footage.CameraID, id int64, row interface{ Scan(...any) error }) (PartInfo, error) {
+	p := PartInfo{Camera: cam, cam: id, place: place{camera: cam}}
 	var uid []byte
-	err := row.Scan(&p.id, &p.Start, &p.End, &p.Continues, &p.place.number, &p.offset, &p.record, &p.form, &p.place.samples, &p.path, &uid, &p.key)
+	err := row.Scan(&p.Start, &p.End, &p.version, &p.Continues, &p.segment, &p.place.number, &p.place.offset, &p.record, &p.form,
+		&p.table.samples, &p.table.audio, &p.path, &uid, &p.key)
 	if errors.Is(err, sql.ErrNoRows) {
 		return p, err
 	}
@@ -248,23 +202,47 @@ func scan(cam footage.CameraID, row interface{ Scan(...any) error }) (PartInfo, 
 		return p, failure("read the index", err)
 	}
 	copy(p.place.uid[:], uid)
+	p.place.start, p.table.continues = p.Start, p.Continues
 	return p, nil
 }
 
 func (r *Ring) complete(ctx context.Context, p *PartInfo) error {
 	f, err := r.formatOf(ctx, p.form)
+	if errors.Is(err, sql.ErrNoRows) {
+		// The format went with its segment, or was lost.
+		return r.goneOrDamaged(ctx, p, damaged(p.Camera, p.Start, err))
+	}
 	if err != nil {
 		return err
 	}
-	p.Format = f.f
-	p.place.format, p.place.start, p.place.continues, p.place.offset = f.raw, p.Start, p.Continues, p.offset
-	if p.Samples, p.Size, err = decodeSamples(nil, p.place.samples); err != nil {
+	p.Format, p.table.format = f.f, f.raw
+	if p.Samples, p.Size, err = decodeSamples(nil, p.table.samples); err != nil {
 		return damaged(p.Camera, p.Start, err)
 	}
-	if p.record != int64(recordSize(int(p.Size))) {
+	want := recordSize1(int(p.Size))
+	if p.version != 1 {
+		var sound int64
+		if p.table.audio != nil {
+			if p.Audio, sound, err = decodeAudio(p.table.audio, p.Start); err != nil {
+				return damaged(p.Camera, p.Start, err)
+			}
+		}
+		want = recordSize(p.table.size(), int(p.Size+sound))
+	}
+	if p.record != int64(want) || p.Size > MaxPartSize {
 		return damaged(p.Camera, p.Start, errTable)
 	}
 	return nil
+}
+
+// goneOrDamaged returns ErrGone where the part is no longer in the index, else
+// err.
+func (r *Ring) goneOrDamaged(ctx context.Context, p *PartInfo, err error) error {
+	var one int
+	if e := r.q.exists.QueryRowContext(ctx, p.cam, p.Start, p.segment).Scan(&one); errors.Is(e, sql.ErrNoRows) {
+		return gone.With(fmt.Errorf("ring: camera %s: %w", p.Camera, ErrGone))
+	}
+	return err
 }
 
 // Latest returns the newest part of cam, or an error that wraps ErrNone.
@@ -273,7 +251,7 @@ func (r *Ring) Latest(ctx context.Context, cam footage.CameraID) (PartInfo, erro
 	if !ok {
 		return PartInfo{}, fmt.Errorf("ring: camera %s: %w", cam, ErrNone)
 	}
-	p, err := scan(cam, r.q.latest.QueryRowContext(ctx, id))
+	p, err := scan(cam, id, r.q.latest.QueryRowContext(ctx, id))
 	if errors.Is(err, sql.ErrNoRows) {
 		return p, fmt.Errorf("ring: camera %s: %w", cam, ErrNone)
 	}
@@ -289,22 +267,32 @@ func (r *Ring) Latest(ctx context.Context, cam footage.CameraID) (PartInfo, erro
 func (r *Ring) Read(ctx context.Context, p PartInfo) (*footage.Part, error) {
 	data, err := r.read(ctx, &p)
 	if err == nil {
-		return &footage.Part{Camera: p.Camera, Start: p.Start, Continues: p.Continues, Format: p.Format, Samples: p.Samples, Data: data}, nil
+		n := int(p.Size)
+		out := &footage.Part{Camera: p.Camera, Start: p.Start, Continues: p.Continues, Format: p.Format, Samples: p.Samples, Data: data[:n:n], Audio: p.Audio}
+		if n < len(data) {
+			out.Audio.Data = data[n:]
+		}
+		return out, nil
 	}
 	if errors.Is(err, ErrDamaged) {
 		// It may have been deleted while it was read.
-		var one int
-		if e := r.q.exists.QueryRowContext(ctx, p.id).Scan(&one); errors.Is(e, sql.ErrNoRows) {
-			return nil, gone.With(fmt.Errorf("ring: camera %s: %w", p.Camera, ErrGone))
+		if err = r.goneOrDamaged(ctx, &p, err); errors.Is(err, ErrGone) {
+			return nil, err
 		}
 		r.mu.Lock()
 		if len(r.broken) < cacheLimit {
-			r.broken[p.id] = struct{}{}
+			r.broken[partKey{p.cam, p.Start}] = struct{}{}
 		}
 		r.damage = err
 		r.mu.Unlock()
 	}
 	return nil, err
+}
+
+// partKey names a part within the index.
+type partKey struct {
+	cam   int64
+	start footage.Ticks
 }
 
 func (r *Ring) read(ctx context.Context, p *PartInfo) ([]byte, error) {
@@ -326,7 +314,7 @@ func (r *Ring) read(ctx context.Context, p *PartInfo) ([]byte, error) {
 		return nil, failure("open the segment", err)
 	}
 	record := make([]byte, p.record)
-	_, err = f.ReadAt(record, p.offset)
+	_, err = f.ReadAt(record, p.place.offset)
 	if errors.Is(err, io.EOF) {
 		err = damaged(p.Camera, p.Start, fmt.Errorf("its segment is cut short: %w", err))
 	} else if err != nil {
@@ -336,92 +324,22 @@ func (r *Ring) read(ctx context.Context, p *PartInfo) ([]byte, error) {
 	if err := errors.Join(err, f.Close()); err != nil {
 		return nil, err
 	}
-	data, err := p.place.open(record, aead)
+	data, err := p.open(record, aead)
 	if err != nil {
 		return nil, damaged(p.Camera, p.Start, err)
 	}
 	return data, nil
 }
 
-// Damage is one part that did not read.
-type Damage struct {
-	Camera footage.CameraID
-	Span   footage.Span
-	Err    error
-}
+var errIndex = errors.New("the index says of the part what was not written with it")
 
-// Report is what Check found.
-type Report struct {
-	Parts   int64 // read
-	Bytes   int64 // of data, read
-	Damaged []Damage
-	// More is how many damaged parts there are beyond those in Damaged.
-	More int64
-}
-
-// maxDamage bounds Report.Damaged.
-const maxDamage = 1000
-
-// Check reads every part. It fails only where the index does; a damaged part is
-// in the report.
-func (r *Ring) Check(ctx context.Context) (Report, error) {
-	var rep Report
-	cams, err := r.Cameras(ctx)
-	if err != nil {
-		return rep, err
+func (p *PartInfo) open(record []byte, aead cipher.AEAD) ([]byte, error) {
+	if p.version == 1 {
+		return p.place.open1(record, aead, &p.table)
 	}
-	for _, cam := range cams {
-		if err := r.checkCamera(ctx, cam, &rep); err != nil {
-			return rep, err
-		}
+	raw, data, err := p.place.open(record, aead)
+	if err == nil && string(raw) != string(p.table.append(nil)) {
+		err = errIndex
 	}
-	return rep, nil
-}
-
-func (r *Ring) checkCamera(ctx context.Context, cam footage.CameraID, rep *Report) error {
-	id, _ := r.cameraID(cam)
-	from := footage.Ticks(0)
-	for {
-		// A window at a time, so that no reader holds the index for long.
-		var batch []PartInfo
-		rows, err := r.rdb.QueryContext(ctx, "SELECT "+partColumns+" WHERE p.camera = ? AND p.start > ? ORDER BY p.start LIMIT 256", id, from)
-		if err != nil {
-			return failure("read the index", err)
-		}
-		for rows.Next() {
-			p, err := scan(cam, rows)
-			if err != nil {
-				return errors.Join(err, rows.Close())
-			}
-			batch = append(batch, p)
-		}
-		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-			return failure("read the index", err)
-		}
-		if len(batch) == 0 {
-			return nil
-		}
-		for _, p := range batch {
-			from = p.Start
-			err := r.complete(ctx, &p)
-			if err == nil {
-				_, err = r.Read(ctx, p)
-			}
-			switch {
-			case err == nil:
-				rep.Parts++
-				rep.Bytes += p.Size
-			case errors.Is(err, ErrGone):
-			case errors.Is(err, ErrDamaged):
-				rep.Parts++
-				if len(rep.Damaged) < maxDamage {
-					rep.Damaged = append(rep.Damaged, Damage{cam, p.Span(), err})
-				} else {
-					rep.More++
-				}
-			default:
-				return err
-			}
-		}
-	}
+	return data, err
 }

@@ -87,8 +87,15 @@ const (
 	maxSegment = 256 << 20
 )
 
-//go:embed schema.sql
-var schema string
+//go:embed schema1.sql
+var schema1 string
+
+//go:embed schema2.sql
+var schema2 string
+
+func migrations() []sqlitedb.Migration {
+	return []sqlitedb.Migration{sqlitedb.Migration(schema1), sqlitedb.Migration(schema2)}
+}
 
 // Options say where and how much the ring keeps.
 type Options struct {
@@ -105,27 +112,44 @@ type Ring struct {
 	opt     Options
 	files   files
 	master  keys.Key
-	wdb     *sql.DB // one connection
+	wdb     *sql.DB // one connection, whose commits last at once
+	fast    *sql.DB // one connection, whose commits last from the next of wdb on
 	rdb     *sql.DB
 	w       writes
+	fastW   writes
 	q       reads
 	lock    *os.File
 	segSize int64
+	buffers chan []byte          // what parts are sealed in; no more than these at once
+	mono    func() time.Duration // since Open, not bent by a clock step
+	synced  atomic.Int64         // mono at the last lasting commit of an append
+	hooks   hooks
+
+	writing   sync.Mutex // held during a transaction of wdb or fast
+	newCamera sync.Mutex
 
 	mu      sync.Mutex
 	cameras map[footage.CameraID]*camera
 	aeads   map[int64]cipher.AEAD
 	formats map[int64]format
-	formIDs map[string]int64
-	broken  map[int64]struct{} // parts found damaged since Open
-	damage  error              // the last of them
+	broken  map[partKey]struct{} // parts found damaged since Open
+	damage  error                // the last of them
 
 	expire sync.Mutex // held while parts are chosen and deleted, and while holds change
 
 	used, parts, segments        atomic.Int64
 	torn, orphans, failedDeletes atomic.Int64
-	missing                      atomic.Int64
+	missing, recovered           atomic.Int64
 }
+
+// hooks are for tests.
+type hooks struct {
+	committed func(last bool, err error)
+	mono      func() time.Duration
+}
+
+// sealers is how many parts are sealed at once; each needs a buffer.
+const sealers = 2
 
 type format struct {
 	f   footage.Format
@@ -135,10 +159,10 @@ type format struct {
 // Open opens the ring in opt.Dir, which is made if it is missing, and repairs
 // what a crash left.
 func Open(ctx context.Context, opt Options) (*Ring, error) {
-	return open(ctx, opt, disk{})
+	return open(ctx, opt, disk{}, hooks{})
 }
 
-func open(ctx context.Context, opt Options, fl files) (_ *Ring, err error) {
+func open(ctx context.Context, opt Options, fl files, h hooks) (_ *Ring, err error) {
 	if opt.Retention == 0 {
 		opt.Retention = MaxRetention
 	}
@@ -156,8 +180,15 @@ func open(ctx context.Context, opt Options, fl files) (_ *Ring, err error) {
 		opt: opt, files: fl, master: opt.Key.Derive("veilbox ring"),
 		segSize: min(maxSegment, opt.Quota/16),
 		cameras: map[footage.CameraID]*camera{},
-		aeads:   map[int64]cipher.AEAD{}, formats: map[int64]format{}, formIDs: map[string]int64{},
-		broken: map[int64]struct{}{},
+		aeads:   map[int64]cipher.AEAD{}, formats: map[int64]format{},
+		broken: map[partKey]struct{}{}, buffers: make(chan []byte, sealers), hooks: h, mono: h.mono,
+	}
+	for range sealers {
+		r.buffers <- nil
+	}
+	if r.mono == nil {
+		begun := opt.Clock.Now()
+		r.mono = func() time.Duration { return opt.Clock.Now().Sub(begun) }
 	}
 	if err := os.MkdirAll(r.path(""), 0o700); err != nil {
 		return nil, failure("make the folder", err)
@@ -171,19 +202,26 @@ func open(ctx context.Context, opt Options, fl files) (_ *Ring, err error) {
 		}
 	}()
 	db := filepath.Join(opt.Dir, "ring.db")
-	migrations := []sqlitedb.Migration{sqlitedb.Migration(schema)}
-	if r.wdb, err = sqlitedb.Open(ctx, db, migrations); err != nil {
+	if r.wdb, err = sqlitedb.Open(ctx, db, migrations()); err != nil {
 		return nil, failure("open the index", err)
 	}
 	r.wdb.SetMaxOpenConns(1)
-	if r.rdb, err = sqlitedb.Open(ctx, db, migrations); err != nil {
+	if r.fast, err = sqlitedb.Open(ctx, db, migrations()); err != nil {
+		return nil, failure("open the index", err)
+	}
+	// The one connection is never given up, so what is set of it stays.
+	r.fast.SetMaxOpenConns(1)
+	if _, err := r.fast.ExecContext(ctx, "PRAGMA synchronous = NORMAL"); err != nil {
+		return nil, failure("open the index", err)
+	}
+	if r.rdb, err = sqlitedb.Open(ctx, db, migrations()); err != nil {
 		return nil, failure("open the index", err)
 	}
 	r.rdb.SetMaxOpenConns(4)
 	if err := r.checkKey(ctx); err != nil {
 		return nil, err
 	}
-	if err := r.w.prepare(ctx, r.wdb); err != nil {
+	if err := errors.Join(r.w.prepare(ctx, r.wdb), r.fastW.prepare(ctx, r.fast)); err != nil {
 		return nil, failure("prepare", err)
 	}
 	if err := r.q.prepare(ctx, r.rdb); err != nil {
@@ -241,14 +279,11 @@ func (r *Ring) Close() error {
 	r.mu.Unlock()
 	for _, c := range cams {
 		c.mu.Lock()
-		if c.seg != nil {
-			errs = append(errs, c.seg.f.Close())
-			c.seg = nil
-		}
+		errs = append(errs, r.closeSegment(context.Background(), c))
 		c.ready, c.closed = false, true
 		c.mu.Unlock()
 	}
-	for _, db := range []*sql.DB{r.rdb, r.wdb} {
+	for _, db := range []*sql.DB{r.rdb, r.fast, r.wdb} {
 		if db != nil {
 			errs = append(errs, db.Close())
 		}
@@ -270,7 +305,8 @@ type Stats struct {
 	Oldest, Newest  footage.Ticks // start of the first part, end of the last; 0 where there is none
 	Damaged         int64         // parts and segments found damaged or missing since Open
 	Damage          error         // the last part found damaged, as Read tells it; nil where there is none
-	Torn            int64         // files cut back to their indexed end since Open
+	Recovered       int64         // parts that a power cut kept from the index, put into it at Open
+	Torn            int64         // files cut back to their last whole part at Open
 	Orphans         int64         // files without an index row, removed at Open
 	FailedDeletes   int64         // at the last Expire
 }
@@ -282,12 +318,26 @@ func (r *Ring) Stats(ctx context.Context) (Stats, error) {
 	r.mu.Unlock()
 	s := Stats{
 		Bytes: r.used.Load(), Quota: r.opt.Quota, Parts: r.parts.Load(), Segments: r.segments.Load(),
-		Damaged: broken + r.missing.Load(), Damage: damage, Torn: r.torn.Load(), Orphans: r.orphans.Load(), FailedDeletes: r.failedDeletes.Load(),
+		Damaged: broken + r.missing.Load(), Damage: damage, Recovered: r.recovered.Load(), Torn: r.torn.Load(), Orphans: r.orphans.Load(), FailedDeletes: r.failedDeletes.Load(),
 	}
-	// The segment rows are few; a run's start is exact where parts were deleted.
-	err := r.rdb.QueryRowContext(ctx, "SELECT coalesce(min(start), 0), coalesce(max(finish), 0) FROM run").Scan(&s.Oldest, &s.Newest)
+	cams, err := r.Cameras(ctx)
 	if err != nil {
-		return Stats{}, failure("read the index", err)
+		return Stats{}, err
+	}
+	for _, cam := range cams {
+		id, _ := r.cameraID(cam)
+		last := r.tailOf(cam)
+		var first, run, end footage.Ticks
+		if err := r.q.ends.QueryRowContext(ctx, id).Scan(&first, &run, &end); err != nil {
+			return Stats{}, failure("read the index", err)
+		}
+		if run != 0 && run == last.run {
+			end = max(end, last.end)
+		}
+		if first != 0 && (s.Oldest == 0 || first < s.Oldest) {
+			s.Oldest = first
+		}
+		s.Newest = max(s.Newest, end)
 	}
 	return s, nil
 }

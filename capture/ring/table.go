@@ -8,20 +8,6 @@ import (
 	"veilbox/capture/footage"
 )
 
-// Bounds of a part. A camera is hostile until shown otherwise.
-const (
-	// MaxPartSize is the most bytes a part's data may have.
-	MaxPartSize = 32 << 20
-	// MaxSamples is the most access units a part may have.
-	MaxSamples = 10_000
-	// MaxPartDuration is the longest a part may be, in ticks.
-	MaxPartDuration = 10 * 60 * footage.TicksPerSecond
-
-	maxParams    = 16
-	maxParamSize = 4096
-	maxSide      = 16384
-)
-
 var errTable = errors.New("the sample table does not read")
 
 // encodeSamples writes a sample table in a few bytes a sample:
@@ -167,45 +153,6 @@ func checkFormat(f footage.Format) error {
 	}
 	return nil
 }
-
-// checkPart says what is wrong with p, before anything is written.
-func checkPart(p *footage.Part) error {
-	if _, err := footage.ParseCameraID(string(p.Camera)); err != nil {
-		return err
-	}
-	if err := checkFormat(p.Format); err != nil {
-		return err
-	}
-	if n := len(p.Samples); n == 0 || n > MaxSamples {
-		return fmt.Errorf("%d samples, want 1 to %d", n, MaxSamples)
-	}
-	if len(p.Data) == 0 || len(p.Data) > MaxPartSize {
-		return fmt.Errorf("%d bytes, want 1 to %d", len(p.Data), MaxPartSize)
-	}
-	var sum int64
-	for i := range p.Samples {
-		s := &p.Samples[i]
-		if s.Duration > MaxPartDuration {
-			return fmt.Errorf("sample %d lasts %d ticks", i, s.Duration)
-		}
-		sum += int64(s.Size)
-	}
-	if sum != int64(len(p.Data)) {
-		return fmt.Errorf("samples of %d bytes together, data of %d", sum, len(p.Data))
-	}
-	if d := p.Duration(); d <= 0 || d > MaxPartDuration {
-		return fmt.Errorf("%d ticks long, want 1 to %d", d, MaxPartDuration)
-	}
-	if p.Start <= 0 || p.Start > maxTicks {
-		return fmt.Errorf("starts at tick %d, outside the years 1970 to 2200", p.Start)
-	}
-	if !p.Continues && !p.Samples[0].Key {
-		return errors.New("neither begins with a keyframe nor continues")
-	}
-	return nil
-}
-
-const maxTicks = 230 * 365 * 24 * 3600 * footage.TicksPerSecond
 
 type decoder struct {
 	b   []byte

@@ -100,9 +100,9 @@ func param(s string) (value, rest string) {
 	return b.String(), ""
 }
 
-// answer is the Authorization header for one POST to uri. Every request has a
-// client nonce of its own and so the count 1.
-func (c challenge) answer(user, password, uri, cnonce string) string {
+// answer is the Authorization header for one request. Each has a client nonce of
+// its own and so the count 1.
+func (c challenge) answer(user, password, method, uri, cnonce string) string {
 	sum := func(h hash.Hash, s string) string {
 		h.Write([]byte(s))
 		return hex.EncodeToString(h.Sum(nil))
@@ -115,7 +115,7 @@ func (c challenge) answer(user, password, uri, cnonce string) string {
 	if strings.HasSuffix(c.algorithm, "-SESS") {
 		ha1 = hashed(ha1 + ":" + c.nonce + ":" + cnonce)
 	}
-	ha2 := hashed("POST:" + uri)
+	ha2 := hashed(method + ":" + uri)
 	const count = "00000001"
 	response := hashed(ha1 + ":" + c.nonce + ":" + ha2)
 	if c.qop {

@@ -94,11 +94,12 @@ func Discover(ctx context.Context, o Options) ([]Found, error) {
 	if o.Clock == nil {
 		o.Clock = clock.System{}
 	}
-	return discover(ctx, o, types)
+	return discover(ctx, o, types, true)
 }
 
-func discover(ctx context.Context, o Options, types []string) ([]Found, error) {
-	c := &collector{found: map[string]Found{}, senders: map[netip.Addr]int{}, left: maxDatagrams}
+// discover asks for types and keeps what calls itself a camera, or all.
+func discover(ctx context.Context, o Options, types []string, cameras bool) ([]Found, error) {
+	c := &collector{cameras: cameras, found: map[string]Found{}, senders: map[netip.Addr]int{}, left: maxDatagrams}
 	for _, t := range types {
 		id := uuid()
 		c.ids = append(c.ids, id)
@@ -256,8 +257,9 @@ func sendBy(conn *net.UDPConn, index int) error {
 
 // A collector takes answers from all sockets.
 type collector struct {
-	ids    []string
-	probes [][]byte
+	ids     []string
+	probes  [][]byte
+	cameras bool // only these
 
 	mu      sync.Mutex
 	left    int
@@ -270,9 +272,6 @@ func (c *collector) read(a *ask) {
 	b := make([]byte, maxDatagram+1)
 	for {
 		n, from, err := a.conn.ReadFromUDPAddrPort(b)
-		if errors.Is(err, unix.ECONNREFUSED) {
-			continue // an earlier probe's; another address may answer yet
-		}
 		if err != nil {
 			return // closed
 		}
@@ -287,7 +286,7 @@ func (c *collector) read(a *ask) {
 		if n > maxDatagram || !a.from.Contains(sender) {
 			continue
 		}
-		for _, f := range matches(b[:n], sender, c.ids) {
+		for _, f := range matches(b[:n], sender, c.ids, c.cameras) {
 			f.Interface = a.iface
 			c.add(f)
 		}
@@ -324,8 +323,9 @@ func (c *collector) list() []Found {
 	return all
 }
 
-// matches reads a ProbeMatches message from sender that answers one of ids.
-func matches(b []byte, sender netip.Addr, ids []string) []Found {
+// matches reads a ProbeMatches message from sender that answers one of ids: the
+// cameras in it, or all.
+func matches(b []byte, sender netip.Addr, ids []string, cameras bool) []Found {
 	root, err := parse(b)
 	if err != nil {
 		return nil // anybody may send anything here
@@ -367,7 +367,7 @@ func matches(b []byte, sender netip.Addr, ids []string) []Found {
 				}
 			}
 		}
-		if camera {
+		if camera || !cameras {
 			all = append(all, f)
 		}
 	}

@@ -192,7 +192,7 @@ func (s *session) post(parent context.Context, at *url.URL, action string, body 
 	req.Header.Set("Content-Type", `application/soap+xml; charset=utf-8; action="`+action+`"`)
 	req.Header.Set("User-Agent", "veilbox")
 	if s.digest != nil && !open {
-		req.Header.Set("Authorization", s.digest.answer(s.user, s.password, req.URL.RequestURI(), strings.ToLower(rand.Text())))
+		req.Header.Set("Authorization", s.digest.answer(s.user, s.password, req.Method, req.URL.RequestURI(), strings.ToLower(rand.Text())))
 	}
 	resp, err := s.http.Do(req)
 	if err != nil {

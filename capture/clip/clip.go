@@ -1,6 +1,6 @@
 // Package clip is a span of the ring as one MP4, without re-encoding and
 // without a file: the structure is computed from the ring's index, the bytes
-// are read and unsealed as they are asked for.
+// are read and unsealed as they are asked for, a part at a time.
 //
 // The movie begins at a keyframe, as decoding must; an edit list makes players
 // begin at the picture that was current when the span began, and end where the
@@ -9,19 +9,32 @@
 // true to the wall clock: where parts are missing, the picture before stands
 // still for as long. So second n of the movie is second n after Span().From.
 //
-// The same span of an unchanged ring gives the same bytes. Errors that a person
-// can act on are *problem.Problem; those of the ring are passed on.
+// # Sound
+//
+// Options.Audio puts the sound beside the pictures: behind the pictures of each
+// part the sound of that part. It begins where it began, by an edit list of its
+// own. Where sound is missing in the middle, silence stands in, because a
+// browser plays what follows a hole at once and would be ahead of the pictures
+// ever after; About says for how long. Sound never costs pictures: where its
+// format changes or cannot be used, it is left out from there, and About says
+// so.
+//
+// # Changes of format
+//
+// Where the camera changed its picture, the movie has a sample entry for each
+// format, and each part carries its parameter sets in front as well, for players
+// that only know the first entry. Options.OneFormat makes the change a problem
+// instead, and so does another codec.
+//
+// The same span of an unchanged ring with the same options gives the same
+// bytes. Errors that a person can act on are *problem.Problem.
 package clip
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"sort"
-	"sync"
 	"time"
 
 	"veilbox/capture/footage"
@@ -51,46 +64,63 @@ var (
 		problem.Text{DA: "Vælg et tidsrum, hvor tidslinjen viser optagelser. Optagelser slettes efter 30 dage.", EN: "Choose a time where the time line shows footage. Footage is deleted after 30 days."})
 	// ErrFormat has the code of the problem of a camera that changed its format.
 	ErrFormat = formatChange(0)
+	// ErrDamaged has the code of the problem of a part that is not what was
+	// written.
+	ErrDamaged = damaged(0)
+	// ErrGone has the code of the problem of a part deleted while it was read.
+	ErrGone = gone(0)
 )
 
+func local(at footage.Ticks) string {
+	return at.Time().In(clock.Copenhagen).Format("2006-01-02 15:04:05")
+}
+
 func formatChange(at footage.Ticks) *problem.Problem {
-	t := at.Time().In(clock.Copenhagen).Format("2006-01-02 15:04:05")
+	t := local(at)
 	return problem.New(http.StatusConflict, "clip.format",
 		problem.Text{DA: "Kameraet skiftede billedformat " + t + ", midt i tidsrummet.", EN: "The camera changed its picture format at " + t + ", within the span."},
 		problem.Text{DA: "Lav et klip før og et klip efter det tidspunkt.", EN: "Make one clip before and one after that time."})
 }
 
-// A Movie is the MP4 of a span. ReadAt and Hash are safe for concurrent use;
-// Read and Seek share one position and are not.
-type Movie struct {
-	ctx    context.Context
-	src    Source
-	span   footage.Span
-	lead   footage.Ticks
-	header []byte
-	chunks []chunk
-	size   int64
-	pos    int64
-
-	mu    sync.Mutex
-	cache [2]cached // the most recent first
+func damaged(at footage.Ticks) *problem.Problem {
+	t := local(at)
+	return problem.New(http.StatusInternalServerError, "clip.damaged",
+		problem.Text{DA: "Optagelsen fra " + t + " er beskadiget og kan ikke læses.", EN: "The footage of " + t + " is damaged and cannot be read."},
+		problem.Text{DA: "Lav et klip, der slutter før det tidspunkt, og et, der begynder efter. Kontakt den, der passer boksen: disken kan være ved at gå i stykker.", EN: "Make a clip that ends before that time and one that begins after it. Tell the operator of the box: the disk may be failing."})
 }
 
-// chunk is the part of the movie's data that one part gives: the first size
-// bytes of its data, at offset at of the movie.
-type chunk struct {
-	info     ring.PartInfo
-	at, size int64
+func gone(at footage.Ticks) *problem.Problem {
+	t := local(at)
+	return problem.New(http.StatusGone, "clip.gone",
+		problem.Text{DA: "Optagelsen fra " + t + " er blevet slettet, mens klippet blev læst.", EN: "The footage of " + t + " was deleted while the clip was read."},
+		problem.Text{DA: "Vælg et senere tidsrum. Læg en sag på optagelser, der skal bevares.", EN: "Choose a later time. Put footage that must be kept in a case."})
 }
 
-type cached struct {
-	i    int // index of chunk + 1, 0 for none
-	data []byte
+// Audio says which sound a movie has.
+type Audio uint8
+
+const (
+	None    Audio = iota // no sound
+	All                  // as it was recorded
+	Browser              // as it was recorded, where browsers play it: AAC and Opus
+)
+
+// Options shape a movie.
+type Options struct {
+	Audio Audio
+	// OneFormat makes a change of the picture's format a problem.
+	OneFormat bool
 }
 
-// Open computes the movie of span. ctx also bounds the reading: where it ends,
-// ReadAt and Read fail.
+// Open computes the movie of span for a case: pictures of one format, without
+// sound. ctx also bounds the reading: where it ends, ReadAt and Read fail.
 func Open(ctx context.Context, src Source, cam footage.CameraID, span footage.Span) (*Movie, error) {
+	return OpenWith(ctx, src, cam, span, Options{OneFormat: true})
+}
+
+// OpenWith computes the movie of span. ctx also bounds the reading: where it
+// ends, ReadAt and Read fail.
+func OpenWith(ctx context.Context, src Source, cam footage.CameraID, span footage.Span, opt Options) (*Movie, error) {
 	if span.Empty() || span.From <= 0 || span.To-span.From > footage.TicksIn(MaxSpan) {
 		return nil, ErrSpan
 	}
@@ -101,202 +131,115 @@ func Open(ctx context.Context, src Source, cam footage.CameraID, span footage.Sp
 	if len(parts) == 0 {
 		return nil, ErrNone
 	}
-	for i := range parts {
-		if !parts[i].Format.Equal(parts[0].Format) {
-			return nil, formatChange(parts[i].Start)
-		}
+	m := &Movie{ctx: ctx, src: src, cam: cam, parts: parts}
+	if err := m.sortFormats(opt.OneFormat); err != nil {
+		return nil, err
 	}
-	m := &Movie{ctx: ctx, src: src}
-	tables := m.cut(parts, span)
-	if len(tables) == 0 {
+	if !m.measure(span) {
 		return nil, ErrNone
 	}
-	// Presentation lags decoding by a constant where the camera reorders; the
-	// wall clock counts from what is shown first.
-	opt := mp4.Options{EditStart: m.lead + delay(parts), EditDuration: m.span.To - m.span.From}
-	var data int64
-	m.header, data, err = mp4.Header(parts[0].Format, func(yield func([]footage.Sample) bool) {
-		for _, t := range tables {
-			if !yield(t) {
-				return
-			}
-		}
-	}, opt)
+	if opt.Audio != None {
+		m.hear(opt.Audio)
+	}
+	err = m.compose()
+	if err != nil && m.sound != nil {
+		// Sound never costs the pictures.
+		m.audio = Sound{Format: m.sound.format, Why: SoundUnusable, Until: m.sound.origin}
+		m.sound = nil
+		err = m.compose()
+	}
 	if err != nil {
 		return nil, fmt.Errorf("clip: camera %s: %w", cam, err)
-	}
-	m.size = int64(len(m.header)) + data
-	at := int64(len(m.header))
-	for i := range m.chunks {
-		m.chunks[i].at = at
-		at += m.chunks[i].size
 	}
 	return m, nil
 }
 
-// maxDelay bounds what a camera can make of its reordering, in ticks.
-const maxDelay = 2 * footage.TicksPerSecond
-
-// delay returns by how much presentation lags decoding, in ticks. A picture
-// that is shown within the span may be decoded as much later.
-func delay(parts []ring.PartInfo) footage.Ticks {
-	d := footage.Ticks(parts[0].Samples[0].Offset)
-	if d < 0 || d > maxDelay {
-		return 0
-	}
-	return d
-}
-
-// cut fills m's chunks, span and lead, and returns the sample table of each
-// chunk on a time line without holes.
-func (m *Movie) cut(parts []ring.PartInfo, span footage.Span) [][]footage.Sample {
-	total := 0
-	for i := range parts {
-		total += len(parts[i].Samples)
-	}
-	all := make([]footage.Sample, 0, total)
-	var tables [][]footage.Sample
-	first := parts[0].Start
-	from, end := first, first
-	stop := span.To + delay(parts)
-	for i := range parts {
-		p := &parts[i]
-		limit := stop
-		if i+1 < len(parts) {
-			limit = min(limit, parts[i+1].Start)
-		}
-		at, n, size := p.Start, len(all), int64(0)
-		for _, s := range p.Samples {
-			if at >= stop {
-				break
+// sortFormats fills m's formats and the format of each part.
+func (m *Movie) sortFormats(one bool) error {
+	m.formats = []footage.Format{m.parts[0].Format}
+	m.format = make([]uint8, len(m.parts))
+	for i := 1; i < len(m.parts); i++ {
+		f := &m.parts[i].Format
+		k := int(m.format[i-1])
+		if !f.Equal(m.formats[k]) {
+			for k = 0; k < len(m.formats) && !f.Equal(m.formats[k]); k++ {
 			}
-			if at <= span.From {
-				from = at
+		}
+		if k == len(m.formats) {
+			if one || f.Codec != m.formats[0].Codec || k == mp4.MaxFormats {
+				return formatChange(m.parts[i].Start)
 			}
-			next := at + footage.Ticks(s.Duration)
-			s.Duration = uint32(max(0, min(next, limit)-at))
-			all = append(all, s)
-			size += int64(s.Size)
-			at = next
+			m.formats = append(m.formats, *f)
 		}
-		if len(all) == n {
-			break
-		}
-		t := all[n:len(all):len(all)]
-		end = min(at, limit, span.To)
-		if i+1 < len(parts) && limit > at {
-			t[len(t)-1].Duration += uint32(limit - at) // stands still over the gap
-		}
-		tables = append(tables, t)
-		m.chunks = append(m.chunks, chunk{info: *p, size: size})
+		m.format[i] = uint8(k)
 	}
-	m.span = footage.Span{From: from, To: end}
-	m.lead = from - first
-	return tables
+	return nil
 }
 
-// Size returns the size of the movie in bytes.
-func (m *Movie) Size() int64 { return m.size }
-
-// Span returns what the movie really shows: from the picture that was current
-// when the span asked for began, or the first there is, to its end or the last
-// there is.
-func (m *Movie) Span() footage.Span { return m.span }
-
-// Format returns the format of the video.
-func (m *Movie) Format() footage.Format { return m.chunks[0].info.Format }
-
-// ReadAt implements io.ReaderAt.
-func (m *Movie) ReadAt(p []byte, off int64) (int, error) {
-	if off < 0 {
-		return 0, fmt.Errorf("clip: read at %d", off)
+// compose lays the movie out.
+func (m *Movie) compose() error {
+	// Presentation lags decoding by a constant where the camera reorders; the
+	// wall clock counts from what is shown first.
+	tracks := m.tracks(int64(m.lead+delay(m.parts)), m.span.To-m.span.From)
+	var s *sounder
+	if m.sound != nil {
+		s = m.sound.begin()
 	}
-	n := 0
-	if off < int64(len(m.header)) {
-		n = copy(p, m.header[off:])
-	}
-	for n < len(p) {
-		at := off + int64(n)
-		if at >= m.size {
-			return n, io.EOF
+	var samples []footage.Sample
+	m.pieces, m.frames, m.keys = m.pieces[:0], 0, 0
+	header, data, err := mp4.Compose(tracks, func(yield func(mp4.Chunk) bool) {
+		for i := range m.parts {
+			samples = m.pictures(i, samples[:0])
+			m.count(samples)
+			m.pieces = m.addPictures(m.pieces, i, samples)
+			if !yield(mp4.Chunk{Format: int(m.format[i]), Samples: samples}) {
+				return
+			}
+			if s == nil || !s.part(i, &m.parts[i].Audio) {
+				continue
+			}
+			m.pieces = append(m.pieces, s.pieces...)
+			if !yield(mp4.Chunk{Track: 1, Sound: s.runs}) {
+				return
+			}
 		}
-		i := sort.Search(len(m.chunks), func(i int) bool { return m.chunks[i].at+m.chunks[i].size > at })
-		data, err := m.chunk(i)
-		if err != nil {
-			return n, err
-		}
-		n += copy(p[n:], data[at-m.chunks[i].at:])
-	}
-	return n, nil
-}
-
-func (m *Movie) chunk(i int) ([]byte, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for k, c := range m.cache {
-		if c.i == i+1 {
-			m.cache[0], m.cache[k] = c, m.cache[0]
-			return c.data, nil
-		}
-	}
-	data, err := m.load(m.ctx, i)
+	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	m.cache[1], m.cache[0] = m.cache[0], cached{i + 1, data}
-	return data, nil
+	if s != nil {
+		m.audio = s.about()
+	}
+	m.header, m.size = header, int64(len(header))+data
+	at := int64(len(header))
+	for i := range m.pieces {
+		m.pieces[i].at = at
+		at += m.pieces[i].size
+	}
+	if at != m.size {
+		return fmt.Errorf("%d bytes of pieces, the tables say %d", at, m.size)
+	}
+	return nil
 }
 
-func (m *Movie) load(ctx context.Context, i int) ([]byte, error) {
-	c := &m.chunks[i]
-	p, err := m.src.Read(ctx, c.info)
-	if err != nil {
-		return nil, fmt.Errorf("clip: %w", err)
+// tracks returns the tracks, the one of pictures edited to show duration from
+// start on.
+func (m *Movie) tracks(start int64, duration footage.Ticks) []mp4.Track {
+	tracks := []mp4.Track{{Formats: m.formats, Edit: mp4.Edit{Start: start, Duration: duration}}}
+	if m.sound != nil {
+		tracks = append(tracks, mp4.Track{Sound: m.sound.format, Edit: m.sound.edit(m.span)})
 	}
-	if int64(len(p.Data)) < c.size {
-		return nil, fmt.Errorf("clip: a part of %d bytes where its table says %d", len(p.Data), c.size)
-	}
-	return p.Data[:c.size], nil
+	return tracks
 }
 
-// Read implements io.Reader.
-func (m *Movie) Read(p []byte) (int, error) {
-	if m.pos >= m.size {
-		return 0, io.EOF
+// failed turns an error of reading part i into what a person can act on.
+func (m *Movie) failed(i int, err error) error {
+	at := m.parts[i].Start
+	switch {
+	case errors.Is(err, ring.ErrGone):
+		return gone(at).With(fmt.Errorf("clip: %w", err))
+	case errors.Is(err, ring.ErrDamaged):
+		return damaged(at).With(fmt.Errorf("clip: %w", err))
 	}
-	n, err := m.ReadAt(p[:min(int64(len(p)), m.size-m.pos)], m.pos)
-	m.pos += int64(n)
-	return n, err
-}
-
-// Seek implements io.Seeker.
-func (m *Movie) Seek(off int64, whence int) (int64, error) {
-	switch whence {
-	case io.SeekCurrent:
-		off += m.pos
-	case io.SeekEnd:
-		off += m.size
-	case io.SeekStart:
-	default:
-		return 0, fmt.Errorf("clip: seek from %d", whence)
-	}
-	if off < 0 {
-		return 0, errors.New("clip: seek before the start")
-	}
-	m.pos = off
-	return off, nil
-}
-
-// Hash reads the movie once and returns its SHA-256.
-func (m *Movie) Hash(ctx context.Context) (footage.ClipHash, error) {
-	h := sha256.New()
-	h.Write(m.header)
-	for i := range m.chunks {
-		data, err := m.load(ctx, i)
-		if err != nil {
-			return footage.ClipHash{}, err
-		}
-		h.Write(data)
-	}
-	return footage.ClipHash{Hash: footage.Hash(h.Sum(nil))}, nil
+	return fmt.Errorf("clip: %w", err)
 }

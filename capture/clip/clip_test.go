@@ -350,11 +350,12 @@ func TestTheTableFollowsTheWallClock(t *testing.T) {
 		"ends in a sample": {[]ring.PartInfo{info(1000, f, 10, 10, 10)}, footage.Span{From: 1000, To: 1015}, [][]uint32{{10, 5}}},
 		"ends in a gap":    {[]ring.PartInfo{info(1000, f, 10, 10)}, footage.Span{From: 1000, To: 1999}, [][]uint32{{10, 10}}},
 	} {
-		m := &Movie{}
+		m := &Movie{parts: slices.Clone(c.parts), formats: []footage.Format{f}}
 		var got [][]uint32
-		for _, table := range m.cut(c.parts, c.span) {
+		m.measure(c.span)
+		for i := range m.parts {
 			var ds []uint32
-			for _, s := range table {
+			for _, s := range m.pictures(i, nil) {
 				ds = append(ds, s.Duration)
 			}
 			got = append(got, ds)

@@ -20,6 +20,14 @@ func sampleEntry(f footage.Format) (*mp4.VisualSampleEntryBox, error) {
 	if f.Width <= 0 || f.Height <= 0 || f.Width > maxSide || f.Height > maxSide {
 		return nil, fmt.Errorf("mp4: a picture of %d x %d: %w", f.Width, f.Height, ErrInput)
 	}
+	if f.Codec == footage.MJPEG {
+		if len(f.Params) != 0 {
+			return nil, fmt.Errorf("mp4: %d parameter sets with MJPEG: %w", len(f.Params), ErrInput)
+		}
+		e := mp4.CreateVisualSampleEntryBox("mp4v", uint16(f.Width), uint16(f.Height), &raw{esds(objectJPEG, streamVisual, nil)})
+		e.CompressorName = ""
+		return e, nil
+	}
 	if len(f.Params) == 0 || len(f.Params) > maxParams {
 		return nil, fmt.Errorf("mp4: %d parameter sets: %w", len(f.Params), ErrInput)
 	}
@@ -173,6 +181,7 @@ func skipSubLayers(r *bitReader, n int) error {
 // bytes (H.264 §7.4.1). Past the end it gives zeros and sets short.
 type bitReader struct {
 	b     []byte
+	plain bool // the bytes are no RBSP
 	zeros int
 	cur   byte
 	left  uint
@@ -193,7 +202,7 @@ func (r *bitReader) bits(n int) uint64 {
 
 func (r *bitReader) next() {
 	r.left, r.cur = 8, 0
-	if len(r.b) > 0 && r.zeros >= 2 && r.b[0] == 3 {
+	if !r.plain && len(r.b) > 0 && r.zeros >= 2 && r.b[0] == 3 {
 		r.b, r.zeros = r.b[1:], 0
 	}
 	if len(r.b) == 0 {

@@ -23,6 +23,8 @@ func Parts(t testing.TB, codec footage.Codec, cam footage.CameraID, start footag
 		args = append(args, "-c:v", "libx264", "-preset", "veryfast", "-bf", "0", "-x264-params", "keyint=25:min-keyint=25:scenecut=0:aud=1:repeat-headers=1:threads=1", "-f", "h264")
 	case footage.H265:
 		args = append(args, "-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "keyint=25:min-keyint=25:scenecut=0:open-gop=0:bframes=0:aud=1:repeat-headers=1:log-level=none:pools=1", "-f", "hevc")
+	case footage.MJPEG:
+		args = append(args, "-c:v", "mjpeg", "-q:v", "6", "-threads", "1", "-f", "mjpeg")
 	}
 	var stderr bytes.Buffer
 	cmd := exec.Command("ffmpeg", append(args, "pipe:1")...)
@@ -32,6 +34,9 @@ func Parts(t testing.TB, codec footage.Codec, cam footage.CameraID, start footag
 		t.Fatalf("ffmpeg is needed to make footage: %v\n%s", err, stderr.String())
 	}
 	f := footage.Format{Codec: codec, Width: 320, Height: 240}
+	if codec == footage.MJPEG {
+		return pictures(t, f, cam, start, stream, seconds)
+	}
 	var parts []*footage.Part
 	var p *footage.Part
 	for _, unit := range units(codec, stream) {
@@ -62,6 +67,32 @@ func Parts(t testing.TB, codec footage.Codec, cam footage.CameraID, start footag
 	}
 	if len(parts) != seconds {
 		t.Fatalf("%d parts of %d seconds", len(parts), seconds)
+	}
+	return parts
+}
+
+// pictures makes parts of JPEGs that lie one after the other.
+func pictures(t testing.TB, f footage.Format, cam footage.CameraID, start footage.Ticks, stream []byte, seconds int) []*footage.Part {
+	t.Helper()
+	var parts []*footage.Part
+	end, begin := []byte{0xff, 0xd9}, []byte{0xff, 0xd8}
+	all := bytes.Split(stream, append(end, begin...))
+	for i, b := range all {
+		if i > 0 {
+			b = append(bytes.Clone(begin), b...)
+		}
+		if i < len(all)-1 {
+			b = append(bytes.Clone(b), end...)
+		}
+		if i%25 == 0 {
+			parts = append(parts, &footage.Part{Camera: cam, Start: start + footage.Ticks(len(parts))*footage.TicksPerSecond, Format: f})
+		}
+		p := parts[len(parts)-1]
+		p.Samples = append(p.Samples, footage.Sample{Size: uint32(len(b)), Duration: 3600, Key: true})
+		p.Data = append(p.Data, b...)
+	}
+	if len(parts) != seconds || len(all) != 25*seconds {
+		t.Fatalf("%d pictures in %d parts of %d seconds", len(all), len(parts), seconds)
 	}
 	return parts
 }
@@ -115,8 +146,20 @@ func Probe(t testing.TB, path, entries string) string {
 // has to say about the file fails the test.
 func FrameHashes(t testing.TB, path string) []string {
 	t.Helper()
+	return hashes(t, path, "-v", "warning", "-xerror", "-i", path)
+}
+
+// PictureHashes is FrameHashes of a file that has sound as well, of which
+// ffmpeg may have something to say that is no error.
+func PictureHashes(t testing.TB, path string) []string {
+	t.Helper()
+	return hashes(t, path, "-v", "error", "-xerror", "-i", path, "-map", "0:v")
+}
+
+func hashes(t testing.TB, path string, args ...string) []string {
+	t.Helper()
 	var stderr bytes.Buffer
-	cmd := exec.Command("ffmpeg", "-v", "warning", "-xerror", "-i", path, "-fps_mode", "passthrough", "-f", "framehash", "-hash", "md5", "pipe:1")
+	cmd := exec.Command("ffmpeg", append(args, "-fps_mode", "passthrough", "-f", "framehash", "-hash", "md5", "pipe:1")...)
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil || stderr.Len() > 0 {

@@ -236,6 +236,7 @@ type Stats struct {
 	AudioReanchored atomic.Uint64 // times that the sound was tied to the pictures anew, more than 0.5 s off
 	AudioRefused    atomic.Uint64 // times the sound was asked for and not to be had
 
+	Formats    atomic.Uint64 // changes of the pictures' format within a session
 	Floods     atomic.Uint64 // sessions ended by Limits.BitRate
 	Requests   atomic.Uint64 // that the camera made of us
 	Keepalives atomic.Uint64 // refused, and made in another way since

@@ -41,6 +41,7 @@ func (s *session) ask(do func() error) error {
 		if !s.challenged || !s.hasPassword() || !again || try >= maxGuesses {
 			return err
 		}
+		s.unanswered = true
 	}
 }
 
@@ -57,7 +58,7 @@ func (s *session) request(r *base.Request) {
 	r.Header["Authorization"] = base.HeaderValue{
 		s.challenge.answer(s.src.Username, s.src.Password, string(r.Method), r.URL.CloneWithoutCredentials().String()),
 	}
-	s.authorized = true
+	s.authorized, s.unanswered = true, true
 }
 
 // response looks at an answer before the library does, and mends what the
@@ -66,9 +67,11 @@ func (s *session) response(r *base.Response) {
 	if s.charge(messageCost) {
 		return
 	}
+	s.unanswered = false
 	if r.StatusCode == base.StatusUnauthorized {
 		s.challenge401(r.Header["WWW-Authenticate"])
 	}
+	s.refused = s.authorized && r.StatusCode == base.StatusUnauthorized && (s.challenge == nil || !s.challenge.stale)
 	cleanHeaders(r)
 	if s.playing.Load() {
 		s.kept(r)

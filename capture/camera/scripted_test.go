@@ -2,10 +2,12 @@ package camera
 
 import (
 	"bufio"
+	"crypto/tls"
 	"encoding/binary"
 	"fmt"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/pion/rtp"
@@ -17,14 +19,61 @@ type script struct {
 	describe string // instead of the description
 	greet    string // sent at once, instead of RTSP
 	play     func(send func(channel int, p []byte) error) error
+	// answer is asked first; it returns the whole answer, "" for the usual one, or
+	// hangUp.
+	answer func(r *request) string
+	tls    *tls.Config
+	// udp is "" for a camera that knows none, "only", "both", "mute", which sends
+	// nothing over UDP, or "best", which sends nothing over TCP.
+	udp string
+	// spoof sends over UDP from another socket than was told.
+	spoof bool
+}
+
+const hangUp = "\x00"
+
+// A request is what a scripted camera was asked.
+type request struct {
+	method, url string
+	header      map[string]string
+	conn        net.Conn
+	n           int // of its connection
+	session     *played
+}
+
+// ok returns an answer with more header lines.
+func (r *request) ok(lines ...string) string { return r.status("200 OK", lines...) }
+
+func (r *request) status(status string, lines ...string) string {
+	return "RTSP/1.0 " + status + "\r\nCSeq: " + r.header["CSeq"] + "\r\n" + strings.Join(append(lines, "", ""), "\r\n")
+}
+
+// played is one connection's state.
+type played struct {
+	mu   sync.Mutex
+	c    net.Conn
+	udp  map[int]*net.UDPConn
+	to   map[int]*net.UDPAddr
+	next int
+}
+
+func (p *played) write(b []byte) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, err := p.c.Write(b)
+	return err
 }
 
 // start serves s at a URL until the test ends.
-func (s script) start(t *testing.T) string {
+func (s script) start(t testing.TB) string {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
+	}
+	scheme := "rtsp://"
+	if s.tls != nil {
+		ln, scheme = tls.NewListener(ln, s.tls), "rtsps://"
 	}
 	t.Cleanup(func() { _ = ln.Close() }) // nothing is left to lose
 	go func() {
@@ -36,28 +85,33 @@ func (s script) start(t *testing.T) string {
 			go s.serve(c)
 		}
 	}()
-	return "rtsp://" + ln.Addr().String() + "/stream"
+	return scheme + ln.Addr().String() + "/stream"
 }
 
 func (s script) serve(c net.Conn) {
-	defer c.Close()
+	p := &played{c: c, udp: map[int]*net.UDPConn{}, to: map[int]*net.UDPAddr{}}
+	defer func() {
+		c.Close()
+		for _, u := range p.udp {
+			u.Close()
+		}
+	}()
 	if s.greet != "" {
 		fmt.Fprint(c, s.greet)
 	}
-	r := bufio.NewReader(c)
-	for {
-		var method, cseq string
+	in := bufio.NewReader(c)
+	for n := 1; ; n++ {
+		r := &request{header: map[string]string{}, conn: c, n: n, session: p}
 		for {
-			line, err := r.ReadString('\n')
+			line, err := in.ReadString('\n')
 			if err != nil {
 				return
 			}
 			line = strings.TrimSpace(line)
-			if method == "" {
-				method, _, _ = strings.Cut(line, " ")
-			}
-			if v, ok := strings.CutPrefix(line, "CSeq: "); ok {
-				cseq = v
+			if k, v, ok := strings.Cut(line, ": "); ok && r.method != "" {
+				r.header[k] = v
+			} else if f := strings.Fields(line); len(f) == 3 {
+				r.method, r.url = f[0], f[1]
 			}
 			if line == "" {
 				break
@@ -66,32 +120,95 @@ func (s script) serve(c net.Conn) {
 		if s.greet != "" {
 			continue
 		}
-		head := "RTSP/1.0 200 OK\r\nCSeq: " + cseq + "\r\nServer: Kam\u0007era 9000 " + strings.Repeat("x", 200) + "\r\n"
-		switch method {
-		case "DESCRIBE":
-			if s.describe != "" {
-				fmt.Fprintf(c, strings.ReplaceAll(s.describe, "\n", "\r\n"), cseq)
-				continue
-			}
-			fmt.Fprintf(c, "%sContent-Type: application/sdp\r\nContent-Length: %d\r\n\r\n%s", head, len(s.sdp), s.sdp)
-		case "SETUP":
-			fmt.Fprintf(c, "%sSession: 1\r\nTransport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n\r\n", head)
-		case "PLAY":
-			fmt.Fprintf(c, "%sSession: 1\r\n\r\n", head)
+		out := ""
+		if s.answer != nil {
+			out = s.answer(r)
+		}
+		if out == hangUp {
+			return
+		}
+		play := r.method == "PLAY" && (out == "" || strings.HasPrefix(out, "RTSP/1.0 200"))
+		if out == "" {
+			out = s.usual(r)
+		}
+		if err := p.write([]byte(out)); err != nil {
+			return
+		}
+		if play && s.play != nil {
 			go func() {
-				err := s.play(func(ch int, p []byte) error {
-					b := append([]byte{'$', byte(ch)}, binary.BigEndian.AppendUint16(nil, uint16(len(p)))...)
-					_, err := c.Write(append(b, p...))
-					return err
-				})
-				if err != nil {
+				if err := s.play(func(ch int, b []byte) error { return s.send(p, ch, b) }); err != nil {
 					c.Close()
 				}
 			}()
-		default:
-			fmt.Fprintf(c, "%s\r\n", head)
 		}
 	}
+}
+
+func (s script) usual(r *request) string {
+	server := "Server: Kam\u0007era 9000 " + strings.Repeat("x", 200)
+	switch r.method {
+	case "DESCRIBE":
+		if s.describe != "" {
+			return fmt.Sprintf(strings.ReplaceAll(s.describe, "\n", "\r\n"), r.header["CSeq"])
+		}
+		return r.ok(server, "Content-Type: application/sdp", fmt.Sprintf("Content-Length: %d", len(s.sdp))) + s.sdp
+	case "SETUP":
+		want := r.header["Transport"]
+		if _, ports, ok := strings.Cut(want, "client_port="); ok {
+			if s.udp == "" {
+				return r.status("461 Unsupported Transport")
+			}
+			var a, b int
+			if _, err := fmt.Sscanf(ports, "%d-%d", &a, &b); err != nil {
+				return r.status("400 Bad Request")
+			}
+			return r.ok(server, "Session: 1;timeout=60", "Transport: RTP/AVP;unicast;"+r.session.open(a, b))
+		}
+		if s.udp == "only" {
+			return r.status("461 Unsupported Transport")
+		}
+		_, ids, _ := strings.Cut(want, "interleaved=")
+		return r.ok(server, "Session: 1", "Transport: RTP/AVP/TCP;unicast;interleaved="+ids)
+	case "PLAY":
+		return r.ok(server, "Session: 1")
+	}
+	return r.ok(server)
+}
+
+// open makes the sockets of a track sent over UDP.
+func (p *played) open(rtp, rtcp int) string {
+	var ports [2]int
+	for i, to := range []int{rtp, rtcp} {
+		u, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+		if err != nil {
+			return ""
+		}
+		p.udp[p.next], p.to[p.next] = u, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: to}
+		ports[i] = u.LocalAddr().(*net.UDPAddr).Port
+		p.next++
+	}
+	return fmt.Sprintf("client_port=%d-%d;server_port=%d-%d", rtp, rtcp, ports[0], ports[1])
+}
+
+func (s script) send(p *played, ch int, b []byte) error {
+	if u := p.udp[ch]; u != nil {
+		if s.udp == "mute" {
+			return nil
+		}
+		if s.spoof {
+			u = p.udp[ch+1]
+		}
+		_, err := u.WriteTo(b, p.to[ch])
+		return err
+	}
+	if s.udp == "best" {
+		return nil
+	}
+	if ch < 0 {
+		return p.write(b) // as it is
+	}
+	head := append([]byte{'$', byte(ch)}, binary.BigEndian.AppendUint16(nil, uint16(len(b)))...)
+	return p.write(append(head, b...))
 }
 
 // A sender numbers packets.

@@ -91,7 +91,8 @@ type attempt struct {
 	asking      bool // drive waits for an answer
 	challenged  bool // by the last answer
 	authorized  bool // the last request was
-	answered    bool // a request that was authorized has been let in
+	unanswered  bool // a challenge is, and nothing has come since
+	refused     bool // and it was refused
 	basicOnly   bool
 	audioAsked  bool
 	audioNote   error
@@ -180,6 +181,9 @@ func (s *session) connect(parent context.Context) (raw, err error) {
 	}
 	if cause := context.Cause(ctx); cause != nil {
 		return raw, cause
+	}
+	if s.refused && !s.playing.Load() {
+		return raw, ErrAuth.With(told{raw}) // it may have closed the connection too
 	}
 	return raw, classify(raw, s.playing.Load())
 }
@@ -353,7 +357,7 @@ func (s *session) dial(ctx context.Context, network, address string) (net.Conn, 
 	if a, ok := c.LocalAddr().(*net.TCPAddr); ok {
 		s.local = a.IP
 	}
-	var conn net.Conn = &meteredConn{Conn: c, s: s}
+	var conn net.Conn = &meteredConn{Conn: pace(c), s: s}
 	if s.tls() {
 		secured, pin, err := secure(ctx, conn, s.host, s.opt.Learned.expects(s.src.Pin))
 		if err != nil {

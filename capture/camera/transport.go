@@ -96,8 +96,8 @@ func (s *session) replan(raw, err error) bool {
 	switch {
 	case s.redirect != "":
 		return s.follow(s.redirect)
-	case s.challenged && !s.authorized && !s.reauth && s.hasPassword():
-		// Some cameras close after a challenge.
+	case s.unanswered && !s.reauth:
+		// Some cameras close after a challenge; the answer is known now.
 		s.reauth = true
 		return true
 	case errors.Is(err, ErrAuth), errors.Is(err, ErrPin), errors.Is(err, ErrFlood), errors.Is(err, ErrNoTrack), errors.Is(err, ErrURL):
@@ -252,7 +252,7 @@ func pair(s string, least, most int) ([2]int, bool) {
 
 const (
 	maxSession  = 256
-	minTimeout  = 5
+	minTimeout  = 2
 	maxTimeout  = 60
 	sessionRune = "$-_.+!*'(),/=:@&{}|~^%#?<>[]\\`\""
 )

@@ -104,7 +104,10 @@ type Options struct {
 	Quota     int64         // bytes of segment files
 	Retention time.Duration // 0 is MaxRetention
 	Clock     clock.Clock
-	Log       *slog.Logger
+	// Confirm is what a second clock says, if it says anything; it is asked where
+	// the first jumped, and answers at once. May be nil.
+	Confirm func() (time.Time, bool)
+	Log     *slog.Logger
 }
 
 // A Ring is an open ring.
@@ -124,6 +127,7 @@ type Ring struct {
 	mono    func() time.Duration // since Open, not bent by a clock step
 	synced  atomic.Int64         // mono at the last lasting commit of an append
 	hooks   hooks
+	guard   guard
 
 	writing   sync.Mutex // held during a transaction of wdb or fast
 	newCamera sync.Mutex
@@ -227,6 +231,9 @@ func open(ctx context.Context, opt Options, fl files, h hooks) (_ *Ring, err err
 	if err := r.q.prepare(ctx, r.rdb); err != nil {
 		return nil, failure("prepare", err)
 	}
+	if err := r.loadClock(ctx); err != nil {
+		return nil, err
+	}
 	if err := r.recover(ctx); err != nil {
 		return nil, err
 	}
@@ -309,6 +316,7 @@ type Stats struct {
 	Torn            int64         // files cut back to their last whole part at Open
 	Orphans         int64         // files without an index row, removed at Open
 	FailedDeletes   int64         // at the last Expire
+	Doubt           Doubt         // of the wall clock, at the last Expire
 }
 
 // Stats returns what the ring holds now.
@@ -320,6 +328,9 @@ func (r *Ring) Stats(ctx context.Context) (Stats, error) {
 		Bytes: r.used.Load(), Quota: r.opt.Quota, Parts: r.parts.Load(), Segments: r.segments.Load(),
 		Damaged: broken + r.missing.Load(), Damage: damage, Recovered: r.recovered.Load(), Torn: r.torn.Load(), Orphans: r.orphans.Load(), FailedDeletes: r.failedDeletes.Load(),
 	}
+	r.guard.mu.Lock()
+	s.Doubt = r.guard.doubt
+	r.guard.mu.Unlock()
 	cams, err := r.Cameras(ctx)
 	if err != nil {
 		return Stats{}, err

@@ -18,6 +18,7 @@ CREATE TABLE new_segment (
   uid        BLOB NOT NULL,
   path       TEXT NOT NULL,              -- below segments/
   start      INTEGER NOT NULL,           -- of the first part still there
+  made       INTEGER NOT NULL,           -- when the file was made; ages parts from times to come
   closed     INTEGER NOT NULL DEFAULT 0, -- 1: no more is appended, and the next three are right
   finish     INTEGER NOT NULL DEFAULT 0, -- end of the last part
   size       INTEGER NOT NULL DEFAULT 0, -- end of the last part in the file, bytes
@@ -26,7 +27,7 @@ CREATE TABLE new_segment (
   gone_parts INTEGER NOT NULL DEFAULT 0,
   deleting   INTEGER NOT NULL DEFAULT 0  -- 1: the file goes, then the rows
 );
-INSERT INTO new_segment SELECT id, camera, day_key, uid, path, start, 1, finish, size, parts, size - live, parts - kept, deleting FROM segment;
+INSERT INTO new_segment SELECT id, camera, day_key, uid, path, start, start, 1, finish, size, parts, size - live, parts - kept, deleting FROM segment;
 
 CREATE TABLE new_format (
   id      INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -55,7 +55,7 @@ func (r *Ring) begin(ctx context.Context, c *camera, start footage.Ticks) error 
 	rand.Read(s.uid[:])
 	t := start.Time()
 	s.name = filepath.Join(string(c.name), t.Format("20060102"), t.Format("150405")+"-"+hex.EncodeToString(s.uid[:8])+".seg")
-	day := int64(start / (24 * hour))
+	day, made := int64(start/(24*hour)), footage.TicksOf(r.now())
 	err := r.tx(ctx, r.wdb, func(tx *sql.Tx) error {
 		if c.seg != nil {
 			if err := r.closeRow(ctx, tx, c.seg.id, c.have.end, c.seg.size, c.seg.parts); err != nil {
@@ -71,8 +71,8 @@ func (r *Ring) begin(ctx context.Context, c *camera, start footage.Ticks) error 
 		if err != nil {
 			return err
 		}
-		return tx.QueryRowContext(ctx, "INSERT INTO segment (camera, day_key, uid, path, start) VALUES (?, ?, ?, ?, ?) RETURNING id",
-			c.id, s.key, s.uid[:], s.name, start).Scan(&s.id)
+		return tx.QueryRowContext(ctx, "INSERT INTO segment (camera, day_key, uid, path, start, made) VALUES (?, ?, ?, ?, ?, ?) RETURNING id",
+			c.id, s.key, s.uid[:], s.name, start, made).Scan(&s.id)
 	})
 	if err != nil {
 		return failure("write the index", err)

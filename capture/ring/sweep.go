@@ -18,6 +18,7 @@ type oldSegment struct {
 	live, kept    int64 // bytes and parts still there
 	closed        bool
 	deleting      bool
+	odd           bool // its parts say they are from times to come; it is aged by when it was made
 }
 
 func (s *oldSegment) span() footage.Span { return footage.Span{From: s.start, To: s.finish} }
@@ -64,17 +65,17 @@ func (r *Ring) sweep(ctx context.Context, e *Expired, pl plan) error {
 }
 
 func (r *Ring) oldSegments(ctx context.Context, pl plan) ([]oldSegment, error) {
-	const columns = `SELECT s.id, s.day_key, s.camera, c.name, s.path, s.start, s.finish, s.size - s.gone, s.parts - s.gone_parts, s.closed, s.deleting
+	const columns = `SELECT s.id, s.day_key, s.camera, c.name, s.path, s.start, s.finish, s.size - s.gone, s.parts - s.gone_parts, s.closed, s.deleting, s.start > s.made + ?3
 		FROM segment s JOIN camera c ON c.id = s.camera `
-	rows, err := r.rdb.QueryContext(ctx, columns+`WHERE s.deleting = 0 AND (?1 = 0 OR s.start < ?1) AND (?2 = 0 OR s.start < ?2 AND s.finish < ?2)
-		UNION ALL `+columns+`WHERE s.deleting = 1 AND (s.closed = 0 OR s.deleting = 1) ORDER BY s.start`, pl.cutoff, pl.before)
+	rows, err := r.rdb.QueryContext(ctx, columns+`WHERE s.deleting = 0 AND (?1 = 0 OR CASE WHEN s.start > s.made + ?3 THEN s.made ELSE s.start END < ?1) AND (?2 = 0 OR s.start < ?2 AND s.finish < ?2)
+		UNION ALL `+columns+`WHERE s.deleting = 1 AND (s.closed = 0 OR s.deleting = 1) ORDER BY s.start`, pl.cutoff, pl.before, footage.TicksIn(MaxJump))
 	if err != nil {
 		return nil, failure("read the index", err)
 	}
 	var old []oldSegment
 	for rows.Next() {
 		var s oldSegment
-		if err := rows.Scan(&s.id, &s.key, &s.cam, &s.name, &s.path, &s.start, &s.finish, &s.live, &s.kept, &s.closed, &s.deleting); err != nil {
+		if err := rows.Scan(&s.id, &s.key, &s.cam, &s.name, &s.path, &s.start, &s.finish, &s.live, &s.kept, &s.closed, &s.deleting, &s.odd); err != nil {
 			return nil, errors.Join(failure("read the index", err), rows.Close())
 		}
 		old = append(old, s)
@@ -101,6 +102,9 @@ func (r *Ring) sweepSegment(ctx context.Context, e *Expired, s *oldSegment, pl p
 		}
 	}
 	if !s.deleting {
+		if s.odd {
+			cutoff = 0
+		}
 		whole := cutoff == 0 || s.finish <= cutoff
 		for _, h := range held {
 			if h.From <= s.start && h.To >= s.finish {

@@ -6,12 +6,13 @@ import (
 	"io"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"veilbox/capture/footage"
 )
 
 const (
-	queueUnits = 256
+	queueUnits = 384
 	queueBytes = 16 << 20
 	maxViewers = 64 // subscriptions of one camera
 )
@@ -21,57 +22,50 @@ const (
 type Frame struct {
 	Format footage.Format
 	Unit   footage.AccessUnit
+	// Replayed is set on a picture that was sent before the subscription began:
+	// it is there for the decoder, and its time has passed.
+	Replayed bool
 }
 
 // A fan shares a camera's pictures. A slow subscriber loses whole GOPs and
 // holds up nobody.
 type fan struct {
-	mu     sync.Mutex
-	subs   map[*Subscription]struct{}
-	format footage.Format
-	closed bool
-
-	key   footage.AccessUnit // its NAL units lie in arena
-	arena []byte
+	mu        sync.Mutex
+	subs      map[*Subscription]struct{}
+	format    footage.Format
+	reordered bool // pictures are shown in another order than they come in
+	closed    bool
+	gop       gop
+	left      chan struct{} // told when the last subscriber leaves
+	small     *pull         // of the camera's sub stream; nil in a fan that has none
 }
 
-func newFan() *fan { return &fan{subs: map[*Subscription]struct{}{}} }
+func newFan() *fan {
+	return &fan{subs: map[*Subscription]struct{}{}, left: make(chan struct{}, 1)}
+}
 
 func (f *fan) reformat(g footage.Format) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.format = g
+	f.format, f.reordered = g, false
+	f.gop.reset()
 }
 
 func (f *fan) send(au *footage.AccessUnit) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if au.Key {
-		f.keep(au)
-	}
+	f.reordered = f.reordered || au.PTS != au.DTS
+	f.gop.add(au)
 	if len(f.subs) == 0 {
 		return
 	}
-	fr := &Frame{Format: f.format, Unit: clone(au)}
+	f.give(&Frame{Format: f.format, Unit: clone(au)})
+}
+
+func (f *fan) give(fr *Frame) {
 	for s := range f.subs {
 		s.put(fr)
 	}
-}
-
-// keep copies the last keyframe into buffers that are used again.
-func (f *fan) keep(au *footage.AccessUnit) {
-	nalus := f.key.NALUs[:0]
-	f.arena = f.arena[:0]
-	for _, n := range au.NALUs {
-		f.arena = append(f.arena, n...)
-	}
-	from := 0
-	for _, n := range au.NALUs {
-		nalus = append(nalus, f.arena[from:from+len(n)])
-		from += len(n)
-	}
-	f.key = *au
-	f.key.NALUs = nalus
 }
 
 func clone(au *footage.AccessUnit) footage.AccessUnit {
@@ -87,10 +81,10 @@ func clone(au *footage.AccessUnit) footage.AccessUnit {
 func (f *fan) lastKeyframe() (footage.Format, footage.AccessUnit, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.key.NALUs) == 0 {
+	if len(f.gop.units) == 0 {
 		return footage.Format{}, footage.AccessUnit{}, false
 	}
-	return f.format, clone(&f.key), true
+	return f.format, f.gop.unit(0), true
 }
 
 func (f *fan) viewers() int {
@@ -113,10 +107,25 @@ func (f *fan) subscribe() (*Subscription, error) {
 	return s, nil
 }
 
+// subscribeNow returns a subscription that begins with the GOP under way.
+func (f *fan) subscribeNow(now time.Time) (*Subscription, error) {
+	s, err := f.subscribe()
+	if err == nil {
+		s.Restart(now)
+	}
+	return s, err
+}
+
 func (f *fan) close() {
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	f.closed = true
+	small := f.small
+	f.mu.Unlock()
+	if small != nil {
+		small.close()
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	for s := range f.subs {
 		s.end()
 		delete(f.subs, s)
@@ -220,10 +229,77 @@ func (s *Subscription) Next(ctx context.Context) (*Frame, error) {
 // Next was called too seldom.
 func (s *Subscription) LostGOPs() uint64 { return s.lost.Load() }
 
+// Look returns the format of the pictures and whether they come in another
+// order than they are shown in (B-frames); ok is false before the first.
+func (s *Subscription) Look() (f footage.Format, reordered, ok bool) {
+	s.fan.mu.Lock()
+	defer s.fan.mu.Unlock()
+	return s.fan.format, s.fan.reordered, len(s.fan.gop.units) > 0
+}
+
+// Restart forgets what waits in the queue and begins anew with the GOP under
+// way as of now, so that a picture can be had at once. Without one at hand it
+// begins with the next keyframe, and returns false.
+func (s *Subscription) Restart(now time.Time) bool {
+	s.fan.mu.Lock()
+	defer s.fan.mu.Unlock()
+	frames := s.fan.gop.replay(s.fan.format, now)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.queue)
+	s.queue, s.bytes = s.queue[:0], 0
+	for _, fr := range frames {
+		s.queue = append(s.queue, fr)
+		s.bytes += frameSize(fr)
+	}
+	s.skipping = len(frames) == 0
+	s.poke()
+	return !s.skipping
+}
+
 // Close ends the subscription.
 func (s *Subscription) Close() {
 	s.fan.mu.Lock()
+	_, had := s.fan.subs[s]
 	delete(s.fan.subs, s)
+	if had && len(s.fan.subs) == 0 {
+		select {
+		case s.fan.left <- struct{}{}:
+		default:
+		}
+	}
 	s.fan.mu.Unlock()
 	s.end()
 }
+
+// A Fan shares pictures that come from elsewhere than a camera, as the
+// Supervisor shares a camera's.
+type Fan struct{ f *fan }
+
+// NewFan returns a Fan without subscribers.
+func NewFan() Fan { return Fan{newFan()} }
+
+// Send gives au to all subscribers; it keeps nothing of it. replayed is what
+// Frame says. A change of format comes with a keyframe.
+func (f Fan) Send(format footage.Format, au *footage.AccessUnit, replayed bool) {
+	f.f.mu.Lock()
+	defer f.f.mu.Unlock()
+	if au.Key {
+		f.f.format = format
+	}
+	f.f.gop.add(au)
+	if len(f.f.subs) > 0 {
+		f.f.give(&Frame{Format: format, Unit: clone(au), Replayed: replayed})
+	}
+}
+
+// Subscribe returns what is sent, beginning with the GOP under way as of now.
+func (f Fan) Subscribe(now time.Time) (*Subscription, error) { return f.f.subscribeNow(now) }
+
+// Viewers returns how many subscriptions there are, and Left is told when the
+// last of them closes.
+func (f Fan) Viewers() int          { return f.f.viewers() }
+func (f Fan) Left() <-chan struct{} { return f.f.left }
+
+// Close ends all subscriptions.
+func (f Fan) Close() { f.f.close() }

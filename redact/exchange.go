@@ -32,7 +32,8 @@ type exchange struct {
 	progress func(Progress)
 	most     int64 // bytes of copy that are taken
 	create   func() (io.WriteCloser, error)
-	keep     bool // the copy is kept in body
+	keep     bool  // the copy is kept in body
+	ends     []int // in body, of each still
 
 	sent     footage.Hash // of the input
 	got      footage.Hash // of the copy
@@ -42,13 +43,19 @@ type exchange struct {
 	result   work.Result
 }
 
-// run starts veil-redact, feeds it and reads its answer. It ends with the
-// process and its children gone.
-func (w *Worker) run(ctx context.Context, e *exchange) error {
-	l := w.Limits.defaults()
+// A running is a veil-redact at work, in its sandbox.
+type running struct {
+	p    *sandbox.Process
+	in   *os.File // its standard input
+	out  *os.File // its standard output
+	said *bounded
+}
+
+// start starts veil-redact. It lives until ctx ends.
+func (w *Worker) start(ctx context.Context, l Limits) (*running, error) {
 	tools, err := codec.Find(w.FFmpeg)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	netns, pidns := sandbox.Namespaces()
 	boot, err := json.Marshal(work.Boot{Tools: tools, NetNS: netns, PIDNS: pidns, Sandbox: sandbox.Options{
@@ -56,40 +63,53 @@ func (w *Worker) run(ctx context.Context, e *exchange) error {
 		Limits: sandbox.Limits{AddressSpace: uint64(l.AddressSpace), CPU: uint64(l.CPU.Seconds()),
 			FileSize: uint64(max(l.ClipBytes, l.CopyBytes)) + 64<<20, OpenFiles: 256, Processes: 4096}}})
 	if err != nil {
-		return fmt.Errorf("redact: %w", err)
+		return nil, fmt.Errorf("redact: %w", err)
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, l.Time, TimedOut)
-	defer cancel()
 	inR, inW, err := os.Pipe()
 	if err != nil {
-		return fmt.Errorf("redact: %w", err)
+		return nil, fmt.Errorf("redact: %w", err)
 	}
-	defer inW.Close() // a second close of what feed closed
 	outR, outW, err := os.Pipe()
 	if err != nil {
 		inR.Close()
-		return fmt.Errorf("redact: %w", err)
+		inW.Close()
+		return nil, fmt.Errorf("redact: %w", err)
 	}
-	defer outR.Close() // everything was read, or nobody wants it
-	said := &bounded{}
+	r := &running{in: inW, out: outR, said: &bounded{}}
 	cmd := exec.Command(w.Path, "enter", string(boot))
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = inR, outW, said
-	p, err := sandbox.Start(ctx, cmd)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = inR, outW, r.said
+	r.p, err = sandbox.Start(ctx, cmd)
 	inR.Close()  // the child has its own
 	outW.Close() // likewise
 	if err != nil {
-		return NoWorker.With(err)
+		inW.Close()
+		outR.Close()
+		return nil, NoWorker.With(err)
 	}
+	return r, nil
+}
 
+// run starts veil-redact, feeds it and reads its answer. It ends with the
+// process and its children gone.
+func (w *Worker) run(ctx context.Context, e *exchange) error {
+	l := w.Limits.defaults()
+	ctx, cancel := context.WithTimeoutCause(ctx, l.Time, TimedOut)
+	defer cancel()
+	r, err := w.start(ctx, l)
+	if err != nil {
+		return err
+	}
+	defer r.in.Close()  // a second close of what feed closed
+	defer r.out.Close() // everything was read, or nobody wants it
 	fed := make(chan error, 1)
 	go func() {
-		fed <- e.feed(ctx, inW)
-		inW.Close() // the worker sees the end where End did not reach it
+		fed <- e.feed(ctx, r.in)
+		r.in.Close() // the worker sees the end where End did not reach it
 	}()
-	rerr := e.receive(outR)
-	p.Kill() // the answer is complete or useless; no child may outlive it
-	werr := p.Wait()
-	inW.Close() // frees feed from a pipe that nobody reads
+	rerr := e.receive(r.out)
+	r.p.Kill() // the answer is complete or useless; no child may outlive it
+	werr := r.p.Wait()
+	r.in.Close() // frees feed from a pipe that nobody reads
 	ferr := <-fed
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -110,7 +130,7 @@ func (w *Worker) run(ctx context.Context, e *exchange) error {
 	case rerr == nil:
 		rerr = ferr
 	}
-	err = fmt.Errorf("redact: %w; the process: %w; it said %q", rerr, errors.Join(werr), said.b)
+	err = fmt.Errorf("redact: %w; the process: %w; it said %q", rerr, errors.Join(werr), r.said.b)
 	w.note("redaction broke down", "kind", e.job.Kind, "cause", err)
 	return Crashed.With(err)
 }
@@ -214,6 +234,11 @@ func (e *exchange) receive(from io.Reader) (err error) {
 			if _, err := out.Write(b); err != nil {
 				return fmt.Errorf("%w: %w", errStore, err)
 			}
+		case work.TypeUnit:
+			if !e.keep || len(e.ends) == work.MaxStills {
+				return errors.New("redact: the end of a picture where there is none")
+			}
+			e.ends = append(e.ends, len(e.body))
 		case work.TypePicture:
 			p, err := work.DecodePicture(b)
 			if err != nil {

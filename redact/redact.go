@@ -243,6 +243,55 @@ func (w *Worker) Still(ctx context.Context, clip io.Reader, at float64, maxWidth
 	return e.body, nil
 }
 
+// MaxStills is how many stills one call of Stills gives.
+const MaxStills = work.MaxStills
+
+// Stills returns the first n frames of movie as JPEGs of at most width pixels.
+// A frame that cannot be decoded is left out.
+func (w *Worker) Stills(ctx context.Context, movie io.Reader, width, n int) ([][]byte, error) {
+	l := w.Limits.defaults()
+	e := exchange{job: w.job(work.KindStills, l), input: movie, most: 64 << 20, keep: true}
+	e.job.Width, e.job.Count = max(16, min(width, l.Width)), max(1, min(n, MaxStills))
+	if err := w.run(ctx, &e); err != nil {
+		return nil, err
+	}
+	out := make([][]byte, len(e.ends))
+	from := 0
+	for i, end := range e.ends {
+		out[i] = e.body[from:end:end]
+		from = end
+		if c, err := jpeg.DecodeConfig(bytes.NewReader(out[i])); err != nil || c.Width > e.job.Width {
+			return nil, Crashed.With(fmt.Errorf("redact: still %d is no JPEG of at most %d pixels: %w", i, e.job.Width, err))
+		}
+	}
+	if len(out) > e.job.Count {
+		return nil, Crashed.With(fmt.Errorf("redact: %d stills for %d", len(out), e.job.Count))
+	}
+	return out, nil
+}
+
+// Playable codes movie anew as H.264 that every browser plays, on the same time
+// line frame by frame, without its sound, and keeps it in store. Nothing is
+// veiled. Whatever fails leaves nothing in store. Reading movie must end when
+// ctx does. Progress has the stages receive, decode and write.
+func (w *Worker) Playable(ctx context.Context, movie io.Reader, store Storage, progress func(Progress)) error {
+	l := w.Limits.defaults()
+	e := exchange{job: w.job(work.KindPlay, l), input: movie, progress: progress, most: l.CopyBytes + 64<<20, create: store.Create}
+	err := w.run(ctx, &e)
+	if err == nil && (e.size == 0 || e.size != e.result.Size) {
+		err = Crashed.With(fmt.Errorf("redact: %d bytes arrived of %d", e.size, e.result.Size))
+	}
+	if err == nil && e.result.Clip != e.sent {
+		err = Crashed.With(errors.New("redact: the worker read another movie than it was sent"))
+	}
+	if err != nil {
+		if rerr := store.Remove(); rerr != nil {
+			err = errors.Join(err, fmt.Errorf("redact: throw away the movie: %w", rerr))
+		}
+	}
+	return err
+}
+
 // Status is what Check found.
 type Status struct {
 	FFmpeg   string         `json:"ffmpeg"` // its version

@@ -2,209 +2,192 @@ package live
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"sync"
-	"sync/atomic"
-
-	"github.com/pion/rtp"
-	"github.com/pion/webrtc/v4"
+	"time"
 
 	"veilbox/capture"
 	"veilbox/capture/footage"
+	"veilbox/internal/clock"
 )
 
-// A view is one viewer's connection.
-type view struct {
-	id     string
-	cam    footage.CameraID
-	hub    *hub
-	pc     *webrtc.PeerConnection
-	joined atomic.Bool
-	once   sync.Once
+const (
+	// hubLinger is how long a transcode goes on after its last viewer.
+	hubLinger = 5 * time.Second
+	// hubTries is how often in a row a transcode may fail before its views end,
+	// and hubRetry how long it waits in between.
+	hubTries = 4
+	hubRetry = 2 * time.Second
+	// tooLate is the age at which a picture is not worth its transcode: what
+	// comes before the next keyframe is left out.
+	tooLate = 1500 * time.Millisecond
+)
+
+// A rendition is what a transcode is made of.
+type rendition struct {
+	cam footage.CameraID
+	sub bool
 }
 
-// A hub feeds the viewers of one camera from one subscription.
+// A hub makes H.264 of one rendition for all its viewers.
 type hub struct {
-	cam     footage.CameraID
-	track   *webrtc.TrackLocalStaticRTP
-	sub     *capture.Subscription
-	viewers int // guarded by the server's lock
+	of     rendition
+	fan    capture.Fan
+	cancel context.CancelFunc
+	src    *capture.Subscription
+	// upTo is the presentation time up to which pictures were sent before the
+	// transcode began. Guarded by the one call of Transcode at a time.
+	upTo    int64
+	held    *capture.Frame // read, but of another format
+	skipped bool
 }
 
-// join returns cam's hub with one viewer more.
-func (s *Server) join(cam footage.CameraID) (*hub, error) {
+// transcode returns a subscription to H.264 made of what src, a subscription of
+// r, brings. It takes src over.
+func (s *Server) transcode(r rendition, src *capture.Subscription) (*capture.Subscription, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
+	h := s.hubs[r]
+	switch {
+	case s.closed:
+		src.Close()
 		return nil, errClosed
+	case h != nil:
+		src.Close()
+	case len(s.hubs) >= s.opt.Transcodes:
+		src.Close()
+		return nil, errBusy
+	default:
+		ctx, cancel := context.WithCancel(s.ctx)
+		h = &hub{of: r, fan: capture.NewFan(), cancel: cancel, src: src}
+		s.hubs[r] = h
+		s.stats.Transcodes++
+		s.wg.Add(2)
+		go func() { defer s.wg.Done(); s.run(ctx, h) }()
+		go func() { defer s.wg.Done(); s.watch(ctx, h) }()
 	}
-	if h := s.hubs[cam]; h != nil {
-		h.viewers++
-		return h, nil
-	}
-	track, err := webrtc.NewTrackLocalStaticRTP(webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeH264, ClockRate: footage.TicksPerSecond}, "video", "veilbox")
-	if err != nil {
-		return nil, fmt.Errorf("live: track: %w", err)
-	}
-	sub, err := s.opt.Source.Subscribe(cam)
-	if err != nil {
-		return nil, err
-	}
-	h := &hub{cam: cam, track: track, sub: sub, viewers: 1}
-	s.hubs[cam] = h
-	s.wg.Add(1)
-	go func() {
-		defer s.wg.Done()
-		s.feed(h)
-	}()
-	return h, nil
+	return h.fan.Subscribe(s.opt.Clock.Now())
 }
 
-// leave takes a viewer from h, which ends with the last.
-func (s *Server) leave(h *hub) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if h.viewers--; h.viewers > 0 {
-		return
-	}
-	h.sub.Close()
-	if s.hubs[h.cam] == h {
-		delete(s.hubs, h.cam)
+// watch ends h when there was no viewer for a while.
+func (s *Server) watch(ctx context.Context, h *hub) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-h.fan.Left():
+		}
+		if clock.Sleep(ctx, s.opt.Clock, hubLinger) != nil {
+			return
+		}
+		s.mu.Lock()
+		if h.fan.Viewers() == 0 {
+			// Out of the map before anybody else can join.
+			delete(s.hubs, h.of)
+			h.cancel()
+		}
+		s.mu.Unlock()
 	}
 }
 
-// feed sends pictures until the subscription ends; then the views end too.
-func (s *Server) feed(h *hub) {
-	failed := false
-	p := newPacker(func(pkt *rtp.Packet) error {
-		// One viewer's trouble must not cost the others their picture; its own
-		// connection's state ends its view.
-		if err := h.track.WriteRTP(pkt); err != nil && !failed && !errors.Is(err, io.ErrClosedPipe) {
-			failed = true
-			s.opt.Log.Warn("a packet did not reach a viewer", slog.String("camera", string(h.cam)), slog.Any("err", err))
+// run keeps h's transcode up until it ends, or fails too often.
+func (s *Server) run(ctx context.Context, h *hub) {
+	log := s.opt.Log.With(slog.String("camera", string(h.of.cam)), slog.Bool("sub", h.of.sub))
+	var err error
+	for failed := 0; failed < hubTries && ctx.Err() == nil; {
+		pictures := false
+		err = s.once(ctx, h, &pictures)
+		if pictures {
+			failed = 0
 		}
-		return nil
-	})
-	err := p.run(s.ctx, h.sub)
-	if err != nil && !errors.Is(err, io.EOF) && s.ctx.Err() == nil {
-		s.opt.Log.Warn("live view ended", slog.String("camera", string(h.cam)), slog.Any("err", err))
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil && ctx.Err() == nil {
+			failed++
+			log.Warn("transcode for the live view failed", slog.Any("err", err))
+			// Its end shows in the loop's condition.
+			_ = clock.Sleep(ctx, s.opt.Clock, hubRetry)
+		}
 	}
 	s.mu.Lock()
-	if s.hubs[h.cam] == h {
-		delete(s.hubs, h.cam)
-	}
-	var left []*view
-	for _, v := range s.views {
-		if v.hub == h {
-			left = append(left, v)
-		}
+	if s.hubs[h.of] == h {
+		delete(s.hubs, h.of)
 	}
 	s.mu.Unlock()
-	for _, v := range left {
-		s.end(v)
-	}
+	h.cancel()
+	h.src.Close()
+	h.fan.Close()
 }
 
-// mtu is what an RTP payload may measure so that with RTP, SRTP, UDP and IPv6
-// headers it passes any common network.
-const mtu = 1200
+// errReformat ends a transcode whose pictures change their format.
+var errReformat = errors.New("live: the camera changed its format")
 
-// A packer makes RTP packets (RFC 6184: single NAL units and FU-A) of pictures.
-// Its packet is used again for the next; the track copies what it keeps.
-type packer struct {
-	write func(*rtp.Packet) error
-	pkt   rtp.Packet
-	buf   []byte
-	begun bool
-	shift int64 // to the camera's times, which begin anew with each session
-	dts   int64
-	last  footage.AccessUnit
-}
-
-func newPacker(write func(*rtp.Packet) error) *packer {
-	var seed [6]byte
-	// crypto/rand.Read never fails: it ends the program instead.
-	_, _ = rand.Read(seed[:])
-	p := &packer{write: write, buf: make([]byte, 0, mtu), shift: int64(binary.BigEndian.Uint32(seed[:]))}
-	p.pkt.Version = 2
-	p.pkt.SequenceNumber = binary.BigEndian.Uint16(seed[4:])
-	return p
-}
-
-func (p *packer) run(ctx context.Context, sub *capture.Subscription) error {
-	for {
-		fr, err := sub.Next(ctx)
-		if err != nil {
-			return err
-		}
-		if fr.Format.Codec != footage.H264 {
-			return errH265
-		}
-		if err := p.frame(fr); err != nil {
+// once transcodes until something ends it; pictures is set once it gave any.
+func (s *Server) once(ctx context.Context, h *hub, pictures *bool) error {
+	first := h.held
+	h.held = nil
+	if first == nil {
+		h.src.Restart(s.opt.Clock.Now())
+		var err error
+		if first, err = h.src.Next(ctx); err != nil {
 			return err
 		}
 	}
-}
-
-func (p *packer) frame(fr *capture.Frame) error {
-	au := &fr.Unit
-	if p.begun && au.DTS <= p.dts {
-		// A new session: go on by the clock of arrival.
-		gap := max(1, int64(footage.TicksIn(au.Arrived.Sub(p.last.Arrived))))
-		p.shift += p.dts + gap - au.DTS
-	}
-	p.begun, p.dts = true, au.DTS
-	p.last.Arrived = au.Arrived
-	p.pkt.Timestamp = uint32(au.PTS + p.shift)
-	if au.Key {
-		for _, n := range fr.Format.Params {
-			if err := p.unit(n, false); err != nil {
-				return err
+	format := first.Format
+	h.upTo, h.skipped = first.Unit.PTS-1, false
+	next := func(ctx context.Context) (footage.Format, footage.AccessUnit, error) {
+		fr := first
+		first = nil
+		if fr == nil {
+			var err error
+			if fr, err = s.next(ctx, h); err != nil {
+				return footage.Format{}, footage.AccessUnit{}, err
 			}
 		}
-	}
-	for i, n := range au.NALUs {
-		if err := p.unit(n, i == len(au.NALUs)-1); err != nil {
-			return err
+		if fr.Unit.Key && !fr.Format.Equal(format) {
+			h.held = fr
+			return footage.Format{}, footage.AccessUnit{}, errReformat
 		}
-	}
-	return nil
-}
-
-func (p *packer) unit(n []byte, last bool) error {
-	if len(n) <= mtu {
-		return p.send(n, last)
-	}
-	indicator, typ := n[0]&0xe0|28, n[0]&0x1f
-	for rest, first := n[1:], true; len(rest) > 0; first = false {
-		chunk := rest[:min(len(rest), mtu-2)]
-		rest = rest[len(chunk):]
-		head := typ
-		if first {
-			head |= 0x80
+		if fr.Replayed {
+			h.upTo = max(h.upTo, fr.Unit.PTS)
 		}
-		if len(rest) == 0 {
-			head |= 0x40
-		}
-		p.buf = append(append(p.buf[:0], indicator, head), chunk...)
-		if err := p.send(p.buf, last && len(rest) == 0); err != nil {
-			return err
-		}
+		return fr.Format, fr.Unit, nil
 	}
-	return nil
-}
-
-func (p *packer) send(payload []byte, mark bool) error {
-	p.pkt.Payload, p.pkt.Marker = payload, mark
-	err := p.write(&p.pkt)
-	p.pkt.SequenceNumber++
+	last := int64(0)
+	sink := func(f footage.Format, au footage.AccessUnit) {
+		au.Arrived = s.opt.Clock.Now()
+		// What a viewer of this hub may get must rise, whatever the camera did.
+		if *pictures && au.PTS <= last {
+			au.PTS = last + 1
+		}
+		last = au.PTS
+		au.DTS = au.PTS
+		*pictures = true
+		h.fan.Send(f, &au, au.PTS <= h.upTo)
+	}
+	err := s.opt.Transcoder.Transcode(ctx, format.Codec, next, sink)
+	if errors.Is(err, errReformat) {
+		return nil
+	}
 	if err != nil {
-		return fmt.Errorf("live: send: %w", err)
+		return fmt.Errorf("live: transcode: %w", err)
 	}
 	return nil
+}
+
+// next returns the next picture that is worth its transcode.
+func (s *Server) next(ctx context.Context, h *hub) (*capture.Frame, error) {
+	for {
+		fr, err := h.src.Next(ctx)
+		if err != nil {
+			return nil, err
+		}
+		late := !fr.Replayed && s.opt.Clock.Now().Sub(fr.Unit.Arrived) > tooLate
+		if h.skipped = late && !fr.Unit.Key || h.skipped && !fr.Unit.Key; !h.skipped {
+			return fr, nil
+		}
+	}
 }

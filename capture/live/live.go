@@ -1,11 +1,21 @@
 // Package live shows what a camera sends to browsers, by WebRTC with WHEP
 // (RFC 9725 for the signalling's shape; draft-ietf-wish-whep): a POST with an
 // SDP offer is answered with an SDP answer and a session's address, which a
-// DELETE ends.
+// DELETE ends. "?stream=sub" in the POST's address asks for the small picture
+// first, "?stream=main", or nothing, for the full one.
 //
-// H.264 goes through as the camera coded it; nothing is decoded. One
-// subscription feeds all viewers of a camera, and ends with the last. A viewer
-// sees the first picture at the camera's next keyframe.
+// What a viewer gets is the first of these that its browser can play: the
+// stream that was asked for, as the camera coded it (H.264, or H.265 where the
+// offer holds it; RFC 6184, RFC 7798); the camera's sub stream, likewise; H.264
+// that Options.Transcoder makes of the sub stream or else of the main one.
+// WebRTC shows pictures in the order in which they come, so H.264 with B-frames
+// goes through only where nothing else is left. Nothing is decoded here.
+//
+// There is one pull of each stream and one transcode of each camera, however
+// many watch, and both end after their last viewer. A viewer begins with the
+// GOP under way: its pictures come at once, with time stamps a tick apart, so
+// that the decoder catches up and the view is not late by them. The same is
+// sent again where a browser says that it has lost a picture (PLI).
 //
 // There is no STUN, TURN or trickle: viewers are in the shop's own network, so
 // the answer holds all host candidates, loopback among them. Who may watch is
@@ -13,24 +23,19 @@
 //
 // RTP time stamps are presentation times, 1/90000 s, from a random start.
 // Errors are *problem.Problem with the codes "live.offer", "live.full",
-// "live.h265", "live.waiting", "live.session", "live.closed".
+// "live.h265", "live.busy", "live.waiting", "live.session", "live.closed".
 package live
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
 	"path"
 	"sync"
-	"time"
 
-	"github.com/pion/ice/v4"
-	"github.com/pion/interceptor"
 	"github.com/pion/webrtc/v4"
 
 	"veilbox/capture"
@@ -41,16 +46,28 @@ import (
 
 // A Source is where pictures come from; *capture.Supervisor is one.
 type Source interface {
-	Subscribe(cam footage.CameraID) (*capture.Subscription, error)
-	LastKeyframe(cam footage.CameraID) (footage.Format, footage.AccessUnit, bool)
+	SubscribeNow(cam footage.CameraID) (*capture.Subscription, error)
+	SubscribeSub(cam footage.CameraID) (*capture.Subscription, error)
+}
+
+// A Transcoder makes H.264 without B-frames of other video; *redact.Worker is
+// one. It reads pictures with next and gives its own to sink, whose PTS are those
+// of the pictures that they were made of, until ctx ends or something fails. A
+// nil error asks to be called again.
+type Transcoder interface {
+	Transcode(ctx context.Context, codec footage.Codec,
+		next func(context.Context) (footage.Format, footage.AccessUnit, error),
+		sink func(footage.Format, footage.AccessUnit)) error
 }
 
 // Options say what to serve and within what bounds.
 type Options struct {
-	Source  Source
-	Log     *slog.Logger // silent if nil
-	Clock   clock.Clock  // the system's if nil
-	Viewers int          // at most, all cameras together; 16 if zero
+	Source     Source
+	Transcoder Transcoder   // none: what a browser cannot play is not shown live
+	Log        *slog.Logger // silent if nil
+	Clock      clock.Clock  // the system's if nil
+	Viewers    int          // at most, all cameras together; 16 if zero
+	Transcodes int          // at most, all cameras together; 2 if zero
 	// PortMin and PortMax bound the UDP ports, for a firewall; any if zero.
 	PortMin, PortMax uint16
 }
@@ -65,8 +82,11 @@ var (
 		text{DA: "Der er for mange direkte visninger åbne.", EN: "Too many live views are open."},
 		text{DA: "Luk en anden visning, og prøv igen.", EN: "Close another view and try again."})
 	errH265 = problem.New(http.StatusUnsupportedMediaType, "live.h265",
-		text{DA: "Kameraet sender H.265, som ikke kan vises direkte.", EN: "The camera sends H.265, which cannot be shown live."},
+		text{DA: "Kameraet sender H.265 eller MJPEG, som ikke kan vises direkte i denne browser.", EN: "The camera sends H.265 or MJPEG, which cannot be shown live in this browser."},
 		text{DA: "Se optagelsen i stedet, brug en understrøm i H.264, eller vælg H.264 i kameraet.", EN: "Watch the recording instead, use a sub stream in H.264, or choose H.264 in the camera."})
+	errBusy = problem.New(http.StatusServiceUnavailable, "live.busy",
+		text{DA: "Boksen omsætter allerede billedet fra så mange kameraer, den kan.", EN: "The box already converts the picture of as many cameras as it can."},
+		text{DA: "Luk visningen af et andet kamera, eller brug en understrøm i H.264.", EN: "Close the view of another camera, or use a sub stream in H.264."})
 	errWaiting = problem.New(http.StatusServiceUnavailable, "live.waiting",
 		text{DA: "Kameraet har endnu ikke sendt et billede.", EN: "The camera has not sent a picture yet."},
 		text{DA: "Vent et øjeblik, og prøv igen. Kameraets tilstand står på oversigten.", EN: "Wait a moment and try again. The overview shows how the camera is."})
@@ -81,13 +101,6 @@ var (
 		text{DA: "Prøv igen, når boksen er startet.", EN: "Try again once the box has started."})
 )
 
-const (
-	maxOffer   = 64 << 10
-	gatherTime = 5 * time.Second
-	joinTime   = 20 * time.Second // from the answer to a connection
-	iceGone    = 10 * time.Second
-)
-
 // A Server holds the live views.
 type Server struct {
 	opt    Options
@@ -96,8 +109,9 @@ type Server struct {
 	cancel context.CancelFunc
 
 	mu      sync.Mutex
-	hubs    map[footage.CameraID]*hub
+	hubs    map[rendition]*hub
 	views   map[string]*view
+	stats   Stats
 	pending int
 	closed  bool
 	wg      sync.WaitGroup
@@ -117,51 +131,16 @@ func NewServer(opt Options) (*Server, error) {
 	if opt.Viewers <= 0 {
 		opt.Viewers = 16
 	}
+	if opt.Transcodes <= 0 {
+		opt.Transcodes = 2
+	}
 	api, err := newAPI(opt)
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{opt: opt, api: api, hubs: map[footage.CameraID]*hub{}, views: map[string]*view{}}
+	s := &Server{opt: opt, api: api, hubs: map[rendition]*hub{}, views: map[string]*view{}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s, nil
-}
-
-func newAPI(opt Options) (*webrtc.API, error) {
-	var m webrtc.MediaEngine
-	feedback := []webrtc.RTCPFeedback{{Type: "nack"}, {Type: "nack", Parameter: "pli"}, {Type: "goog-remb"}}
-	// Browsers offer several profiles and decode all of them, whatever was
-	// agreed: any of these will do for any camera.
-	for i, profile := range []string{"42e01f", "42001f", "4d001f", "64001f", "640032", "f4001f"} {
-		err := m.RegisterCodec(webrtc.RTPCodecParameters{
-			RTPCodecCapability: webrtc.RTPCodecCapability{
-				MimeType: webrtc.MimeTypeH264, ClockRate: footage.TicksPerSecond,
-				SDPFmtpLine:  "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=" + profile,
-				RTCPFeedback: feedback,
-			},
-			PayloadType: webrtc.PayloadType(102 + i),
-		}, webrtc.RTPCodecTypeVideo)
-		if err != nil {
-			return nil, fmt.Errorf("live: codec: %w", err)
-		}
-	}
-	var reg interceptor.Registry
-	if err := webrtc.ConfigureNack(&m, &reg); err != nil {
-		return nil, fmt.Errorf("live: repair: %w", err)
-	}
-	if err := webrtc.ConfigureRTCPReports(&reg); err != nil {
-		return nil, fmt.Errorf("live: reports: %w", err)
-	}
-	var e webrtc.SettingEngine
-	e.SetIncludeLoopbackCandidate(true)
-	e.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
-	e.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4, webrtc.NetworkTypeUDP6})
-	e.SetICETimeouts(5*time.Second, iceGone, 2*time.Second)
-	if opt.PortMin != 0 || opt.PortMax != 0 {
-		if err := e.SetEphemeralUDPPortRange(opt.PortMin, opt.PortMax); err != nil {
-			return nil, fmt.Errorf("live: ports: %w", err)
-		}
-	}
-	return webrtc.NewAPI(webrtc.WithMediaEngine(&m), webrtc.WithInterceptorRegistry(&reg), webrtc.WithSettingEngine(e)), nil
 }
 
 // ServeWHEP answers a POST of an offer for cam, and a DELETE of the address
@@ -213,6 +192,21 @@ func (s *Server) Viewers() int {
 	return len(s.views)
 }
 
+// Stats count since the Server was made.
+type Stats struct {
+	Views      uint64 // begun
+	Transcodes uint64 // begun
+	Repairs    uint64 // pictures that a browser said it had lost (PLI, FIR)
+	LostGOPs   uint64 // left out for viewers that are too slow
+}
+
+// Stats returns what was counted.
+func (s *Server) Stats() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stats
+}
+
 // Close ends all views and waits until they are gone.
 func (s *Server) Close() {
 	s.mu.Lock()
@@ -242,107 +236,6 @@ func (s *Server) reserve() error {
 	return nil
 }
 
-func (s *Server) begin(w http.ResponseWriter, r *http.Request, cam footage.CameraID) (*view, string, error) {
-	if err := s.reserve(); err != nil {
-		return nil, "", err
-	}
-	defer func() {
-		s.mu.Lock()
-		s.pending--
-		s.mu.Unlock()
-	}()
-	offer, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxOffer))
-	if err != nil {
-		return nil, "", errOffer.With(fmt.Errorf("live: offer: %w", err))
-	}
-	format, _, ok := s.opt.Source.LastKeyframe(cam)
-	switch {
-	case !ok:
-		// Tells a camera that is not there from one that is not ready.
-		sub, err := s.opt.Source.Subscribe(cam)
-		if err != nil {
-			return nil, "", err
-		}
-		sub.Close()
-		return nil, "", errWaiting
-	case format.Codec != footage.H264:
-		return nil, "", errH265
-	}
-	v := &view{id: rand.Text(), cam: cam}
-	h, err := s.join(cam)
-	if err != nil {
-		return nil, "", err
-	}
-	v.hub = h
-	answer, err := s.connect(r.Context(), v, string(offer))
-	if err != nil {
-		s.end(v)
-		return nil, "", err
-	}
-	return v, answer, nil
-}
-
-// connect takes the offer and returns the answer.
-func (s *Server) connect(ctx context.Context, v *view, offer string) (string, error) {
-	pc, err := s.api.NewPeerConnection(webrtc.Configuration{})
-	if err != nil {
-		return "", fmt.Errorf("live: connection: %w", err)
-	}
-	v.pc = pc
-	pc.OnConnectionStateChange(func(st webrtc.PeerConnectionState) {
-		switch st {
-		case webrtc.PeerConnectionStateConnected:
-			v.joined.Store(true)
-		case webrtc.PeerConnectionStateFailed, webrtc.PeerConnectionStateClosed:
-			s.spawn(func() { s.end(v) })
-		}
-	})
-	if err := pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: offer}); err != nil {
-		return "", errOffer.With(fmt.Errorf("live: offer: %w", err))
-	}
-	sender, err := pc.AddTrack(v.hub.track)
-	if err != nil {
-		return "", errOffer.With(fmt.Errorf("live: track: %w", err))
-	}
-	answer, err := pc.CreateAnswer(nil)
-	if err != nil {
-		return "", errOffer.With(fmt.Errorf("live: answer: %w", err))
-	}
-	gathered := webrtc.GatheringCompletePromise(pc)
-	if err := pc.SetLocalDescription(answer); err != nil {
-		return "", errOffer.With(fmt.Errorf("live: answer: %w", err))
-	}
-	// The codec is settled now: none in common means that nothing would come.
-	if len(sender.GetParameters().Codecs) == 0 {
-		return "", errOffer.With(errors.New("live: the offer holds no H.264"))
-	}
-	select {
-	case <-gathered:
-	case <-s.opt.Clock.After(gatherTime):
-		s.opt.Log.Warn("addresses took long to gather")
-	case <-ctx.Done():
-		return "", context.Cause(ctx)
-	}
-	if !s.keep(v) {
-		return "", errClosed
-	}
-	// What the viewer reports has to be read, or repair stops.
-	s.spawn(func() {
-		buf := make([]byte, 1500)
-		for {
-			if _, _, err := sender.Read(buf); err != nil {
-				return
-			}
-		}
-	})
-	s.spawn(func() {
-		if clock.Sleep(s.ctx, s.opt.Clock, joinTime) == nil && !v.joined.Load() {
-			s.end(v)
-		}
-	})
-	return pc.LocalDescription().SDP, nil
-}
-
 // spawn runs f unless the server is closing and waits for what runs.
 func (s *Server) spawn(f func()) {
 	s.mu.Lock()
@@ -352,30 +245,4 @@ func (s *Server) spawn(f func()) {
 	}
 	s.wg.Add(1)
 	go func() { defer s.wg.Done(); f() }()
-}
-
-// keep enters v among the views, unless its camera has just gone.
-func (s *Server) keep(v *view) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed || s.hubs[v.cam] != v.hub {
-		return false
-	}
-	s.views[v.id] = v
-	return true
-}
-
-// end closes v, once.
-func (s *Server) end(v *view) {
-	v.once.Do(func() {
-		s.mu.Lock()
-		delete(s.views, v.id)
-		s.mu.Unlock()
-		if v.pc != nil {
-			if err := v.pc.Close(); err != nil {
-				s.opt.Log.Warn("live view did not close well", slog.Any("err", err))
-			}
-		}
-		s.leave(v.hub)
-	})
 }

@@ -61,6 +61,9 @@ func (p *Process) Kill() {
 	_ = p.cmd.Process.Kill()
 }
 
+// PID returns the process's number, which is that of its group too.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
 // Wait returns how the process ended.
 func (p *Process) Wait() error {
 	<-p.done

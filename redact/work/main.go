@@ -163,6 +163,12 @@ func run(arg string, c *Conn) error {
 		return w.proof(ctx)
 	case KindStill:
 		return w.still(ctx)
+	case KindStills:
+		return w.stills(ctx)
+	case KindPlay:
+		return w.play(ctx)
+	case KindLive:
+		return w.live(ctx)
 	}
 	return fmt.Errorf("work: a job of kind %q", w.job.Kind)
 }

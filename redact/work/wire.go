@@ -1,15 +1,18 @@
 //go:build linux
 
 // Package work is the inside of veil-redact: the program that veils one clip,
-// judges one copy or takes one still, shut in by redact/sandbox, and the words
-// it speaks with the outside.
+// judges one copy, takes stills, codes a clip anew for a browser or turns a live
+// stream into H.264, shut in by redact/sandbox, and the words it speaks with the
+// outside.
 //
 // The wire. Both ways it is frames: one byte of type, the length of the body as
 // 4 bytes (big endian), the body of at most MaxBody bytes. In: one Job (JSON),
 // for a proof the mask (its canonical form, in pieces), the input in pieces,
-// End. Out: Progress (JSON), pieces of the copy, pieces of the mask, Pictures,
-// and at the end either one Result or one Failure (both JSON). Nothing goes by
-// files, names or the environment.
+// End; for a live stream, pieces of a picture and a Unit that ends it, over and
+// over. Out: Progress (JSON), pieces of the copy, pieces of the mask, Pictures,
+// and at the end either one Result or one Failure (both JSON). Stills, and the
+// pictures of a live stream, are pieces of a copy with a Unit after each. Nothing
+// goes by files, names or the environment.
 //
 // Both ends treat each other as hostile: every length has a bound, and the
 // outside takes from a Failure only the code of a problem it knows and a short
@@ -46,6 +49,7 @@ const (
 	TypeProgress Type = 'P'
 	TypeCopy     Type = 'C'
 	TypePicture  Type = 'I'
+	TypeUnit     Type = 'U'
 	TypeResult   Type = 'R'
 	TypeFailure  Type = 'X'
 )
@@ -56,7 +60,13 @@ const (
 	KindProof  = "proof"
 	KindStill  = "still"
 	KindCheck  = "check"
+	KindStills = "stills"
+	KindPlay   = "play"
+	KindLive   = "live"
 )
+
+// MaxStills is how many stills are taken in one run.
+const MaxStills = 1000
 
 // A Job is what is asked for.
 type Job struct {
@@ -67,7 +77,10 @@ type Job struct {
 	Veil    Veil             `json:"veil"`
 	Limits  Limits           `json:"limits"`
 	At      float64          `json:"at"`        // of a still, seconds
-	Width   int              `json:"max_width"` // of a still, pixels
+	Width   int              `json:"max_width"` // of a still, pixels; of a live stream as it comes
+	Height  int              `json:"height"`    // of a live stream as it comes
+	Codec   footage.Codec    `json:"codec"`     // likewise
+	Count   int              `json:"count"`     // of stills, at most
 	Port    int              `json:"port"`      // of a check, see sandbox.Confirm
 }
 

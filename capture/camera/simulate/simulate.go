@@ -2,60 +2,31 @@
 // files in a loop, for demonstrations, for tests and for an installer without
 // a camera at hand.
 //
-// New transcodes the files once, with ffmpeg, to H.264 High (or H.265 Main)
-// with a keyframe each second and no B-frames, and holds the result in memory.
-// /main is the full picture, /sub a small one. Time stamps go on over the end
-// of the loop. Access is by digest authentication (RFC 7616, MD5 as cameras
-// use it), over TCP only.
+// New transcodes the files once, with ffmpeg, to H.264 High, H.265 Main or MJPEG
+// with a keyframe each second, and holds the result in memory. /main is the full
+// picture, /sub a small one. Time stamps go on over the end of the loop. Sound,
+// where it is asked for, is a tone. Access is by digest authentication (RFC
+// 7616, MD5 as cameras use it), over TCP unless UDP or TLS is asked for.
 package simulate
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
-	"net/http"
 	"net/url"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/bluenviron/gortsplib/v4"
 	"github.com/bluenviron/gortsplib/v4/pkg/auth"
 	"github.com/bluenviron/gortsplib/v4/pkg/base"
-	"github.com/bluenviron/gortsplib/v4/pkg/description"
-	"github.com/bluenviron/gortsplib/v4/pkg/format"
 	"github.com/bluenviron/gortsplib/v4/pkg/liberrors"
-	"github.com/pion/rtp"
 
 	"veilbox/capture/footage"
 	"veilbox/internal/clock"
-	"veilbox/internal/problem"
 )
-
-// A Size is a picture's width and height in pixels; zero means as found.
-type Size struct{ Width, Height int }
-
-// Options say what to send and how. Nasty ones are for tests.
-type Options struct {
-	Files    []string      // looped one after the other
-	Listen   string        // "127.0.0.1:0" if empty
-	Username string        // "demo" if empty
-	Password string        // none is not allowed
-	FFmpeg   string        // "ffmpeg" if empty
-	Size     Size          // 1280x720 if zero, padded where the shape differs
-	AsFound  bool          // keep the files' own size
-	SubSize  Size          // 640x360 if zero
-	FPS      int           // as found if zero
-	Codec    footage.Codec // H264 if zero
-	Clock    clock.Clock
-	Log      *slog.Logger
-
-	DropAfter        int  // cut all connections after so many pictures, each time
-	WrongPassword    bool // refuse every password
-	ParamsOnlyInBand bool // leave the parameter sets out of the description
-}
 
 // A Camera is a simulated camera.
 type Camera struct {
@@ -63,6 +34,10 @@ type Camera struct {
 	ln     net.Listener
 	main   *loop
 	sub    *loop
+	sound  *sound // nil for none
+	pair   *ports
+	secret *identity
+	sent   atomic.Uint64
 	frozen atomic.Bool
 	ready  chan struct{} // closed once main and sub can be asked for
 	open   sync.Once
@@ -71,62 +46,61 @@ type Camera struct {
 	conns map[*gortsplib.ServerConn]struct{}
 }
 
-type text = problem.Text
-
-var (
-	errFFmpeg = problem.New(http.StatusInternalServerError, "simulate.ffmpeg",
-		text{DA: "Optagelsen kunne ikke omsættes til en videostrøm.", EN: "The footage could not be turned into a video stream."},
-		text{DA: "Kontrollér, at ffmpeg (5.1 eller nyere) er installeret, og at filen er en video.", EN: "Check that ffmpeg (5.1 or later) is installed and that the file is a video."})
-	errListen = problem.New(http.StatusInternalServerError, "simulate.listen",
-		text{DA: "Adressen er optaget eller findes ikke på maskinen.", EN: "The address is taken or not on this machine."},
-		text{DA: "Vælg en anden port, eller luk det program, der bruger den.", EN: "Choose another port, or close the program that uses it."})
-	errOptions = problem.New(http.StatusBadRequest, "simulate.options",
-		text{DA: "Det simulerede kamera mangler en fil eller en adgangskode.", EN: "The simulated camera lacks a file or a password."},
-		text{DA: "Angiv mindst én videofil og en adgangskode.", EN: "Name at least one video file and a password."})
-)
-
 // New prepares the footage and takes the address; ctx bounds only that. Until
 // Run, connections wait.
 func New(ctx context.Context, opt Options) (*Camera, error) {
-	if len(opt.Files) == 0 || opt.Password == "" {
-		return nil, errOptions
-	}
-	def(&opt.Listen, "127.0.0.1:0")
-	def(&opt.Username, "demo")
-	def(&opt.FFmpeg, "ffmpeg")
-	def(&opt.Codec, footage.H264)
-	def(&opt.SubSize, Size{640, 360})
-	if opt.AsFound {
-		opt.Size = Size{}
-	} else {
-		def(&opt.Size, Size{1280, 720})
-	}
-	if opt.Clock == nil {
-		opt.Clock = clock.System{}
-	}
-	if opt.Log == nil {
-		opt.Log = slog.New(slog.DiscardHandler)
+	if err := opt.orDefault(); err != nil {
+		return nil, err
 	}
 	ln, err := net.Listen("tcp", opt.Listen)
 	if err != nil {
 		return nil, errListen.With(fmt.Errorf("simulate: %w", err))
 	}
 	c := &Camera{opt: opt, ln: ln, main: &loop{}, sub: &loop{}, ready: make(chan struct{}), conns: map[*gortsplib.ServerConn]struct{}{}}
-	for _, f := range opt.Files {
-		if err := transcode(ctx, opt, f, c.main, c.sub); err != nil {
-			// The listener holds nothing that a failed close could lose.
-			_ = ln.Close()
-			return nil, errFFmpeg.With(fmt.Errorf("simulate: %s: %w", f, err))
+	if err := c.prepare(ctx); err != nil {
+		// The listener holds nothing that a failed close could lose.
+		_ = ln.Close()
+		if c.pair != nil {
+			c.pair.close()
 		}
+		return nil, err
 	}
 	return c, nil
 }
 
-func def[T comparable](p *T, v T) {
-	var zero T
-	if *p == zero {
-		*p = v
+func (c *Camera) prepare(ctx context.Context) (err error) {
+	sizes := []Size{c.opt.Size}
+	if c.opt.Then != (Size{}) {
+		sizes = append(sizes, c.opt.Then)
 	}
+	for _, size := range sizes {
+		opt := c.opt
+		opt.Size = size
+		for _, f := range opt.Files {
+			if err := transcode(ctx, opt, f, c.main, c.sub); err != nil {
+				return errFFmpeg.With(fmt.Errorf("simulate: %s: %w", f, err))
+			}
+		}
+	}
+	if c.opt.MarkSEI {
+		c.main.addSEI()
+	}
+	if c.opt.Audio != 0 {
+		if c.sound, err = newSound(ctx, c.opt); err != nil {
+			return errFFmpeg.With(fmt.Errorf("simulate: sound: %w", err))
+		}
+	}
+	if c.opt.TLS {
+		if c.secret, err = newIdentity(); err != nil {
+			return errListen.With(fmt.Errorf("simulate: certificate: %w", err))
+		}
+	}
+	if c.opt.UDP {
+		if c.pair, err = newPorts(); err != nil {
+			return errListen.With(fmt.Errorf("simulate: UDP ports: %w", err))
+		}
+	}
+	return nil
 }
 
 // Addr returns the host and port that the camera listens at.
@@ -139,7 +113,11 @@ func (c *Camera) URL() string { return c.address("/main") }
 func (c *Camera) SubURL() string { return c.address("/sub") }
 
 func (c *Camera) address(path string) string {
-	return (&url.URL{Scheme: "rtsp", Host: c.Addr(), Path: path}).String()
+	scheme := "rtsp"
+	if c.opt.TLS {
+		scheme = "rtsps"
+	}
+	return (&url.URL{Scheme: scheme, Host: c.Addr(), Path: path}).String()
 }
 
 // Username returns the name that the camera lets in.
@@ -167,6 +145,27 @@ func (c *Camera) Main() [][][]byte {
 	return out
 }
 
+// Sound returns the access units of the loop of sound, in order; they must not
+// be changed.
+func (c *Camera) Sound() [][]byte {
+	if c.sound == nil {
+		return nil
+	}
+	return c.sound.units
+}
+
+// Sent returns how many pictures were sent at /main, to whoever was there.
+func (c *Camera) Sent() uint64 { return c.sent.Load() }
+
+// Pin returns the SHA-256 of the public key that the camera shows over TLS, in
+// hex.
+func (c *Camera) Pin() string {
+	if c.secret == nil {
+		return ""
+	}
+	return c.secret.pin
+}
+
 // Run serves until ctx ends, whose cause it returns. It is called once.
 func (c *Camera) Run(ctx context.Context) error {
 	srv := &gortsplib.Server{
@@ -176,6 +175,14 @@ func (c *Camera) Run(ctx context.Context) error {
 		Listen:      func(string, string) (net.Listener, error) { return c.ln, nil },
 		// Room for the packets of the biggest keyframe.
 		WriteQueueSize: 4096,
+	}
+	if c.secret != nil {
+		// Around the server: told of it, it would offer SRTP, as cameras do not.
+		srv.Listen = func(string, string) (net.Listener, error) { return tls.NewListener(c.ln, c.secret.config), nil }
+	}
+	if c.pair != nil {
+		defer c.pair.close()
+		srv.UDPRTPAddress, srv.UDPRTCPAddress, srv.ListenPacket = c.pair.rtp, c.pair.rtcp, c.pair.listen
 	}
 	if err := srv.Start(); err != nil {
 		return errListen.With(fmt.Errorf("simulate: %w", err))
@@ -188,7 +195,11 @@ func (c *Camera) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	for _, l := range []*loop{c.main, c.sub} {
-		if err := l.open(srv, c.opt); err != nil {
+		var heard *sound
+		if l == c.main {
+			heard = c.sound
+		}
+		if err := l.open(srv, c.opt, heard); err != nil {
 			return err
 		}
 		defer l.close()
@@ -221,7 +232,14 @@ func (c *Camera) send(ctx context.Context, l *loop, counts bool) error {
 			return context.Cause(ctx)
 		}
 		if !c.frozen.Load() {
-			if err := l.write(u, uint32(ts)); err != nil {
+			err := l.write(u, c.opt.stamp(ts+u.shift))
+			if l == c.main {
+				if err == nil && c.sound != nil {
+					err = c.sound.write(l.stream, ts, c.opt)
+				}
+				c.sent.Add(1)
+			}
+			if err != nil {
 				if errors.As(err, new(liberrors.ErrServerStreamClosed)) {
 					return nil
 				}
@@ -263,10 +281,11 @@ func (c *Camera) OnDescribe(x *gortsplib.ServerHandlerOnDescribeCtx) (*base.Resp
 
 // OnSetup is called by the server.
 func (c *Camera) OnSetup(x *gortsplib.ServerHandlerOnSetupCtx) (*base.Response, *gortsplib.ServerStream, error) {
-	if x.Transport != gortsplib.TransportTCP {
+	answer, stream, err := c.admit(x.Conn, x.Request, x.Path)
+	if udp := x.Transport == gortsplib.TransportUDP; err == nil && (x.Transport != gortsplib.TransportTCP && !udp || udp != c.opt.UDP) {
 		return &base.Response{StatusCode: base.StatusUnsupportedTransport}, nil, nil
 	}
-	return c.admit(x.Conn, x.Request, x.Path)
+	return answer, stream, err
 }
 
 // OnPlay is called by the server.
@@ -288,77 +307,4 @@ func (c *Camera) admit(sc *gortsplib.ServerConn, r *base.Request, path string) (
 		return &base.Response{StatusCode: base.StatusOK}, c.sub.stream, nil
 	}
 	return &base.Response{StatusCode: base.StatusNotFound}, nil, nil
-}
-
-// A loop is a rendition of the footage.
-type loop struct {
-	units  []unit
-	params [][]byte
-	codec  footage.Codec
-	media  *description.Media
-	stream *gortsplib.ServerStream
-	encode func([][]byte) ([]*rtp.Packet, error)
-}
-
-// A unit is one picture.
-type unit struct {
-	nalus [][]byte
-	ticks int64
-}
-
-const payloadType = 96
-
-func (l *loop) open(srv *gortsplib.Server, opt Options) error {
-	var f format.Format
-	if l.codec == footage.H265 {
-		f265 := &format.H265{PayloadTyp: payloadType}
-		if !opt.ParamsOnlyInBand {
-			f265.VPS, f265.SPS, f265.PPS = l.params[0], l.params[1], l.params[2]
-		}
-		e, err := f265.CreateEncoder()
-		if err != nil {
-			return fmt.Errorf("simulate: encoder: %w", err)
-		}
-		f, l.encode = f265, e.Encode
-	} else {
-		f264 := &format.H264{PayloadTyp: payloadType, PacketizationMode: 1}
-		if !opt.ParamsOnlyInBand {
-			f264.SPS, f264.PPS = l.params[0], l.params[1]
-		}
-		e, err := f264.CreateEncoder()
-		if err != nil {
-			return fmt.Errorf("simulate: encoder: %w", err)
-		}
-		f, l.encode = f264, e.Encode
-	}
-	l.media = &description.Media{Type: description.MediaTypeVideo, Formats: []format.Format{f}}
-	l.stream = &gortsplib.ServerStream{Server: srv, Desc: &description.Session{Title: "veilbox", Medias: []*description.Media{l.media}}}
-	if err := l.stream.Initialize(); err != nil {
-		return fmt.Errorf("simulate: stream: %w", err)
-	}
-	return nil
-}
-
-func (l *loop) close() { l.stream.Close() }
-
-func (l *loop) write(u unit, ts uint32) error {
-	packets, err := l.encode(u.nalus)
-	if err != nil {
-		return err
-	}
-	for _, p := range packets {
-		p.Timestamp = ts
-		if err := l.stream.WritePacketRTP(l.media, p); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (l *loop) length() time.Duration {
-	var d int64
-	for _, u := range l.units {
-		d += u.ticks
-	}
-	return footage.Ticks(d).Duration()
 }

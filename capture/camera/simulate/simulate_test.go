@@ -1,8 +1,10 @@
 package simulate
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -89,6 +91,100 @@ func TestRenditions(t *testing.T) {
 			cancel()
 			if err := <-served; !errors.Is(err, context.Canceled) {
 				t.Errorf("Run: %v", err)
+			}
+		})
+	}
+}
+
+// A listener is a handler of sound as well.
+type listener struct {
+	seen
+	heard  footage.AudioFormat
+	sounds []footage.AudioUnit
+}
+
+func (l *listener) AudioFormat(f footage.AudioFormat) { l.heard = f }
+func (l *listener) AudioUnit(u footage.AudioUnit) {
+	u.Data = bytes.Clone(u.Data)
+	l.sounds = append(l.sounds, u)
+}
+
+// What a camera can be made to do arrives as it was sent.
+func TestWays(t *testing.T) {
+	file := clip(t)
+	for _, tc := range []struct {
+		name  string
+		opt   Options
+		audio footage.AudioFormat
+	}{
+		{"MJPEG", Options{Codec: footage.MJPEG, FPS: 15}, footage.AudioFormat{}},
+		{"AAC", Options{Audio: footage.AAC}, footage.AudioFormat{Codec: footage.AAC, Rate: 16000, Channels: 1, Config: []byte{0x14, 0x08}}},
+		{"LATM", Options{Audio: footage.AAC, LATM: true}, footage.AudioFormat{Codec: footage.AAC, Rate: 16000, Channels: 1, Config: []byte{0x14, 0x08}}},
+		{"PCMA", Options{Audio: footage.PCMA}, footage.AudioFormat{Codec: footage.PCMA, Rate: 8000, Channels: 1}},
+		{"PCMU over UDP", Options{Audio: footage.PCMU, UDP: true}, footage.AudioFormat{Codec: footage.PCMU, Rate: 8000, Channels: 1}},
+		{"Opus over TLS", Options{Audio: footage.Opus, TLS: true}, footage.AudioFormat{Codec: footage.Opus, Rate: 48000, Channels: 1}},
+		{"slices", Options{Slices: 4}, footage.AudioFormat{}},
+		{"marks on SEI", Options{MarkSEI: true, ParamsOnlyInBand: true}, footage.AudioFormat{}},
+		{"marks on SEI of H.265", Options{MarkSEI: true, Codec: footage.H265}, footage.AudioFormat{}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			tc.opt.Files, tc.opt.Password, tc.opt.AsFound = []string{file}, "pass", true
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			defer cancel()
+			cam, err := New(ctx, tc.opt)
+			if err != nil {
+				t.Fatal(err)
+			}
+			served := make(chan error, 1)
+			go func() { served <- cam.Run(ctx) }()
+			src := camera.Source{URL: cam.URL(), Username: cam.Username(), Password: "pass", Audio: true, Pin: cam.Pin()}
+			if tc.opt.UDP {
+				src.Transport = camera.UDP
+			}
+			rctx, stop := context.WithCancel(ctx)
+			l := &listener{seen: seen{enough: 20, cancel: stop}}
+			if err := camera.Run(rctx, src, camera.Options{}, l); !errors.Is(err, context.Canceled) {
+				t.Fatal(err)
+			}
+			if l.format.Width != 320 || l.format.Height != 240 {
+				t.Errorf("%v %dx%d", l.format.Codec, l.format.Width, l.format.Height)
+			}
+			for i, u := range l.units[1:] {
+				if d := u.DTS - l.units[i].DTS; d != footage.TicksPerSecond/15 {
+					t.Fatalf("picture %d: %d ticks after the last", i+1, d)
+				}
+				want := max(1, tc.opt.Slices)
+				if tc.opt.MarkSEI {
+					want++
+				}
+				if len(u.NALUs) < want {
+					t.Errorf("picture %d: %d NAL units, want %d", i+1, len(u.NALUs), want)
+				}
+			}
+			if tc.opt.Codec == footage.MJPEG && !l.units[1].Key {
+				t.Error("a JPEG is no keyframe")
+			}
+			if !l.heard.Equal(tc.audio) {
+				t.Fatalf("sound %+v, want %+v", l.heard, tc.audio)
+			}
+			if tc.audio.Codec == 0 {
+				return
+			}
+			if len(l.sounds) < 15 {
+				t.Fatalf("%d units of sound", len(l.sounds))
+			}
+			at := slices.IndexFunc(cam.Sound(), func(b []byte) bool { return bytes.Equal(b, l.sounds[0].Data) })
+			for i, u := range l.sounds {
+				if at < 0 || !bytes.Equal(u.Data, cam.Sound()[(at+i)%len(cam.Sound())]) {
+					t.Fatalf("unit %d of sound is not what was sent", i)
+				}
+				if i > 0 && u.PTS != l.sounds[i-1].PTS+int64(l.sounds[i-1].Duration) {
+					t.Fatalf("unit %d of sound begins at %d, the last ended at %d", i, u.PTS, l.sounds[i-1].PTS+int64(l.sounds[i-1].Duration))
+				}
+			}
+			if off := l.sounds[len(l.sounds)-1].PTS - l.units[len(l.units)-1].PTS; off < -footage.TicksPerSecond/2 || off > footage.TicksPerSecond/2 {
+				t.Errorf("the sound is %d ticks off the pictures", off)
 			}
 		})
 	}

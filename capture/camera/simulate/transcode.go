@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h264"
 	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h265"
@@ -26,32 +27,38 @@ const (
 
 // transcode appends file to both renditions, in one run of ffmpeg.
 func transcode(ctx context.Context, opt Options, file string, main, sub *loop) error {
-	r, w, err := os.Pipe()
-	if err != nil {
-		return fmt.Errorf("pipe: %w", err)
+	// The third tells when the pictures of the first are shown.
+	var pipes [3]*os.File
+	var theirs []*os.File
+	for i := range pipes {
+		r, w, err := os.Pipe()
+		if err != nil {
+			return fmt.Errorf("pipe: %w", err)
+		}
+		defer r.Close()
+		pipes[i], theirs = r, append(theirs, w)
 	}
-	defer r.Close()
 	args := []string{"-nostdin", "-hide_banner", "-v", "error", "-t", strconv.Itoa(maxSeconds), "-i", file}
-	args = append(args, output(opt, opt.Size, "pipe:1")...)
-	args = append(args, output(opt, opt.SubSize, "pipe:3")...)
+	args = append(args, output(opt, opt.Size, 3)...)
+	small := opt
+	small.BFrames, small.Slices = 0, 0
+	args = append(args, output(small, opt.SubSize, 4)...)
 	cmd := exec.CommandContext(ctx, opt.FFmpeg, args...)
 	var complaint bytes.Buffer
 	cmd.Stderr = &limited{w: &complaint, left: 4096}
-	cmd.ExtraFiles = []*os.File{w}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return fmt.Errorf("pipe: %w", err)
+	cmd.ExtraFiles = theirs
+	err := cmd.Start()
+	for _, w := range theirs {
+		// The child has its own; ours would keep the pipe from ending.
+		err = errors.Join(err, w.Close())
 	}
-	err = cmd.Start()
-	// The child has its own; ours would keep the pipe from ending.
-	closeErr := w.Close()
-	if err = errors.Join(err, closeErr); err != nil {
+	if err != nil {
 		return fmt.Errorf("start %s: %w", opt.FFmpeg, err)
 	}
-	var bufs [2][]byte
-	var errs [2]error
+	var bufs [len(pipes)][]byte
+	var errs [len(pipes)]error
 	var wg sync.WaitGroup
-	for i, src := range []io.Reader{out, r} {
+	for i, src := range pipes {
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
@@ -64,11 +71,17 @@ func transcode(ctx context.Context, opt Options, file string, main, sub *loop) e
 		}()
 	}
 	wg.Wait()
-	if err := errors.Join(cmd.Wait(), errs[0], errs[1]); err != nil {
+	if err := errors.Join(cmd.Wait(), errors.Join(errs[:]...)); err != nil {
 		return fmt.Errorf("ffmpeg: %w: %s", err, strings.TrimSpace(complaint.String()))
 	}
+	from := len(main.units)
 	for i, l := range []*loop{main, sub} {
-		if err := l.load(opt.Codec, bufs[i]); err != nil {
+		if err := l.load(opt, bufs[i]); err != nil {
+			return err
+		}
+	}
+	if opt.BFrames > 0 {
+		if err := reorder(main.units[from:], bufs[2]); err != nil {
 			return err
 		}
 	}
@@ -76,7 +89,31 @@ func transcode(ctx context.Context, opt Options, file string, main, sub *loop) e
 	return nil
 }
 
-func output(opt Options, size Size, to string) []string {
+// reorder notes when pictures are shown that are sent in another order: a line
+// each of ffmpeg's framecrc, stream, DTS, PTS, ... in units of a picture.
+func reorder(units []unit, lines []byte) error {
+	n := 0
+	for line := range strings.Lines(string(lines)) {
+		f := strings.Split(line, ",")
+		if strings.HasPrefix(line, "#") || len(f) < 4 {
+			continue
+		}
+		dts, err1 := strconv.ParseInt(strings.TrimSpace(f[1]), 10, 64)
+		pts, err2 := strconv.ParseInt(strings.TrimSpace(f[2]), 10, 64)
+		lasts, err3 := strconv.ParseInt(strings.TrimSpace(f[3]), 10, 64)
+		if err := errors.Join(err1, err2, err3); err != nil || n == len(units) || lasts <= 0 {
+			return fmt.Errorf("the order of the pictures cannot be read: %w", err)
+		}
+		units[n].shift = (pts - dts) / lasts * units[n].ticks
+		n++
+	}
+	if n != len(units) {
+		return fmt.Errorf("the order of %d pictures of %d is known", n, len(units))
+	}
+	return nil
+}
+
+func output(opt Options, size Size, fd int) []string {
 	// Even sides, which 4:2:0 needs, and square pixels.
 	filter := "scale=trunc(iw*sar/2)*2:trunc(ih/2)*2,setsar=1"
 	if size.Width > 0 {
@@ -85,18 +122,45 @@ func output(opt Options, size Size, to string) []string {
 	if opt.FPS > 0 {
 		filter = fmt.Sprintf("fps=%d,", opt.FPS) + filter
 	}
-	args := []string{"-map", "0:v:0", "-an", "-fps_mode", "cfr", "-vf", filter, "-pix_fmt", "yuv420p", "-bf", "0",
-		"-force_key_frames", "expr:gte(t,n_forced)"}
-	if opt.Codec == footage.H265 {
+	args := []string{"-map", "0:v:0", "-an", "-fps_mode", "cfr", "-vf", filter}
+	muxer := "h264"
+	switch opt.Codec {
+	case footage.MJPEG:
+		// RFC 2435 knows the usual tables only.
+		return append(args, "-pix_fmt", "yuvj420p", "-c:v", "mjpeg", "-huffman", "default", "-q:v", "5", "-f", "mjpeg", fmt.Sprintf("pipe:%d", fd))
+	case footage.H265:
 		// The keyframes are IDR and the parameter sets in the stream.
-		return append(args, "-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=none:repeat-headers=1:open-gop=0:bframes=0:scenecut=0", "-f", "hevc", to)
+		muxer = "hevc"
+		params := fmt.Sprintf("log-level=none:repeat-headers=1:open-gop=0:bframes=%d:scenecut=0", opt.BFrames)
+		if opt.Slices > 1 {
+			params += fmt.Sprintf(":slices=%d", opt.Slices)
+		}
+		args = append(args, "-c:v", "libx265", "-preset", "ultrafast", "-x265-params", params)
+	default:
+		params := "repeat-headers=1:scenecut=0"
+		if opt.Slices > 1 {
+			params += fmt.Sprintf(":slices=%d", opt.Slices)
+		}
+		args = append(args, "-c:v", "libx264", "-preset", "superfast", "-profile:v", "high", "-x264-params", params)
 	}
-	return append(args, "-c:v", "libx264", "-preset", "superfast", "-profile:v", "high", "-x264-params", "repeat-headers=1:scenecut=0", "-f", "h264", to)
+	args = append(args, "-pix_fmt", "yuv420p", "-bf", strconv.Itoa(opt.BFrames),
+		"-force_key_frames", fmt.Sprintf("expr:gte(t,n_forced*%g)", opt.GOP.Seconds()))
+	if opt.GOP > time.Second {
+		args = append(args, "-g", "100000")
+	}
+	if opt.BFrames > 0 {
+		return append(args, "-f", "tee", fmt.Sprintf("[f=%s]pipe:%d|[f=framecrc]pipe:5", muxer, fd))
+	}
+	return append(args, "-f", muxer, fmt.Sprintf("pipe:%d", fd))
 }
 
 // load appends the pictures of a byte stream (Annex B).
-func (l *loop) load(c footage.Codec, b []byte) error {
+func (l *loop) load(opt Options, b []byte) error {
+	c := opt.Codec
 	l.codec = c
+	if c == footage.MJPEG {
+		return l.loadJPEG(opt.FPS, b)
+	}
 	var ticks int64
 	var open unit
 	shown := false
@@ -146,6 +210,23 @@ func (l *loop) load(c footage.Codec, b []byte) error {
 	}
 	flush()
 	if len(l.units) == before || len(l.params) < paramCount(c) {
+		return errors.New("no pictures came out")
+	}
+	return nil
+}
+
+// loadJPEG appends the pictures of a stream of JPEG files. Within one, a byte of
+// 0xff is followed by another than that of the end (ISO/IEC 10918-1 §B.1.1.5).
+func (l *loop) loadJPEG(fps int, b []byte) error {
+	for len(b) > 0 {
+		n := bytes.Index(b, []byte{0xff, 0xd9})
+		if n < 0 {
+			break
+		}
+		l.units = append(l.units, unit{nalus: [][]byte{b[:n+2]}, ticks: int64(footage.TicksPerSecond / fps)})
+		b = b[n+2:]
+	}
+	if len(l.units) == 0 {
 		return errors.New("no pictures came out")
 	}
 	return nil

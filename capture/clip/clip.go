@@ -24,7 +24,8 @@
 // Where the camera changed its picture, the movie has a sample entry for each
 // format, and each part carries its parameter sets in front as well, for players
 // that only know the first entry. Options.OneFormat makes the change a problem
-// instead, and so does another codec.
+// instead, and so does another codec, or any change of MJPEG: ffmpeg takes a
+// smaller JPEG behind a larger one for half a picture.
 //
 // The same span of an unchanged ring with the same options gives the same
 // bytes. Errors that a person can act on are *problem.Problem.
@@ -166,7 +167,7 @@ func (m *Movie) sortFormats(one bool) error {
 			}
 		}
 		if k == len(m.formats) {
-			if one || f.Codec != m.formats[0].Codec || k == mp4.MaxFormats {
+			if one || f.Codec != m.formats[0].Codec || f.Codec == footage.MJPEG || k == mp4.MaxFormats {
 				return formatChange(m.parts[i].Start)
 			}
 			m.formats = append(m.formats, *f)

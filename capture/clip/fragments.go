@@ -27,7 +27,11 @@ type FragmentOptions struct {
 // Init returns the initialisation segment of the movie's fragments. Movies
 // with the same formats have the same, where opt.Origin is set.
 func (m *Movie) Init(opt FragmentOptions) ([]byte, error) {
-	b, err := mp4.Init(m.fragmentTracks(opt))
+	var duration footage.Ticks
+	if opt.Origin == 0 {
+		duration = m.span.To - m.span.From
+	}
+	b, err := mp4.Init(m.fragmentTracks(opt), duration)
 	if err != nil {
 		return nil, fmt.Errorf("clip: camera %s: %w", m.cam, err)
 	}

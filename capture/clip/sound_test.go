@@ -73,6 +73,9 @@ func TestEveryPictureWithEverySound(t *testing.T) {
 	for _, codec := range []footage.Codec{footage.H264, footage.H265, footage.MJPEG} {
 		made := mp4test.Parts(t, codec, "till-1", start(), 4)
 		for _, audio := range sounds {
+			if codec == footage.H265 && audio != footage.AAC {
+				continue
+			}
 			t.Run(codec.String()+" "+audio.String(), func(t *testing.T) {
 				parts := clone(made)
 				mp4test.AddSound(t, parts, audio)

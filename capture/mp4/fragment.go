@@ -8,12 +8,14 @@ import (
 	"math"
 
 	"github.com/Eyevinn/mp4ff/mp4"
+
+	"veilbox/capture/footage"
 )
 
 // Init returns the initialisation segment of a fragmented file of the tracks
-// (ISO/IEC 14496-12 §8.8), whose samples come in fragments. An edit's Duration
-// is left out: a fragmented file lasts as long as its fragments.
-func Init(tracks []Track) ([]byte, error) {
+// (ISO/IEC 14496-12 §8.8), whose samples come in fragments. duration is how long
+// all of them are shown, 0 where nobody knows yet; an edit's own is left out.
+func Init(tracks []Track, duration footage.Ticks) ([]byte, error) {
 	ts, err := newTables(tracks)
 	if err != nil {
 		return nil, err
@@ -28,6 +30,9 @@ func Init(tracks []Track) ([]byte, error) {
 	moov := movie(ts, false)
 	moov.Mvhd.Duration = 0
 	mvex := mp4.NewMvexBox()
+	if duration > 0 {
+		mvex.AddChild(&mp4.MehdBox{Version: 1, FragmentDuration: int64(duration)})
+	}
 	for i, t := range moov.Traks {
 		t.Tkhd.Duration = 0
 		mvex.AddChild(mp4.CreateTrex(uint32(i + 1)))

@@ -17,7 +17,13 @@ import (
 // first part starting at start.
 func Parts(t testing.TB, codec footage.Codec, cam footage.CameraID, start footage.Ticks, seconds int) []*footage.Part {
 	t.Helper()
-	args := []string{"-v", "error", "-f", "lavfi", "-i", fmt.Sprintf("testsrc2=size=320x240:rate=25:duration=%d", seconds), "-pix_fmt", "yuv420p"}
+	return Sized(t, codec, cam, start, seconds, 320, 240)
+}
+
+// Sized is Parts with pictures of another size.
+func Sized(t testing.TB, codec footage.Codec, cam footage.CameraID, start footage.Ticks, seconds, width, height int) []*footage.Part {
+	t.Helper()
+	args := []string{"-v", "error", "-f", "lavfi", "-i", fmt.Sprintf("testsrc2=size=%dx%d:rate=25:duration=%d", width, height, seconds), "-pix_fmt", "yuv420p"}
 	switch codec {
 	case footage.H264:
 		args = append(args, "-c:v", "libx264", "-preset", "veryfast", "-bf", "0", "-x264-params", "keyint=25:min-keyint=25:scenecut=0:aud=1:repeat-headers=1:threads=1", "-f", "h264")
@@ -33,7 +39,7 @@ func Parts(t testing.TB, codec footage.Codec, cam footage.CameraID, start footag
 	if err != nil {
 		t.Fatalf("ffmpeg is needed to make footage: %v\n%s", err, stderr.String())
 	}
-	f := footage.Format{Codec: codec, Width: 320, Height: 240}
+	f := footage.Format{Codec: codec, Width: width, Height: height}
 	if codec == footage.MJPEG {
 		return pictures(t, f, cam, start, stream, seconds)
 	}

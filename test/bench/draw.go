@@ -54,14 +54,14 @@ func draw(ctx context.Context, path string) error {
 				line[x] = byte(60+(x+row)>>5) + grain[x]
 			}
 		}
-		fill(y, (n*24)%(drawnWidth-200), 500, 200, 400, 200)
+		paint(y, (n*24)%(drawnWidth-200), 500, 200, 400, 200)
 		for i := range bits {
 			v, not := byte(16), byte(235)
 			if n>>i&1 == 1 {
 				v, not = not, v
 			}
-			fill(y, i*block, 0, block, block, v)
-			fill(y, i*block, block, block, block, not)
+			paint(y, i*block, 0, block, block, v)
+			paint(y, i*block, block, block, block, not)
 		}
 		if _, werr = in.Write(y); werr != nil {
 			break
@@ -70,7 +70,7 @@ func draw(ctx context.Context, path string) error {
 	return errors.Join(werr, in.Close(), cmd.Wait())
 }
 
-func fill(y []byte, x, row, w, h int, v byte) {
+func paint(y []byte, x, row, w, h int, v byte) {
 	for r := row; r < row+h; r++ {
 		for c := x; c < x+w; c++ {
 			y[r*drawnWidth+c] = v

@@ -3,6 +3,16 @@
 // what a figure was measured on, goes to standard error. It exits 0 only if
 // every figure could be had.
 //
+//	capture.cpu.N         percent-of-core  veilboxd and its children, recording N cameras of 1080p25 at 4 Mbit/s, sealed
+//	ffmpeg.cpu.N          percent-of-core  one ffmpeg a camera, copying the same to plain files of 60 s
+//	capture.cpu_ratio.N   x                the first over the second
+//	capture.rss.N         MiB              veilboxd, the most in the window
+//	ffmpeg.rss.N          MiB              all of them, what they share counted once
+//	ring.write_amplification  x            bytes that veilboxd wrote to the disk over bytes of video recorded, 16 cameras
+//	ring.fsyncs_per_minute  per-camera     calls that wait for the disk, 16 cameras
+//	clip.start.L          ms               question to the index, the first GOP and the first MiB of a clip of L, over HTTPS
+//	clip.start            ms               the slowest of those
+//	live.latency          ms               the camera's writing of a picture to chromium's showing it by WHEP, median and p95
 //	clip.ready            ms               POST of an incident to the index and the first GOP of its clip of 60 s, over HTTPS
 //	redact.speed_ratio    x                plain transcode's time over that of copy and proof, 1280x720, 60 s
 //	redact.speed_ratio.1080p25  x          the same, 1920x1080 at 25 frames a second, 20 s

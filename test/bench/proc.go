@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // tick is the kernel's USER_HZ, which is 100 on every Linux that Go runs on.
@@ -127,4 +130,19 @@ func number(b []byte, name, unit string) (int64, error) {
 		}
 	}
 	return 0, fmt.Errorf("there is no %s", name)
+}
+
+// forget takes the files of a folder out of the kernel's cache, as far as they
+// have been written to the disk.
+func forget(dir string) error {
+	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		return errors.Join(unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED), f.Close())
+	})
 }

@@ -71,6 +71,7 @@ func (p *proc) end(sig syscall.Signal) error {
 type cameras struct {
 	*proc
 	addr string
+	told bool // ask that the sending of each picture be told
 
 	mu   sync.Mutex
 	sent map[int]time.Time // when a picture of the told camera was last sent
@@ -114,7 +115,13 @@ func sendCameras(ctx context.Context, e env, clip string, n int) (*cameras, erro
 	return c, context.Cause(ctx)
 }
 
-func (c *cameras) url(i int) string { return fmt.Sprintf("rtsp://%s/cam%d", c.addr, i) }
+func (c *cameras) url(i int) string {
+	path := ""
+	if c.told {
+		path = "/told"
+	}
+	return fmt.Sprintf("rtsp://%s%s/cam%d", c.addr, path, i)
+}
 
 func (c *cameras) sentAt(n int) (time.Time, bool) {
 	c.mu.Lock()
@@ -196,14 +203,22 @@ func (b *boxProc) logIn(ctx context.Context, url string) error {
 	if b.Client, err = client.New(url, trust); err != nil {
 		return err
 	}
+	const own = "bench-et-langt-kodeord"
+	if _, err = b.Login(ctx, f[0], own); err == nil {
+		return nil // started before
+	}
 	if _, err := b.Login(ctx, f[0], f[1]); err != nil {
 		return err
 	}
-	const own = "bench-et-langt-kodeord"
 	if err := b.ChangePassword(ctx, f[1], own); err != nil {
 		return err
 	}
-	_, err = b.Login(ctx, f[0], own)
+	v, err := b.Login(ctx, f[0], own)
+	if err != nil {
+		return err
+	}
+	name, function, need := "Bente Måling", "Butikschef", "Har ansvaret for butikkens overvågning"
+	_, err = b.ChangePerson(ctx, v.Person.ID, casework.PersonChange{Name: &name, Function: &function, Need: &need})
 	return err
 }
 

@@ -88,17 +88,17 @@ func probe(id, types string) []byte {
 // from several: they are not taken for one another by what they say of
 // themselves, as a device could hide another so.
 func Discover(ctx context.Context, o Options) ([]Found, error) {
+	return discover(ctx, o, types, true)
+}
+
+// discover asks for types and keeps what calls itself a camera, or all.
+func discover(ctx context.Context, o Options, types []string, cameras bool) ([]Found, error) {
 	if o.Wait <= 0 {
 		o.Wait = 3 * time.Second
 	}
 	if o.Clock == nil {
 		o.Clock = clock.System{}
 	}
-	return discover(ctx, o, types, true)
-}
-
-// discover asks for types and keeps what calls itself a camera, or all.
-func discover(ctx context.Context, o Options, types []string, cameras bool) ([]Found, error) {
 	c := &collector{cameras: cameras, found: map[string]Found{}, senders: map[netip.Addr]int{}, left: maxDatagrams}
 	for _, t := range types {
 		id := uuid()

@@ -18,6 +18,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -49,13 +50,14 @@ type Device struct {
 	User, Password string // User empty: open to all
 	Auth           Auth
 	Now            func() time.Time // its clock; time.Now if nil
-	NoClock        bool             // it wants a log-in even for its clock
+	NoClock        bool             // it wants a log-in for everything, its clock too
 	Profiles       []Profile
 	Old            bool   // from before GetServices
 	Media2         bool   // also has media2
 	Secure         bool   // media2 offers rtsps
 	Says           string // host[:port] that it names as its own; empty: the one asked
 	TLS            bool
+	Lax            bool // takes the same proof twice, as libonvif sends it
 	// Answer may take over the answer to a question.
 	Answer func(w http.ResponseWriter, verb string) bool
 
@@ -135,6 +137,9 @@ type question struct {
 
 const maxAsked = 1 << 20
 
+// preAuth are the questions of access class PRE_AUTH, which need no log-in.
+var preAuth = map[string]bool{"GetSystemDateAndTime": true, "GetServices": true, "GetCapabilities": true, "GetHostname": true}
+
 func (d *Device) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	b, err := io.ReadAll(io.LimitReader(r.Body, maxAsked))
 	var e envelope
@@ -153,7 +158,7 @@ func (d *Device) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if d.Answer != nil && d.Answer(w, verb) {
 		return
 	}
-	if (verb != "GetSystemDateAndTime" || d.NoClock) && d.User != "" {
+	if (!preAuth[verb] || d.NoClock) && d.User != "" {
 		if ok := d.allowed(w, r, e); !ok {
 			return
 		}
@@ -301,8 +306,10 @@ func Envelope(body string) string { return open + body + "</env:Body></env:Envel
 
 // What cannot be written to a client that has gone is nobody's concern.
 func reply(w http.ResponseWriter, body string) {
+	body = Envelope(body)
 	w.Header().Set("Content-Type", "application/soap+xml; charset=utf-8")
-	_, _ = io.WriteString(w, Envelope(body))
+	w.Header().Set("Content-Length", strconv.Itoa(len(body))) // libonvif reads no chunks
+	_, _ = io.WriteString(w, body)
 }
 
 func fault(w http.ResponseWriter, status int, code, sub, reason string) {
@@ -320,8 +327,8 @@ func (d *Device) allowed(w http.ResponseWriter, r *http.Request, e envelope) boo
 		created, errTime := time.Parse(time.RFC3339, t.Created)
 		sum := sha1.Sum([]byte(string(nonce) + t.Created + d.Password))
 		d.mu.Lock()
-		seen := d.nonces[t.Nonce]
-		d.nonces[t.Nonce] = true
+		seen := d.nonces[t.Nonce+t.Created] && !d.Lax
+		d.nonces[t.Nonce+t.Created] = true
 		d.mu.Unlock()
 		off := created.Sub(d.now())
 		if err == nil && errTime == nil && t.Username == d.User && !seen && len(nonce) >= 8 && off < 5*time.Second && off > -5*time.Second &&

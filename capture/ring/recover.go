@@ -41,7 +41,10 @@ func (r *Ring) recover(ctx context.Context) error {
 		return err
 	}
 	known := make(map[string]bool, len(all))
-	unfinished := false
+	var unfinished bool
+	if err := r.wdb.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM punch)").Scan(&unfinished); err != nil {
+		return failure("read the index", err)
+	}
 	for i := range all {
 		s := &all[i]
 		known[s.path] = true

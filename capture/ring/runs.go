@@ -20,21 +20,27 @@ func joinRun(ctx context.Context, tx *sql.Tx, cam int64, span footage.Span) erro
 	return putRun(ctx, tx, cam, span)
 }
 
-// trimRun takes a hole out of the camera's runs. The part before the hole may
-// end up to Join earlier; its run then shows that much too long.
+// trimRun takes a hole, whose parts are deleted, out of the camera's runs. What
+// is left of a run begins and ends where parts do.
 func trimRun(ctx context.Context, tx *sql.Tx, cam int64, hole footage.Span) error {
 	cut, err := takeRuns(ctx, tx, cam, hole)
 	if err != nil {
 		return err
 	}
 	for _, s := range cut {
-		if s.From < hole.From {
-			if err := putRun(ctx, tx, cam, footage.Span{From: s.From, To: hole.From}); err != nil {
-				return err
-			}
+		left, right := footage.Span{From: s.From}, footage.Span{To: s.To}
+		err := tx.QueryRowContext(ctx, `SELECT
+			coalesce((SELECT finish FROM part WHERE camera = ?1 AND start >= ?2 AND start < ?3 ORDER BY start DESC LIMIT 1), 0),
+			coalesce((SELECT start FROM part WHERE camera = ?1 AND start >= ?4 AND start < ?5 ORDER BY start LIMIT 1), ?5)`,
+			cam, s.From, hole.From, hole.To, s.To).Scan(&left.To, &right.From)
+		if err != nil {
+			return err
 		}
-		if s.To > hole.To {
-			if err := putRun(ctx, tx, cam, footage.Span{From: hole.To, To: s.To}); err != nil {
+		for _, x := range []footage.Span{left, right} {
+			if x.Empty() {
+				continue
+			}
+			if err := putRun(ctx, tx, cam, x); err != nil {
 				return err
 			}
 		}

@@ -54,6 +54,14 @@ CREATE TABLE new_part (
 INSERT INTO new_part SELECT camera, start, finish, segment, number, offset, size, 1, continues, format, samples, NULL
   FROM part ORDER BY camera, start;
 
+-- What is to be punched out of a file; its parts are no longer in the index.
+CREATE TABLE punch (
+  segment INTEGER NOT NULL,
+  offset  INTEGER NOT NULL,
+  size    INTEGER NOT NULL,
+  PRIMARY KEY (segment, offset)
+) WITHOUT ROWID;
+
 DROP TABLE part;
 DROP TABLE segment;
 DROP TABLE format;

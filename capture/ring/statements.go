@@ -27,7 +27,7 @@ type reads struct {
 }
 
 const partColumns = `p.start, p.finish, p.version, p.continues, p.segment, p.number, p.offset, p.size, p.format, p.samples, p.audio, s.path, s.uid, s.day_key
-	FROM part p JOIN segment s ON s.id = p.segment`
+	FROM part p JOIN segment s ON s.id = p.segment AND s.deleting = 0`
 
 func (q *reads) prepare(ctx context.Context, db *sql.DB) error {
 	return prepare(ctx, db, map[**sql.Stmt]string{
@@ -47,7 +47,8 @@ func (q *reads) prepare(ctx context.Context, db *sql.DB) error {
 		&q.key: `SELECT c.name, k.day, k.wrapped FROM day_key k JOIN camera c ON c.id = k.camera
 			WHERE k.id = ?`,
 		&q.format: `SELECT data FROM format WHERE id = ?`,
-		&q.exists: `SELECT 1 FROM part WHERE camera = ? AND start = ? AND segment = ?`,
+		&q.exists: `SELECT 1 FROM part p JOIN segment s ON s.id = p.segment AND s.deleting = 0
+			WHERE p.camera = ? AND p.start = ? AND p.segment = ?`,
 	})
 }
 

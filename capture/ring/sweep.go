@@ -40,6 +40,9 @@ func (r *Ring) sweep(ctx context.Context, e *Expired, pl plan) error {
 	}
 	held := map[int64][]footage.Span{}
 	var errs []error
+	if cutoff != 0 {
+		errs = r.punchLeft(ctx)
+	}
 	for i := range old {
 		s := &old[i]
 		if cutoff == 0 && !over() {
@@ -199,7 +202,7 @@ func (r *Ring) removeSegment(ctx context.Context, e *Expired, c *camera, s *oldS
 	defer c.mu.Unlock()
 	var keys int64
 	err := r.trim(ctx, c, func(tx *sql.Tx) error {
-		for _, q := range []string{"DELETE FROM format WHERE segment = ?", "DELETE FROM segment WHERE id = ?"} {
+		for _, q := range []string{"DELETE FROM format WHERE segment = ?", "DELETE FROM punch WHERE segment = ?", "DELETE FROM segment WHERE id = ?"} {
 			if _, err := tx.ExecContext(ctx, q, s.id); err != nil {
 				return err
 			}
@@ -253,34 +256,28 @@ func (r *Ring) trim(ctx context.Context, c *camera, f func(*sql.Tx) error) error
 	return err
 }
 
-// punch deletes some parts of a file whose others must stay.
+// punch deletes some parts of a file whose others must stay: first from the
+// index, with a note of what is to be punched out, then from the file.
 func (r *Ring) punch(ctx context.Context, e *Expired, c *camera, s *oldSegment, victims []victim) error {
-	f, err := r.files.Write(r.path(s.path))
-	if err != nil && !notThere(err) {
-		return failure("open the segment", err)
-	}
-	if err == nil {
-		for i := 0; i < len(victims) && err == nil; {
-			from, to := victims[i].offset, victims[i].offset
-			for ; i < len(victims) && victims[i].offset == to; i++ {
-				to += victims[i].size
-			}
-			err = f.Punch(from, to-from)
-		}
-		if err == nil {
-			err = f.Sync()
-		}
-		if err := errors.Join(err, f.Close()); err != nil {
-			return failure("punch out parts", err)
-		}
-	}
 	var bytes int64
 	for _, v := range victims {
 		bytes += v.size
 	}
+	if err := r.unlist(ctx, c, s, victims, bytes); err != nil {
+		return failure("write the index", err)
+	}
+	e.Parts += int64(len(victims))
+	e.Bytes += bytes
+	r.used.Add(-bytes)
+	r.parts.Add(-int64(len(victims)))
+	return r.punchOut(ctx, s.id, s.path)
+}
+
+// unlist takes victims out of the index.
+func (r *Ring) unlist(ctx context.Context, c *camera, s *oldSegment, victims []victim, bytes int64) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	err = r.trim(ctx, c, func(tx *sql.Tx) error {
+	return r.trim(ctx, c, func(tx *sql.Tx) error {
 		del, err := tx.PrepareContext(ctx, "DELETE FROM part WHERE camera = ? AND start = ?")
 		if err != nil {
 			return err
@@ -293,10 +290,14 @@ func (r *Ring) punch(ctx context.Context, e *Expired, c *camera, s *oldSegment, 
 		}
 		for i := 0; i < len(victims); {
 			hole := footage.Span{From: victims[i].start, To: victims[i].end}
-			for i++; i < len(victims) && victims[i].start-hole.To <= Join && victims[i].offset == victims[i-1].offset+victims[i-1].size; i++ {
-				hole.To = victims[i].end
+			from, to := victims[i].offset, victims[i].offset+victims[i].size
+			for i++; i < len(victims) && victims[i].offset == to; i++ {
+				hole.To, to = victims[i].end, to+victims[i].size
 			}
 			if err := trimRun(ctx, tx, s.cam, hole); err != nil {
+				return err
+			}
+			if _, err := tx.ExecContext(ctx, "INSERT INTO punch (segment, offset, size) VALUES (?, ?, ?)", s.id, from, to-from); err != nil {
 				return err
 			}
 		}
@@ -305,12 +306,70 @@ func (r *Ring) punch(ctx context.Context, e *Expired, c *camera, s *oldSegment, 
 			bytes, len(victims), s.id, s.cam, s.start, s.finish)
 		return err
 	})
+}
+
+// punchOut gives what is noted of the file at path back to the disk.
+func (r *Ring) punchOut(ctx context.Context, segment int64, path string) error {
+	rows, err := r.wdb.QueryContext(ctx, "SELECT offset, size FROM punch WHERE segment = ? ORDER BY offset", segment)
 	if err != nil {
-		return failure("write the index", err)
+		return failure("read the index", err)
 	}
-	e.Parts += int64(len(victims))
-	e.Bytes += bytes
-	r.used.Add(-bytes)
-	r.parts.Add(-int64(len(victims)))
-	return nil
+	var holes [][2]int64
+	for rows.Next() {
+		var h [2]int64
+		if err := rows.Scan(&h[0], &h[1]); err != nil {
+			return errors.Join(failure("read the index", err), rows.Close())
+		}
+		holes = append(holes, h)
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return failure("read the index", err)
+	}
+	f, err := r.files.Write(r.path(path))
+	if err != nil && !notThere(err) {
+		return failure("open the segment", err)
+	}
+	if err == nil {
+		for _, h := range holes {
+			err = errors.Join(err, f.Punch(h[0], h[1]))
+		}
+		if err == nil {
+			err = f.Sync()
+		}
+		if err := errors.Join(err, f.Close()); err != nil {
+			return failure("punch out parts", err)
+		}
+	}
+	// Where a power cut takes this back it is done once more.
+	err = r.tx(ctx, r.fast, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, "DELETE FROM punch WHERE segment = ?", segment)
+		return err
+	})
+	return failureOf("write the index", err)
+}
+
+// punchLeft does what was noted and failed.
+func (r *Ring) punchLeft(ctx context.Context) (errs []error) {
+	rows, err := r.wdb.QueryContext(ctx, "SELECT DISTINCT s.id, s.path FROM punch p JOIN segment s ON s.id = p.segment")
+	if err != nil {
+		return []error{failure("read the index", err)}
+	}
+	left := map[int64]string{}
+	for rows.Next() {
+		var id int64
+		var path string
+		if err := rows.Scan(&id, &path); err != nil {
+			return []error{failure("read the index", err), rows.Close()}
+		}
+		left[id] = path
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return []error{failure("read the index", err)}
+	}
+	for id, path := range left {
+		if err := r.punchOut(ctx, id, path); err != nil {
+			errs = append(errs, fmt.Errorf("delete from %s: %w", path, err))
+		}
+	}
+	return errs
 }

@@ -284,9 +284,10 @@ func NewFan() Fan { return Fan{newFan()} }
 func (f Fan) Send(format footage.Format, au *footage.AccessUnit, replayed bool) {
 	f.f.mu.Lock()
 	defer f.f.mu.Unlock()
-	if au.Key {
-		f.f.format = format
+	if au.Key && !f.f.format.Equal(format) {
+		f.f.format, f.f.reordered = format, false
 	}
+	f.f.reordered = f.f.reordered || au.PTS != au.DTS
 	f.f.gop.add(au)
 	if len(f.f.subs) > 0 {
 		f.f.give(&Frame{Format: format, Unit: clone(au), Replayed: replayed})

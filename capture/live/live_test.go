@@ -82,6 +82,8 @@ type watcher struct {
 
 	mu      sync.Mutex
 	packets []*rtp.Packet
+	codec   string
+	ssrc    webrtc.SSRC
 }
 
 func (w *watcher) count() int {
@@ -105,6 +107,9 @@ func offer(t *testing.T) (*watcher, string) {
 		}
 	})
 	pc.OnTrack(func(tr *webrtc.TrackRemote, _ *webrtc.RTPReceiver) {
+		w.mu.Lock()
+		w.codec, w.ssrc = tr.Codec().MimeType, tr.SSRC()
+		w.mu.Unlock()
 		for {
 			p, _, err := tr.ReadRTP()
 			if err != nil {

@@ -103,7 +103,7 @@ func TestMatrix(t *testing.T) {
 	)
 	bits := map[Role]int{Staff: staff, Manager: manager, Assessor: assessor, Auditor: auditor, Operator: operator}
 	want := map[Permission]int{
-		ViewLive: staff | manager, ViewFootage: staff | manager | assessor, ExportFootage: manager,
+		ViewLive: staff | manager, ViewFootage: staff | manager | assessor, ExportFootage: manager, KeepFootage: manager,
 		ViewCases: staff | manager | assessor, ViewShared: staff | manager | assessor,
 		Tag: staff | manager, Submit: staff | manager, Assess: assessor, Withdraw: manager | assessor,
 		ManagePeople: manager, ManageCameras: manager | operator, ReadAudit: manager | auditor,

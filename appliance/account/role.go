@@ -23,6 +23,7 @@ const (
 	ViewLive      Permission = "view-live"
 	ViewFootage   Permission = "view-footage"
 	ExportFootage Permission = "export-footage"
+	KeepFootage   Permission = "keep-footage" // say that held footage may go, and that the box's clock is right
 	ViewCases     Permission = "view-cases"
 	ViewShared    Permission = "view-shared" // what other members share with this one
 	Tag           Permission = "tag"         // make and change a case, mark the subject
@@ -36,12 +37,12 @@ const (
 )
 
 // Permissions is all permissions.
-var Permissions = []Permission{ViewLive, ViewFootage, ExportFootage, ViewCases, ViewShared, Tag, Submit, Assess, Withdraw, ManagePeople, ManageCameras, ReadAudit, ViewHealth}
+var Permissions = []Permission{ViewLive, ViewFootage, ExportFootage, KeepFootage, ViewCases, ViewShared, Tag, Submit, Assess, Withdraw, ManagePeople, ManageCameras, ReadAudit, ViewHealth}
 
 // may is who may do what. What is not here may not be done.
 var may = map[Role][]Permission{
 	Staff:    {ViewLive, ViewFootage, ViewCases, ViewShared, Tag, Submit, ViewHealth},
-	Manager:  {ViewLive, ViewFootage, ExportFootage, ViewCases, ViewShared, Tag, Submit, Withdraw, ManagePeople, ManageCameras, ReadAudit, ViewHealth},
+	Manager:  {ViewLive, ViewFootage, ExportFootage, KeepFootage, ViewCases, ViewShared, Tag, Submit, Withdraw, ManagePeople, ManageCameras, ReadAudit, ViewHealth},
 	Assessor: {ViewFootage, ViewCases, ViewShared, Assess, Withdraw, ViewHealth},
 	Auditor:  {ReadAudit, ViewHealth},
 	Operator: {ManageCameras, ViewHealth},

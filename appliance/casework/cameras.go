@@ -1,10 +1,10 @@
 package casework
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -12,7 +12,6 @@ import (
 	"veilbox/appliance/store"
 	"veilbox/capture"
 	"veilbox/capture/camera"
-	"veilbox/capture/clip"
 	"veilbox/capture/footage"
 	"veilbox/internal/problem"
 )
@@ -28,7 +27,19 @@ func sourceOf(n NewCamera) (camera.Source, error) {
 			return camera.Source{}, err
 		}
 	}
-	return camera.Source{URL: n.URL, SubURL: n.SubURL, Username: n.Username, Password: camera.Secret(n.Password)}.Split()
+	switch n.Transport {
+	case "", "tcp", "udp":
+	default:
+		return camera.Source{}, badInput("camera.transport", "Overførslen skal være tom, tcp eller udp.", "The transport must be empty, tcp or udp.")
+	}
+	return camera.Source{URL: n.URL, SubURL: n.SubURL, Username: n.Username, Password: camera.Secret(n.Password),
+		Transport: camera.Transport(n.Transport), Audio: n.Audio}.Split()
+}
+
+// recordedFrom is how a stored camera is reached.
+func recordedFrom(c store.Camera) camera.Source {
+	return camera.Source{URL: c.URL, SubURL: c.SubURL, Username: c.Username, Password: camera.Secret(c.Password),
+		Transport: camera.Transport(c.Transport), Pin: c.Pin, Audio: c.Audio}
 }
 
 // StartCameras makes the recorder record what the store has. It is called once
@@ -39,8 +50,7 @@ func (s *Service) StartCameras(ctx context.Context) error {
 		return fmt.Errorf("casework: %w", err)
 	}
 	for _, c := range cams {
-		err := s.o.Recorder.Add(c.ID, camera.Source{URL: c.URL, SubURL: c.SubURL, Username: c.Username, Password: camera.Secret(c.Password)})
-		if err != nil {
+		if err := s.o.Recorder.Add(c.ID, recordedFrom(c)); err != nil {
 			return fmt.Errorf("casework: start camera %s: %w", c.ID, err)
 		}
 	}
@@ -60,23 +70,42 @@ func (s *Service) Cameras(ctx context.Context, a Actor) ([]CameraView, error) {
 	for _, h := range s.o.Recorder.Health() {
 		health[h.Camera] = h
 	}
+	manages := s.allow(a, account.ManageCameras) == nil
 	views := make([]CameraView, 0, len(cams))
 	for _, c := range cams {
-		views = append(views, cameraView(c, health[c.ID]))
+		v := cameraView(c, health[c.ID])
+		if !manages {
+			v.SubURL, v.Username, v.Pin = "", "", ""
+		}
+		views = append(views, v)
 	}
 	return views, nil
 }
 
 func cameraView(c store.Camera, h capture.Health) CameraView {
-	v := CameraView{ID: c.ID, Name: c.Name, URL: c.URL, State: string(h.State), Since: h.Since}
+	v := CameraView{ID: c.ID, Name: c.Name, URL: c.URL, SubURL: c.SubURL, Username: c.Username, Pin: c.Pin, Transport: c.Transport,
+		Audio: c.Audio, State: string(h.State), Since: h.Since, Viewers: h.Viewers,
+		Alarms: alarmsOf(c, h), Counts: countsOf(h.Counters), LastPart: known(h.LastPart), LastKeyframe: known(h.LastKeyframe)}
+	if !c.Device.IsZero() {
+		v.Device = &c.Device
+	}
 	if h.Problem != nil {
 		v.Problem = viewOf(h.Problem)
 	}
 	if h.Format.Codec != 0 {
 		v.Codec, v.Width, v.Height = h.Format.Codec.String(), h.Format.Width, h.Format.Height
-		v.Live = h.Format.Codec == footage.H264
+		v.Live = h.Format.Codec == footage.H264 || h.Format.Codec == footage.H265 || c.SubURL != ""
 	}
 	return v
+}
+
+// known returns nil for a time that has not come yet.
+func known(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
 }
 
 // ProbeCamera looks at a camera without adding it.
@@ -122,17 +151,21 @@ func (s *Service) AddCamera(ctx context.Context, a Actor, n NewCamera) (CameraVi
 	if _, err := s.o.Probe(ctx, src); err != nil {
 		return CameraView{}, err
 	}
-	if err := s.record(ctx, a, "camera.add", "", map[string]string{"camera": n.ID}); err != nil {
+	if err := s.record(ctx, a, "camera.add", "", map[string]string{"camera": n.ID, "audio": strconv.FormatBool(n.Audio)}); err != nil {
 		return CameraView{}, err
 	}
-	c := store.Camera{ID: id, Name: n.Name, URL: src.URL, SubURL: src.SubURL, Username: src.Username, Password: string(src.Password), Added: s.o.Clock.Now().UTC()}
+	c := store.Camera{ID: id, Name: n.Name, URL: src.URL, SubURL: src.SubURL, Username: src.Username, Password: string(src.Password),
+		Transport: n.Transport, Audio: n.Audio, Added: s.o.Clock.Now().UTC()}
+	s.cams.turn.Lock()
+	defer s.cams.turn.Unlock()
 	if err := s.o.Store.PutCamera(ctx, c); err != nil {
 		return CameraView{}, err
 	}
 	if err := s.o.Recorder.Add(id, src); err != nil {
 		return CameraView{}, errors.Join(err, s.o.Store.DeleteCamera(ctx, id))
 	}
-	return cameraView(c, capture.Health{Camera: id, State: "connecting", Since: c.Added}), nil
+	s.cams.look()
+	return cameraView(c, connecting(id, c.Added)), nil
 }
 
 // RemoveCamera ends the recording of a camera; what is recorded stays until it
@@ -147,100 +180,10 @@ func (s *Service) RemoveCamera(ctx context.Context, a Actor, id footage.CameraID
 	if err := s.record(ctx, a, "camera.remove", "", map[string]string{"camera": string(id)}); err != nil {
 		return err
 	}
+	s.cams.turn.Lock()
+	defer s.cams.turn.Unlock()
 	if err := s.o.Recorder.Remove(id); err != nil {
 		return err
 	}
 	return s.o.Store.DeleteCamera(ctx, id)
-}
-
-const maxTimeline = 31 * 24 * time.Hour
-
-// Timeline returns what is recorded of a camera between two times.
-func (s *Service) Timeline(ctx context.Context, a Actor, cam footage.CameraID, from, to time.Time) (Timeline, error) {
-	if err := s.allow(a, account.ViewFootage); err != nil {
-		return Timeline{}, err
-	}
-	if !from.Before(to) || to.Sub(from) > maxTimeline {
-		return Timeline{}, badInput("timeline.span", "Vælg højst 31 dage.", "Choose at most 31 days.")
-	}
-	span := footage.SpanOf(from, to)
-	runs, err := s.o.Ring.Timeline(ctx, cam, span)
-	if err != nil {
-		return Timeline{}, fmt.Errorf("casework: %w", err)
-	}
-	t := Timeline{Camera: cam, Recorded: []TimeSpan{}, Cases: []TimelineCase{}}
-	for _, r := range runs {
-		t.Recorded = append(t.Recorded, TimeSpan{r.From.Time(), r.To.Time()})
-	}
-	cases, err := s.o.Store.Cases(ctx)
-	if err != nil {
-		return Timeline{}, err
-	}
-	for _, c := range cases {
-		if c.Clip.Camera == cam && c.Clip.Span.Overlaps(span) {
-			t.Cases = append(t.Cases, TimelineCase{c.ID, TimeSpan{c.Clip.Span.From.Time(), c.Clip.Span.To.Time()}})
-		}
-	}
-	return t, nil
-}
-
-// Footage opens what was recorded between two times, to look at or, with a
-// purpose, to take out.
-func (s *Service) Footage(ctx context.Context, a Actor, cam footage.CameraID, from, to time.Time, export bool, purpose string) (Media, error) {
-	perm, act := account.ViewFootage, "footage.view"
-	if export {
-		perm, act = account.ExportFootage, "footage.export"
-		if strings.TrimSpace(purpose) == "" {
-			return nil, badInput("export.purpose", "Skriv, hvad optagelsen skal bruges til, fx politiets sagsnummer.", "Write what the footage is for, such as the police case number.")
-		}
-	}
-	if err := s.allow(a, perm); err != nil {
-		return nil, err
-	}
-	if err := checkWords("purpose", purpose, maxName); err != nil {
-		return nil, err
-	}
-	m, err := clip.Open(ctx, s.o.Ring, cam, footage.SpanOf(from, to))
-	if err != nil {
-		return nil, err
-	}
-	err = s.recordView(ctx, a, act, purpose, map[string]string{
-		"camera": string(cam), "from": from.UTC().Format(time.RFC3339Nano), "to": to.UTC().Format(time.RFC3339Nano),
-	})
-	if err != nil {
-		return nil, err
-	}
-	return nopCloser{m}, nil
-}
-
-// stillWidth bounds the still picture of a camera, in pixels.
-const stillWidth = 960
-
-// Still decodes the newest keyframe of a camera in the sandbox, as a JPEG.
-func (s *Service) Still(ctx context.Context, a Actor, cam footage.CameraID) ([]byte, error) {
-	if err := s.Live(ctx, a, cam); err != nil {
-		return nil, err
-	}
-	format, au, ok := s.o.Recorder.LastKeyframe(cam)
-	if !ok {
-		return nil, problem.New(503, "camera.nopicture",
-			problem.Text{DA: "Kameraet har ikke sendt et billede endnu.", EN: "The camera has sent no picture yet."},
-			problem.Text{DA: "Vent et øjeblik; forsiden viser, hvad der er galt, hvis det varer ved.", EN: "Wait a moment; the start page says what is wrong if it lasts."})
-	}
-	one, err := oneFrame(format, au)
-	if err != nil {
-		return nil, err
-	}
-	return s.o.Redactor.Still(ctx, bytes.NewReader(one), 0, stillWidth)
-}
-
-// Live checks and records that a person looks at a camera now.
-func (s *Service) Live(ctx context.Context, a Actor, cam footage.CameraID) error {
-	if err := s.allow(a, account.ViewLive); err != nil {
-		return err
-	}
-	if _, err := s.o.Store.Camera(ctx, cam); err != nil {
-		return errNoCamera.With(err)
-	}
-	return s.recordView(ctx, a, "camera.live", "", map[string]string{"camera": string(cam)})
 }

@@ -130,6 +130,7 @@ func (s *Service) NewCase(ctx context.Context, a Actor, n NewCase) (CaseView, er
 	if err := s.o.Store.CreateCase(ctx, c); err != nil {
 		return CaseView{}, errors.Join(err, s.o.Ring.Release(ctx, string(c.ID), string(a.Session.Person.ID)))
 	}
+	s.spans.add(c)
 	return s.view(ctx, a, c)
 }
 

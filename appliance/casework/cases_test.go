@@ -142,7 +142,7 @@ func TestTheClipStaysTheSame(t *testing.T) {
 	if got := b.hash(v); got != v.Clip.Hash {
 		t.Errorf("after 30 days it is %s, was %s", got, v.Clip.Hash)
 	}
-	m, err := b.CaseClip(t.Context(), b.people["assessor"], v.ID)
+	m, err := b.CaseClip(t.Context(), b.people["assessor"], v.ID, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -278,7 +278,7 @@ func TestWhatCanBeChangedWhen(t *testing.T) {
 func TestTimelineShowsGapsAndCases(t *testing.T) {
 	b := newBox(t)
 	v := b.newCase()
-	tl, err := b.Timeline(t.Context(), b.people["staff"], till, recorded.Add(-time.Hour), start)
+	tl, err := b.Timeline(t.Context(), b.people["staff"], till, recorded.Add(-time.Hour), start, 0)
 	if err != nil || len(tl.Recorded) != 1 || !tl.Recorded[0].From.Equal(recorded) || !tl.Recorded[0].To.Equal(recorded.Add(seconds*time.Second)) {
 		t.Errorf("%+v, %v", tl.Recorded, err)
 	}
@@ -286,7 +286,7 @@ func TestTimelineShowsGapsAndCases(t *testing.T) {
 		t.Errorf("%+v", tl.Cases)
 	}
 	for _, to := range []time.Time{recorded, recorded.Add(-1), recorded.Add(maxTimeline + 1)} {
-		_, err := b.Timeline(t.Context(), b.people["staff"], till, recorded, to)
+		_, err := b.Timeline(t.Context(), b.people["staff"], till, recorded, to, 0)
 		refused(t, err, "timeline.span")
 	}
 }
@@ -315,7 +315,7 @@ func TestALookIsRecordedOnce(t *testing.T) {
 	from, to := span()
 	look := func(who string, export bool, why string) {
 		t.Helper()
-		m, err := b.Footage(t.Context(), b.people[who], till, from, to, export, why)
+		m, err := b.Footage(t.Context(), b.people[who], till, Wanted{From: from, To: to, Export: export, Purpose: why})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -355,6 +355,6 @@ func TestALookIsRecordedOnce(t *testing.T) {
 	if err != nil || all[0].Why != "politiet, 1234" || all[1].Why != "forsikringen" || all[0].Who.Name != names["manager"] || all[0].About["camera"] != string(till) {
 		t.Errorf("on record: %+v, %v", all, err)
 	}
-	_, err = b.Footage(t.Context(), b.people["manager"], till, from, to, true, " ")
+	_, err = b.Footage(t.Context(), b.people["manager"], till, Wanted{From: from, To: to, Export: true, Purpose: " "})
 	refused(t, err, "export.purpose")
 }

@@ -39,11 +39,12 @@ func (s *Service) Sweep(ctx context.Context) error {
 	if err := s.keepHighWater(ctx); err != nil {
 		return err
 	}
+	s.clearPlays()
 	cases, err := s.o.Store.Cases(ctx)
 	if err != nil {
 		return fmt.Errorf("casework: %w", err)
 	}
-	var errs []error
+	errs := []error{s.forgetExports(ctx)}
 	for _, c := range cases {
 		switch c.State {
 		case incident.Released, incident.Disclosed:

@@ -167,10 +167,14 @@ func (s *Service) dropCopy(ctx context.Context, id incident.CaseID) error {
 	return errors.Join(s.o.Store.DeleteRedaction(ctx, id), s.copyFiles(id).Remove())
 }
 
-// CaseClip opens the original of a case for somebody who may see footage.
-func (s *Service) CaseClip(ctx context.Context, a Actor, id incident.CaseID) (Media, error) {
+// CaseClip opens the original of a case for somebody who may see footage; as is
+// "h264" for a browser that cannot play what the camera sends.
+func (s *Service) CaseClip(ctx context.Context, a Actor, id incident.CaseID, as string) (Media, error) {
 	if err := s.allow(a, account.ViewFootage); err != nil {
 		return nil, err
+	}
+	if as != "" && as != asH264 {
+		return nil, errAs
 	}
 	c, err := s.load(ctx, id)
 	if err != nil {
@@ -179,9 +183,15 @@ func (s *Service) CaseClip(ctx context.Context, a Actor, id incident.CaseID) (Me
 	if err := s.recordView(ctx, a, "clip.view", "", caseAbout(c)); err != nil {
 		return nil, err
 	}
-	m, err := clip.Open(ctx, s.o.Ring, c.Clip.Camera, c.Clip.Span)
+	open := func(ctx context.Context) (*clip.Movie, error) {
+		return clip.Open(ctx, s.o.Ring, c.Clip.Camera, c.Clip.Span)
+	}
+	m, err := open(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if as == asH264 {
+		return s.playable(c.Clip.Camera, m.Span(), open)
 	}
 	return nopCloser{m}, nil
 }

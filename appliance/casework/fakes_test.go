@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"sync"
@@ -24,17 +25,20 @@ import (
 type recorder struct {
 	mu    sync.Mutex
 	added []footage.CameraID
+	from  []camera.Source // of added, and all before
+	well  []capture.Health
 	fail  error
 	key   *footage.Part
 }
 
-func (r *recorder) Add(id footage.CameraID, _ camera.Source) error {
+func (r *recorder) Add(id footage.CameraID, src camera.Source) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.fail != nil {
 		return r.fail
 	}
 	r.added = append(r.added, id)
+	r.from = append(r.from, src)
 	return nil
 }
 
@@ -45,7 +49,17 @@ func (r *recorder) Remove(id footage.CameraID) error {
 	return nil
 }
 
-func (r *recorder) Health() []capture.Health { return nil }
+func (r *recorder) Health() []capture.Health { return r.well }
+
+// last is how the camera was reached that was added last, and how often one was.
+func (r *recorder) last() (camera.Source, int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.from) == 0 {
+		return camera.Source{}, 0
+	}
+	return r.from[len(r.from)-1], len(r.from)
+}
 
 func (r *recorder) LastKeyframe(footage.CameraID) (footage.Format, footage.AccessUnit, bool) {
 	if r.key == nil {
@@ -67,6 +81,66 @@ type redactor struct {
 	before func(ctx context.Context, progress func(redact.Progress)) error
 	mu     sync.Mutex
 	made   int
+	// albums is how many pictures each call of stills was for.
+	albums []int
+	// hold, where it is set, keeps stills and playable at work until it is closed.
+	hold         chan struct{}
+	bad          error // of stills and playable
+	atOnce, most int
+}
+
+// begin counts who is at work at once.
+func (r *redactor) begin(ctx context.Context) (end func(), err error) {
+	r.mu.Lock()
+	r.atOnce++
+	r.most = max(r.most, r.atOnce)
+	hold, bad := r.hold, r.bad
+	r.mu.Unlock()
+	if hold != nil {
+		select {
+		case <-hold:
+		case <-ctx.Done():
+			bad = ctx.Err()
+		}
+	}
+	return func() { r.mu.Lock(); r.atOnce--; r.mu.Unlock() }, bad
+}
+
+// stills answers pictures that name their place in the album.
+func (r *redactor) stills(ctx context.Context, movie io.Reader, width, n int) ([][]byte, error) {
+	end, err := r.begin(ctx)
+	defer end()
+	if err != nil {
+		return nil, err
+	}
+	b, err := io.ReadAll(movie)
+	if err != nil || !bytes.Contains(b, []byte("moov")) {
+		return nil, fmt.Errorf("no movie of %d bytes: %v", len(b), err)
+	}
+	r.mu.Lock()
+	r.albums = append(r.albums, n)
+	r.mu.Unlock()
+	out := make([][]byte, n)
+	for i := range out {
+		out[i] = fmt.Appendf(nil, "picture %d of %d, %d wide", i, n, width)
+	}
+	return out, nil
+}
+
+// playable copies the movie, so that it can be told whose it is.
+func (r *redactor) playable(ctx context.Context, movie io.Reader, to redact.Storage, progress func(redact.Progress)) error {
+	progress(redact.Progress{Stage: "write", Done: 40, Total: 100})
+	end, err := r.begin(ctx)
+	defer end()
+	if err != nil {
+		return err
+	}
+	w, err := to.Create()
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(w, movie)
+	return errors.Join(err, w.Close())
 }
 
 var copies struct {

@@ -6,8 +6,13 @@ import (
 
 	"veilbox/appliance/account"
 	"veilbox/appliance/audit"
+	"veilbox/capture"
+	"veilbox/capture/footage"
 	"veilbox/internal/problem"
 )
+
+// ClockDoubt is the name of the line that says that the ring doubts the clock.
+const ClockDoubt = "ring.clock"
 
 // Health returns the lines of the health page: the daemon's own and one a
 // camera. It names no person.
@@ -18,7 +23,9 @@ func (s *Service) Health(ctx context.Context) ([]Check, error) {
 		return checks, fmt.Errorf("casework: %w", err)
 	}
 	states := map[string]Check{}
+	health := map[footage.CameraID]capture.Health{}
 	for _, h := range s.o.Recorder.Health() {
+		health[h.Camera] = h
 		c := Check{Name: "camera:" + string(h.Camera), OK: h.Problem == nil,
 			Text: problem.Text{DA: "Kameraet optager.", EN: "The camera is recorded."}}
 		if h.Problem != nil {
@@ -27,6 +34,10 @@ func (s *Service) Health(ctx context.Context) ([]Check, error) {
 		states[string(h.Camera)] = c
 	}
 	for _, cam := range cams {
+		for _, a := range alarmsOf(cam, health[cam.ID]) {
+			checks = append(checks, Check{Name: "alarm:" + string(cam.ID), Text: problem.Text{DA: cam.Name + ": " + a.Cause.DA, EN: cam.Name + ": " + a.Cause.EN},
+				Problem: &ProblemView{Code: "alarm." + a.Code, Cause: a.Cause, Remedy: a.Remedy}})
+		}
 		if c, ok := states[string(cam.ID)]; ok {
 			checks = append(checks, c)
 		}

@@ -29,11 +29,17 @@ type seen struct {
 
 // recordView records a look at footage, once per person, thing and purpose.
 func (s *Service) recordView(ctx context.Context, a Actor, act, why string, about map[string]string) error {
-	key := strings.Join([]string{act, string(a.Session.Person.ID), a.From, about["case"], about["camera"], about["from"], about["to"], about["copy"], why}, "\x00")
+	key := strings.Join([]string{act, string(a.Session.Person.ID), a.From, about["case"], about["camera"], about["from"], about["to"], about["copy"], about["export"], why}, "\x00")
+	return s.recordOnce(ctx, a, key, seenFor, act, why, about)
+}
+
+// recordOnce records an act unless the same key was recorded less than window
+// ago.
+func (s *Service) recordOnce(ctx context.Context, a Actor, key string, window time.Duration, act, why string, about map[string]string) error {
 	now := s.o.Clock.Now()
 	s.seen.mu.Lock()
 	defer s.seen.mu.Unlock()
-	if at, ok := s.seen.m[key]; ok && now.Sub(at) < seenFor && !now.Before(at) {
+	if at, ok := s.seen.m[key]; ok && now.Sub(at) < window && !now.Before(at) {
 		return nil
 	}
 	if err := s.record(ctx, a, act, why, about); err != nil {

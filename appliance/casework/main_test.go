@@ -18,6 +18,7 @@ import (
 	"veilbox/appliance/audit"
 	"veilbox/appliance/incident"
 	"veilbox/appliance/policy"
+	"veilbox/appliance/statement"
 	"veilbox/appliance/store"
 	"veilbox/capture/camera"
 	"veilbox/capture/footage"
@@ -88,6 +89,20 @@ type box struct {
 	people   map[string]Actor
 	secrets  map[string]string
 	accounts *account.Accounts
+	device   Device // what the camera says that it is
+	found    []CameraFound
+	export   string
+}
+
+// certificate is the pin of a camera's.
+var certificate = strings.Repeat("ab", 32)
+
+func (b *box) pinned() {
+	b.t.Helper()
+	b.CameraPinned(till, certificate)
+	if c, err := b.opt.Store.Camera(b.t.Context(), till); err != nil || c.Pin != certificate {
+		b.t.Fatalf("pin %q, %v", c.Pin, err)
+	}
 }
 
 // Names of the people of a box, by role; "idle" is staff with no authorisation.
@@ -113,6 +128,8 @@ func newBox(t *testing.T) *box {
 	log, err := audit.Open(t.Context(), audit.Options{Path: filepath.Join(dir, "audit.db"), Key: key.Derive("a"), Name: "test-box", Signing: ed25519.NewKeyFromSeed(make([]byte, 32)), Clock: c})
 	must(err)
 	t.Cleanup(func() { must(log.Close()) })
+	signer, err := statement.NewSigner("test-box", ed25519.NewKeyFromSeed(make([]byte, 32)))
+	must(err)
 	acc, err := account.New(account.Options{Store: st, Clock: c, Params: account.Params{MemoryKiB: 8, Time: 1, Threads: 1}, FirstLogin: "manager", FirstName: names["manager"]})
 	must(err)
 	r, err := ring.Open(t.Context(), ring.Options{Dir: filepath.Join(dir, "ring"), Key: key.Derive("r"), Quota: 64 << 20, Clock: c, Log: slog.New(slog.DiscardHandler)})
@@ -126,9 +143,13 @@ func newBox(t *testing.T) *box {
 	b.opt = Options{
 		Dir: dir, Key: key, Clock: c, Log: slog.New(slog.DiscardHandler), Store: st, Accounts: acc, Audit: log, Ring: r,
 		Recorder: b.rec, Redactor: b.red, Uplink: b.up, Settings: policy.Settings{TwoPersons: true}, MaxClip: time.Minute,
-		Probe:  func(context.Context, camera.Source) (camera.Description, error) { return camera.Description{}, nil },
-		Checks: func(context.Context) []Check { return nil },
+		Probe:    func(context.Context, camera.Source) (camera.Description, error) { return camera.Description{}, nil },
+		Checks:   func(context.Context) []Check { return nil },
+		Find:     func(context.Context, string, string) ([]CameraFound, error) { return b.found, nil },
+		Identify: func(context.Context, camera.Source) (Device, error) { return b.device, nil },
+		Stills:   b.red.stills, Playable: b.red.playable,
 	}
+	b.opt.Signer = signer
 	b.Service, err = New(t.Context(), b.opt)
 	must(err)
 	b.hire()

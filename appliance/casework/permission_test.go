@@ -14,6 +14,7 @@ import (
 	"veilbox/appliance/account"
 	"veilbox/appliance/audit"
 	"veilbox/appliance/incident"
+	"veilbox/appliance/store"
 	"veilbox/capture/footage"
 	"veilbox/internal/problem"
 )
@@ -65,14 +66,54 @@ func acts() []act {
 		{"RemoveCamera", account.ManageCameras, "camera.remove", "operator", nil, func(b *box, a Actor, _ CaseView) (any, error) {
 			return nil, b.RemoveCamera(b.t.Context(), a, till)
 		}},
+		{"ChangeCamera", account.ManageCameras, "camera.change", "operator", nil, func(b *box, a Actor, _ CaseView) (any, error) {
+			return none(b.ChangeCamera(b.t.Context(), a, till, CameraChange{Name: &name}))
+		}},
+		{"FindCameras", account.ManageCameras, "", "operator", nil, func(b *box, a Actor, _ CaseView) (any, error) {
+			return none(b.FindCameras(b.t.Context(), a, CameraLogin{}))
+		}},
+		{"TrustCamera", account.ManageCameras, "camera.trust", "manager", func(b *box) CaseView { b.pinned(); return CaseView{} }, func(b *box, a Actor, _ CaseView) (any, error) {
+			return nil, b.TrustCamera(b.t.Context(), a, till)
+		}},
+		{"LookAtCamera", account.ManageCameras, "", "manager", nil, func(b *box, a Actor, _ CaseView) (any, error) {
+			return none(b.LookAtCamera(b.t.Context(), a, till))
+		}},
+		{"AcceptDevice", account.ManageCameras, "camera.accept", "manager", nil, func(b *box, a Actor, _ CaseView) (any, error) {
+			return nil, b.AcceptDevice(b.t.Context(), a, till)
+		}},
+		{"Timelines", account.ViewFootage, "", "staff", nil, func(b *box, a Actor, _ CaseView) (any, error) {
+			return none(b.Timelines(b.t.Context(), a, from, to, 100))
+		}},
+		{"CameraPicture", account.ViewFootage, "footage.view", "staff", nil, func(b *box, a Actor, _ CaseView) (any, error) {
+			p, err := b.CameraPicture(b.t.Context(), a, till, from, 160)
+			return jpeg(p.JPEG, err)
+		}},
+		{"NewExport", account.ExportFootage, "footage.export", "manager", nil, func(b *box, a Actor, _ CaseView) (any, error) {
+			return none(b.NewExport(b.t.Context(), a, till, NewExport{From: from, To: to, Purpose: "0700-1"}, true))
+		}},
+		{"Export", account.ExportFootage, "", "manager", exported, func(b *box, a Actor, _ CaseView) (any, error) {
+			return none(b.Export(b.t.Context(), a, b.export))
+		}},
+		{"ExportClip", account.ExportFootage, "export.fetch", "manager", exported, func(b *box, a Actor, _ CaseView) (any, error) {
+			m, _, err := b.ExportClip(b.t.Context(), a, b.export)
+			return media(m, err)
+		}},
+		{"ExportStatement", account.ExportFootage, "", "manager", exported, func(b *box, a Actor, _ CaseView) (any, error) {
+			return jpeg(b.ExportStatement(b.t.Context(), a, b.export))
+		}},
+		{"Holds", account.KeepFootage, "", "manager", nil, func(b *box, a Actor, _ CaseView) (any, error) { return none(b.Holds(b.t.Context(), a)) }},
+		{"ReleaseHold", account.KeepFootage, "hold.release", "manager", (*box).newCase, func(b *box, a Actor, v CaseView) (any, error) {
+			return nil, b.ReleaseHold(b.t.Context(), a, string(v.ID), "frafaldet")
+		}},
+		{"ConfirmClock", account.KeepFootage, "clock.confirm", "manager", nil, func(b *box, a Actor, _ CaseView) (any, error) { return nil, b.ConfirmClock(b.t.Context(), a) }},
 		{"Timeline", account.ViewFootage, "", "staff", nil, func(b *box, a Actor, _ CaseView) (any, error) {
-			return none(b.Timeline(b.t.Context(), a, till, from, to))
+			return none(b.Timeline(b.t.Context(), a, till, from, to, 0))
 		}},
 		{"Footage", account.ViewFootage, "footage.view", "staff", nil, func(b *box, a Actor, _ CaseView) (any, error) {
-			return media(b.Footage(b.t.Context(), a, till, from, to, false, ""))
+			return media(b.Footage(b.t.Context(), a, till, Wanted{From: from, To: to}))
 		}},
 		{"Footage", account.ExportFootage, "footage.export", "manager", nil, func(b *box, a Actor, _ CaseView) (any, error) {
-			return media(b.Footage(b.t.Context(), a, till, from, to, true, "politiet, 1234"))
+			return media(b.Footage(b.t.Context(), a, till, Wanted{From: from, To: to, Export: true, Purpose: "politiet, 1234"}))
 		}},
 		{"Still", account.ViewLive, "camera.live", "staff", func(b *box) CaseView { b.rec.key = recording(b.t)[0]; return CaseView{} }, func(b *box, a Actor, _ CaseView) (any, error) {
 			return jpeg(b.Still(b.t.Context(), a, till))
@@ -96,7 +137,7 @@ func acts() []act {
 			return b.must(v, err)
 		}, func(b *box, a Actor, v CaseView) (any, error) { return nil, b.CancelRedaction(b.t.Context(), a, v.ID) }},
 		{"CaseClip", account.ViewFootage, "clip.view", "assessor", (*box).newCase, func(b *box, a Actor, v CaseView) (any, error) {
-			return media(b.CaseClip(b.t.Context(), a, v.ID))
+			return media(b.CaseClip(b.t.Context(), a, v.ID, ""))
 		}},
 		{"CaseCopy", account.ViewFootage, "copy.view", "assessor", redacted, func(b *box, a Actor, v CaseView) (any, error) {
 			return media(b.CaseCopy(b.t.Context(), a, v.ID))
@@ -164,6 +205,18 @@ func acts() []act {
 	}
 }
 
+// exported takes the span out as the manager.
+func exported(b *box) CaseView {
+	b.t.Helper()
+	from, to := span()
+	x, err := b.NewExport(b.t.Context(), b.people["manager"], till, NewExport{From: from, To: to, Purpose: "0700-1"}, true)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.export = x.ID
+	return CaseView{}
+}
+
 func (b *box) accept(who string) {
 	b.t.Helper()
 	if err := b.AcceptConditions(b.t.Context(), b.people[who], ConditionsVersion); err != nil {
@@ -187,7 +240,10 @@ func (b *box) state() string {
 	add(b.opt.Store.People(ctx))
 	add(b.opt.Store.Acceptances(ctx))
 	cams, err := b.opt.Store.Cameras(ctx)
-	add(fmt.Sprintf("%q", cams), err)
+	for _, c := range cams {
+		type plain store.Camera // which prints
+		add(plain(c), err)
+	}
 	add(b.opt.Ring.Holds(ctx))
 	files, err := filepath.Glob(filepath.Join(b.opt.Dir, "copies", "*"))
 	add(files, err)

@@ -158,13 +158,14 @@ func (s *Service) CancelRedaction(ctx context.Context, a Actor, id incident.Case
 	return nil
 }
 
-// resume queues again what a stop cut off.
+// resume queues again what a stop cut off, and learns which spans the cases have.
 func (s *Service) resume(ctx context.Context) error {
 	cases, err := s.o.Store.Cases(ctx)
 	if err != nil {
 		return fmt.Errorf("casework: %w", err)
 	}
 	for i := len(cases) - 1; i >= 0; i-- {
+		s.spans.add(cases[i])
 		if cases[i].State == incident.Redacting {
 			s.jobs.add(cases[i].ID)
 		}

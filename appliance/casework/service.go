@@ -23,6 +23,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/mod/sumdb/note"
+
 	"veilbox/appliance/account"
 	"veilbox/appliance/audit"
 	"veilbox/appliance/incident"
@@ -88,7 +90,7 @@ type Uplink interface {
 	View(ctx context.Context, id incident.DisclosureID, p incident.Person, purpose string) (open func() (Media, error), until time.Time, err error)
 }
 
-// Options are what a Service works with; all are needed.
+// Options are what a Service works with; all are needed but those that say so.
 type Options struct {
 	Dir      string // sealed copies are kept below it
 	Key      keys.Key
@@ -104,6 +106,18 @@ type Options struct {
 	Settings policy.Settings
 	// Probe looks at a camera without adding it.
 	Probe func(context.Context, camera.Source) (camera.Description, error)
+	// Find asks the network for cameras, with a log-in or without. Nil: the box
+	// does not look for them.
+	Find func(ctx context.Context, user, password string) ([]CameraFound, error)
+	// Identify asks a camera what it is (ONVIF). Nil: nobody asks.
+	Identify func(context.Context, camera.Source) (Device, error)
+	// Stills decodes the first n pictures of a movie in the sandbox, as JPEG.
+	Stills func(ctx context.Context, movie io.Reader, width, n int) ([][]byte, error)
+	// Playable writes a movie anew as H.264 that every browser plays, in the
+	// sandbox. Nil: a browser plays what the camera sends, or nothing.
+	Playable func(ctx context.Context, movie io.Reader, to redact.Storage, progress func(redact.Progress)) error
+	// Signer signs what is said of an exported original: the audit log's key.
+	Signer note.Signer
 	// MaxClip is the longest clip of a case.
 	MaxClip time.Duration
 	// Checks adds the daemon's own lines to the health page.
@@ -126,6 +140,11 @@ type Service struct {
 	// releasing is the cases that are released and not yet queued; by mu.
 	releasing map[incident.CaseID]bool
 
+	cams     cameraActs
+	spans    caseSpans
+	pictures pictures
+	plays    plays
+	exports  exports
 	jobs     jobs
 	viewings viewings
 	seen     seen
@@ -140,6 +159,12 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	}
 	s := &Service{o: o, copyKey: o.Key.Derive("veilbox copies v1"), releasing: map[incident.CaseID]bool{}}
 	s.jobs.init()
+	s.cams.init()
+	s.pictures.init()
+	if err := s.plays.init(filepath.Join(o.Dir, "playable")); err != nil {
+		return nil, err
+	}
+	s.exports.m = map[string]*exporting{}
 	s.viewings.m = map[string]viewing{}
 	s.seen.m = map[string]time.Time{}
 	if err := s.high.load(ctx, o.Store); err != nil {
@@ -160,6 +185,7 @@ func (s *Service) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	wg.Go(func() { s.runJobs(ctx) })
 	wg.Go(func() { s.runClocks(ctx) })
+	wg.Go(func() { s.runDevices(ctx) })
 	wg.Wait()
 	return nil
 }
@@ -202,12 +228,17 @@ func (s *Service) allow(a Actor, p account.Permission) error {
 // record writes an act to the audit log. Where that fails the act must not
 // happen: an act that is not on record is not allowed.
 func (s *Service) record(ctx context.Context, a Actor, act, why string, about map[string]string) error {
+	return s.recordAs(ctx, who(a), a.From, act, why, about)
+}
+
+// who names the actor for the record, in the first of his roles.
+func who(a Actor) audit.Who {
 	role := ""
 	if len(a.Session.Roles) > 0 {
 		role = string(a.Session.Roles[0])
 	}
 	p := a.Session.Person
-	return s.recordAs(ctx, audit.Who{ID: string(p.ID), Name: p.Name, Role: role}, a.From, act, why, about)
+	return audit.Who{ID: string(p.ID), Name: p.Name, Role: role}
 }
 
 // clockWho is who acts where no person does.

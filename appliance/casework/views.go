@@ -17,40 +17,6 @@ type Media interface {
 	Size() int64
 }
 
-// A NewCamera is what is asked to add a camera.
-type NewCamera struct {
-	ID       string `json:"id"`
-	Name     string `json:"name"`
-	URL      string `json:"url"`               // rtsp://host[:port]/path, main stream
-	SubURL   string `json:"sub_url,omitempty"` // sub stream, optional
-	Username string `json:"username,omitempty"`
-	Password string `json:"password,omitempty"`
-}
-
-// A CameraDescription is what a probe found.
-type CameraDescription struct {
-	Codec    string         `json:"codec"`
-	Width    int            `json:"width"`
-	Height   int            `json:"height"`
-	FPS      float64        `json:"fps"`
-	Server   string         `json:"server,omitempty"`
-	Warnings []problem.Text `json:"warnings,omitempty"`
-}
-
-// A CameraView is a camera as the page shows it; never its password.
-type CameraView struct {
-	ID      footage.CameraID `json:"id"`
-	Name    string           `json:"name"`
-	URL     string           `json:"url"` // without user and password
-	State   string           `json:"state"`
-	Since   time.Time        `json:"since"`
-	Problem *ProblemView     `json:"problem,omitempty"`
-	Codec   string           `json:"codec,omitempty"`
-	Width   int              `json:"width,omitempty"`
-	Height  int              `json:"height,omitempty"`
-	Live    bool             `json:"live"` // the stream can be passed to a browser as it is
-}
-
 // A ProblemView is a problem inside an answer that is itself no error.
 type ProblemView struct {
 	Code   string       `json:"code"`
@@ -62,19 +28,6 @@ type ProblemView struct {
 type TimeSpan struct {
 	From time.Time `json:"from"`
 	To   time.Time `json:"to"`
-}
-
-// A Timeline is what is recorded of a camera, with gaps between the spans.
-type Timeline struct {
-	Camera   footage.CameraID `json:"camera"`
-	Recorded []TimeSpan       `json:"recorded"`
-	Cases    []TimelineCase   `json:"cases"`
-}
-
-// A TimelineCase marks a case on a time line.
-type TimelineCase struct {
-	ID   incident.CaseID `json:"id"`
-	Span TimeSpan        `json:"span"`
 }
 
 // A NewCase is what staff say when they mark an incident.

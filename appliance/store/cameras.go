@@ -18,8 +18,31 @@ type Camera struct {
 	SubURL   string           `json:"sub_url,omitempty"`
 	Username string           `json:"username,omitempty"`
 	Password string           `json:"password,omitempty"`
-	Added    time.Time        `json:"added"`
+	// Transport is how the packets travel: "" (the box chooses), "tcp", "udp".
+	Transport string `json:"transport,omitempty"`
+	// Pin is the certificate of the camera that is trusted, "" before the first
+	// is seen: the SHA-256 of its public key, in hex.
+	Pin string `json:"pin,omitempty"`
+	// Audio is whether the sound is recorded; a person chose it.
+	Audio bool `json:"audio,omitempty"`
+	// Device is what the camera says that it is. Was is what it said before,
+	// where that differs and nobody has accepted it; Changed is when it was seen.
+	Device  Device    `json:"device,omitzero"`
+	Was     Device    `json:"was,omitzero"`
+	Changed time.Time `json:"changed,omitzero"`
+	Added   time.Time `json:"added"`
 }
+
+// A Device is what a camera says of itself by ONVIF; empty where it says nothing.
+type Device struct {
+	Manufacturer string `json:"manufacturer,omitempty"`
+	Model        string `json:"model,omitempty"`
+	Firmware     string `json:"firmware,omitempty"`
+	Serial       string `json:"serial,omitempty"`
+}
+
+// IsZero reports whether nothing is known.
+func (d Device) IsZero() bool { return d == Device{} }
 
 func (c Camera) String() string             { return "camera " + string(c.ID) }
 func (c Camera) GoString() string           { return c.String() }

@@ -47,3 +47,9 @@ CREATE TABLE acceptances (
 	body     BLOB    NOT NULL,
 	PRIMARY KEY (person, version)
 ) STRICT;
+CREATE TABLE exports (
+	id      TEXT    NOT NULL PRIMARY KEY,
+	created INTEGER NOT NULL,
+	body    BLOB    NOT NULL
+) STRICT;
+CREATE INDEX exports_created ON exports (created);

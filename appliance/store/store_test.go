@@ -152,7 +152,8 @@ func TestCameras(t *testing.T) {
 	if err := s.PutCamera(ctx, c); err != nil {
 		t.Fatal(err)
 	}
-	c.Name = "Kasse 2"
+	c.Name, c.Transport, c.Pin, c.Audio = "Kasse 2", "udp", "ab12", true
+	c.Device, c.Was, c.Changed = Device{Manufacturer: "Acme", Model: "D1", Firmware: "2.0", Serial: "7"}, Device{Firmware: "1.9"}, start
 	c.Added = start.Add(time.Hour)
 	if err := s.PutCamera(ctx, c); err != nil {
 		t.Fatal(err)
@@ -273,13 +274,36 @@ func TestPeopleAndSessions(t *testing.T) {
 	}
 }
 
+func TestExports(t *testing.T) {
+	s, _ := open(t)
+	ctx := t.Context()
+	if err := errors.Join(s.PutExport(ctx, "old", start, []byte("1")), s.PutExport(ctx, "new", start.Add(time.Hour), []byte("2"))); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.PutExport(ctx, "old", start, []byte("3")); !errors.Is(err, ErrExists) {
+		t.Errorf("a second of the name: %v", err)
+	}
+	if b, err := s.Export(ctx, "old"); err != nil || string(b) != "1" {
+		t.Errorf("%q, %v", b, err)
+	}
+	if n, err := s.DeleteExportsBefore(ctx, start.Add(time.Hour)); err != nil || n != 1 {
+		t.Errorf("%d forgotten, %v", n, err)
+	}
+	if _, err := s.Export(ctx, "old"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("an old one: %v", err)
+	}
+	if _, err := s.Export(ctx, "new"); err != nil {
+		t.Errorf("a new one: %v", err)
+	}
+}
+
 func TestSealed(t *testing.T) {
 	s, o := open(t)
 	ctx := t.Context()
 	err := errors.Join(
 		s.CreateCase(ctx, newCase("C", start)), s.CreateCase(ctx, newCase("D", start)), s.SetSetting(ctx, "enrolment", []byte("Hemmelig")),
 		s.PutCamera(ctx, Camera{ID: "till-1", Password: "Hemmelig", URL: "rtsp://Hemmelig"}),
-		s.CreatePerson(ctx, Person{ID: "p1", Login: "hemmelig.login", Body: []byte("Hemmelig")}), s.SetRedaction(ctx, "C", []byte("Hemmelig")))
+		s.CreatePerson(ctx, Person{ID: "p1", Login: "hemmelig.login", Body: []byte("Hemmelig")}), s.SetRedaction(ctx, "C", []byte("Hemmelig")), s.PutExport(ctx, "E", start, []byte("Hemmelig")))
 	if err != nil {
 		t.Fatal(err)
 	}

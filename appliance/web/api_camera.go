@@ -1,7 +1,6 @@
 package web
 
 import (
-	"fmt"
 	"net/http"
 
 	"veilbox/appliance/casework"
@@ -38,49 +37,51 @@ func (s *server) apiRemoveCamera(w http.ResponseWriter, r *http.Request, a casew
 	return noContent(w, s.Box.RemoveCamera(r.Context(), a, cam))
 }
 
-func (s *server) apiTimeline(w http.ResponseWriter, r *http.Request, a casework.Actor) error {
+func (s *server) apiChangeCamera(w http.ResponseWriter, r *http.Request, a casework.Actor) error {
 	cam, err := cameraOf(r)
 	if err != nil {
 		return err
 	}
-	from, to, err := spanOf(r.URL.Query())
+	b, err := body[casework.CameraChange](r)
 	if err != nil {
 		return err
 	}
-	v, err := s.Box.Timeline(r.Context(), a, cam, from, to)
+	v, err := s.Box.ChangeCamera(r.Context(), a, cam, b)
 	return ok(w, v, err)
 }
 
-// maxPurpose bounds a purpose given in an address, in bytes.
-const maxPurpose = 1000
+func (s *server) apiFindCameras(w http.ResponseWriter, r *http.Request, a casework.Actor) error {
+	b, err := body[casework.CameraLogin](r)
+	if err != nil {
+		return err
+	}
+	v, err := s.Box.FindCameras(r.Context(), a, b)
+	return list(w, v, err)
+}
 
-func (s *server) apiFootage(w http.ResponseWriter, r *http.Request, a casework.Actor) error {
+func (s *server) apiTrustCamera(w http.ResponseWriter, r *http.Request, a casework.Actor) error {
 	cam, err := cameraOf(r)
 	if err != nil {
 		return err
 	}
-	q := r.URL.Query()
-	from, to, err := spanOf(q)
+	return noContent(w, s.Box.TrustCamera(r.Context(), a, cam))
+}
+
+func (s *server) apiLookAtCamera(w http.ResponseWriter, r *http.Request, a casework.Actor) error {
+	cam, err := cameraOf(r)
 	if err != nil {
 		return err
 	}
-	export, purpose := false, q.Get("purpose")
-	switch q.Get("export") {
-	case "", "0":
-	case "1":
-		export = true
-	default:
-		return badField("export", "Skriv 1 eller udelad den.", "Write 1 or leave it out.")
+	v, err := s.Box.LookAtCamera(r.Context(), a, cam)
+	return ok(w, v, err)
+}
+
+func (s *server) apiAcceptDevice(w http.ResponseWriter, r *http.Request, a casework.Actor) error {
+	cam, err := cameraOf(r)
+	if err != nil {
+		return err
 	}
-	if len(purpose) > maxPurpose {
-		return badField("purpose", "Skriv formålet kortere.", "Write a shorter purpose.")
-	}
-	name := ""
-	if export {
-		name = fmt.Sprintf("%s-%s.mp4", cam, from.Format("20060102T150405Z"))
-	}
-	m, err := s.Box.Footage(r.Context(), a, cam, from, to, export, purpose)
-	return s.video(w, r, m, err, name)
+	return noContent(w, s.Box.AcceptDevice(r.Context(), a, cam))
 }
 
 func (s *server) apiStill(w http.ResponseWriter, r *http.Request, a casework.Actor) error {

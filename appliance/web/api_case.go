@@ -51,8 +51,12 @@ func (s *server) apiChangeCase(w http.ResponseWriter, r *http.Request, a casewor
 }
 
 func (s *server) apiClip(w http.ResponseWriter, r *http.Request, a casework.Actor) error {
-	m, err := s.Box.CaseClip(r.Context(), a, caseOf(r))
-	return s.video(w, r, m, err, "")
+	as, err := asOf(r.URL.Query())
+	if err != nil {
+		return err
+	}
+	m, err := s.Box.CaseClip(r.Context(), a, caseOf(r), as)
+	return s.playable(w, r, m, err, "")
 }
 
 func (s *server) apiRedact(w http.ResponseWriter, r *http.Request, a casework.Actor) error {

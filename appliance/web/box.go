@@ -44,8 +44,21 @@ type Cameras interface {
 	ProbeCamera(context.Context, casework.Actor, casework.NewCamera) (casework.CameraDescription, error)
 	AddCamera(context.Context, casework.Actor, casework.NewCamera) (casework.CameraView, error)
 	RemoveCamera(context.Context, casework.Actor, footage.CameraID) error
-	Timeline(ctx context.Context, a casework.Actor, cam footage.CameraID, from, to time.Time) (casework.Timeline, error)
-	Footage(ctx context.Context, a casework.Actor, cam footage.CameraID, from, to time.Time, export bool, purpose string) (casework.Media, error)
+	ChangeCamera(context.Context, casework.Actor, footage.CameraID, casework.CameraChange) (casework.CameraView, error)
+	FindCameras(context.Context, casework.Actor, casework.CameraLogin) ([]casework.CameraFound, error)
+	TrustCamera(context.Context, casework.Actor, footage.CameraID) error
+	LookAtCamera(context.Context, casework.Actor, footage.CameraID) (casework.CameraView, error)
+	AcceptDevice(context.Context, casework.Actor, footage.CameraID) error
+	Timeline(ctx context.Context, a casework.Actor, cam footage.CameraID, from, to time.Time, px int) (casework.Timeline, error)
+	Timelines(ctx context.Context, a casework.Actor, from, to time.Time, px int) ([]casework.Timeline, error)
+	// Footage and CaseClip return a casework.NotReady while the video is made
+	// anew for the browser.
+	Footage(ctx context.Context, a casework.Actor, cam footage.CameraID, w casework.Wanted) (casework.Media, error)
+	CameraPicture(ctx context.Context, a casework.Actor, cam footage.CameraID, at time.Time, width int) (casework.Picture, error)
+	NewExport(ctx context.Context, a casework.Actor, cam footage.CameraID, n casework.NewExport, wait bool) (casework.ExportView, error)
+	Export(ctx context.Context, a casework.Actor, id string) (casework.ExportView, error)
+	ExportClip(ctx context.Context, a casework.Actor, id string) (casework.Media, casework.ExportView, error)
+	ExportStatement(ctx context.Context, a casework.Actor, id string) ([]byte, error)
 	Still(context.Context, casework.Actor, footage.CameraID) (jpeg []byte, err error)
 	Live(context.Context, casework.Actor, footage.CameraID) error
 }
@@ -56,7 +69,7 @@ type Cases interface {
 	NewCase(context.Context, casework.Actor, casework.NewCase) (casework.CaseView, error)
 	Case(context.Context, casework.Actor, incident.CaseID) (casework.CaseView, error)
 	ChangeCase(context.Context, casework.Actor, incident.CaseID, casework.Change) (casework.CaseView, error)
-	CaseClip(context.Context, casework.Actor, incident.CaseID) (casework.Media, error)
+	CaseClip(ctx context.Context, a casework.Actor, id incident.CaseID, as string) (casework.Media, error)
 	Redact(context.Context, casework.Actor, incident.CaseID, casework.SubjectChange) (casework.CaseView, error)
 	CaseProgress(context.Context, casework.Actor, incident.CaseID) (casework.Progress, error)
 	CancelRedaction(context.Context, casework.Actor, incident.CaseID) error
@@ -85,4 +98,7 @@ type House interface {
 	Audit(context.Context, casework.Actor, audit.Filter) ([]audit.Entry, error)
 	VerifyAudit(context.Context, casework.Actor) (audit.Report, error)
 	Health(context.Context) ([]casework.Check, error)
+	Holds(context.Context, casework.Actor) ([]casework.HoldView, error)
+	ReleaseHold(ctx context.Context, a casework.Actor, id, reason string) error
+	ConfirmClock(context.Context, casework.Actor) error
 }

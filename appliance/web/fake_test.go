@@ -41,9 +41,14 @@ type fakeBox struct {
 	progress map[incident.CaseID]*casework.Progress
 	video    []byte
 	pictures [][]byte
-	err      error
-	calls    []string
-	filter   audit.Filter
+	holds    []casework.HoldView
+	// making is for how many looks the browser's own video is still made.
+	making int
+	export *casework.ExportView
+	found  []casework.CameraFound
+	err    error
+	calls  []string
+	filter audit.Filter
 }
 
 func person(id, name string, roles ...account.Role) account.Session {
@@ -146,10 +151,6 @@ func (b *fakeBox) AddCamera(_ context.Context, _ casework.Actor, n casework.NewC
 func (b *fakeBox) RemoveCamera(context.Context, casework.Actor, footage.CameraID) error {
 	return b.act("RemoveCamera")
 }
-func (b *fakeBox) Timeline(_ context.Context, _ casework.Actor, cam footage.CameraID, from, to time.Time) (casework.Timeline, error) {
-	third := to.Sub(from) / 3
-	return casework.Timeline{Camera: cam, Recorded: []casework.TimeSpan{{From: from.Add(third / 4), To: from.Add(third)}, {From: from.Add(third * 5 / 4), To: to}}}, b.act("Timeline")
-}
 
 type memory struct{ *bytes.Reader }
 
@@ -160,9 +161,6 @@ func (b *fakeBox) media(act string) (casework.Media, error) {
 		return nil, err
 	}
 	return memory{bytes.NewReader(b.video)}, nil
-}
-func (b *fakeBox) Footage(_ context.Context, _ casework.Actor, _ footage.CameraID, _, _ time.Time, export bool, purpose string) (casework.Media, error) {
-	return b.media(fmt.Sprintf("Footage %v %s", export, purpose))
 }
 func (b *fakeBox) Still(context.Context, casework.Actor, footage.CameraID) ([]byte, error) {
 	return b.pictures[0], b.act("Still")
@@ -257,9 +255,6 @@ func (b *fakeBox) Case(_ context.Context, a casework.Actor, id incident.CaseID) 
 }
 func (b *fakeBox) ChangeCase(_ context.Context, a casework.Actor, id incident.CaseID, ch casework.Change) (casework.CaseView, error) {
 	return b.change(a, "ChangeCase", id, ch.Version, func(c *incident.Case) { c.What, c.HappenedAt, c.Evidence = ch.What, ch.HappenedAt, ch.Evidence })
-}
-func (b *fakeBox) CaseClip(context.Context, casework.Actor, incident.CaseID) (casework.Media, error) {
-	return b.media("CaseClip")
 }
 func (b *fakeBox) Redact(_ context.Context, a casework.Actor, id incident.CaseID, ch casework.SubjectChange) (casework.CaseView, error) {
 	return b.change(a, "Redact", id, ch.Version, func(c *incident.Case) {

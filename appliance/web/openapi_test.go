@@ -20,6 +20,8 @@ var described = map[string]reflect.Type{
 	"Reason": reflect.TypeFor[reasonBody](), "Purpose": reflect.TypeFor[purposeBody](), "Version": reflect.TypeFor[versionBody](),
 	"NewPerson": reflect.TypeFor[casework.NewPerson](), "PersonChange": reflect.TypeFor[casework.PersonChange](), "Person": reflect.TypeFor[casework.PersonView](),
 	"NewCamera": reflect.TypeFor[casework.NewCamera](), "CameraDescription": reflect.TypeFor[casework.CameraDescription](), "Camera": reflect.TypeFor[casework.CameraView](),
+	"CameraChange": reflect.TypeFor[casework.CameraChange](), "CameraLogin": reflect.TypeFor[casework.CameraLogin](), "CameraFound": reflect.TypeFor[casework.CameraFound](),
+	"NewExport": reflect.TypeFor[casework.NewExport](), "Export": reflect.TypeFor[casework.ExportView](), "Hold": reflect.TypeFor[casework.HoldView](),
 	"Timeline": reflect.TypeFor[casework.Timeline](), "NewCase": reflect.TypeFor[casework.NewCase](), "Case": reflect.TypeFor[casework.CaseView](),
 	"Change": reflect.TypeFor[casework.Change](), "SubjectChange": reflect.TypeFor[casework.SubjectChange](), "Progress": reflect.TypeFor[casework.Progress](),
 	"Sheet": reflect.TypeFor[casework.SheetView](), "Verdict": reflect.TypeFor[casework.Verdict](), "PoliceReport": reflect.TypeFor[casework.PoliceReport](),

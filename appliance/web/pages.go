@@ -22,7 +22,7 @@ var templateFiles embed.FS
 
 type page = *template.Template
 
-var pageNames = []string{"login", "start", "camera", "case", "alerts", "alert", "admin", "audit", "account", "conditions", "error"}
+var pageNames = []string{"login", "start", "camera", "timeline", "case", "alerts", "alert", "admin", "audit", "account", "conditions", "error"}
 
 // loadPages parses each page once per language, with the layout around it.
 func loadPages(texts map[string]catalogue) (map[string]map[string]page, error) {
@@ -89,6 +89,9 @@ type frame struct {
 // navFor lists the pages that a session may open.
 func navFor(session account.Session, now time.Time) []string {
 	nav := []string{"start"}
+	if session.Allow(account.ViewFootage, now) == nil {
+		nav = append(nav, "timeline")
+	}
 	if session.Allow(account.ViewShared, now) == nil {
 		nav = append(nav, "alerts")
 	}

@@ -23,6 +23,10 @@ var examples = map[string]string{
 	"POST /api/v1/conditions":            `{"version":"` + casework.ConditionsVersion + `"}`,
 	"POST /api/v1/cameras":               `{"id":"kasse-2","name":"Kasse 2","url":"rtsp://192.0.2.1/a"}`,
 	"POST /api/v1/cameras/probe":         `{"id":"kasse-2","name":"Kasse 2","url":"rtsp://192.0.2.1/a"}`,
+	"POST /api/v1/cameras/find":          `{"username":"admin","password":"x"}`,
+	"PATCH /api/v1/cameras/{cam}":        `{"name":"Kasse 1","password":"","audio":false}`,
+	"POST /api/v1/cameras/{cam}/exports": `{"from":"2026-11-22T12:00:00Z","to":"2026-11-22T12:01:00Z","purpose":"0700-12345-00001-26","keep":true}`,
+	"POST /api/v1/holds/{id}/release":    `{"reason":"frafaldet"}`,
 	"POST /api/v1/cases":                 `{"camera":"kasse-1","from":"2026-11-22T12:00:00Z","to":"2026-11-22T12:01:00Z","what":"Tyveri","happened_at":"2026-11-22T12:00:00Z","offence":"theft","attempt":false}`,
 	"PUT /api/v1/cases/{id}":             `{"version":3,"what":"Tyveri","happened_at":"2026-11-22T12:00:00Z","evidence":{}}`,
 	"PUT /api/v1/cases/{id}/subject":     `{"version":3,"subject":{"version":1,"keyframes":[{"at":1,"rect":{"x":0.1,"y":0.1,"w":0.1,"h":0.3}}]}}`,
@@ -46,12 +50,18 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 		s.box.cases["CASE1"] = c
 		s.box.alerts = []casework.Alert{{ID: "D1"}}
 		s.box.people = []casework.PersonView{{ID: "mette"}}
+		s.box.found = []casework.CameraFound{{Address: "192.168.8.21"}}
+		s.box.holds = []casework.HoldView{{ID: "CASE1"}}
 		s.box.entries = []audit.Entry{{Seq: 1}}
 		name := rt.method + " " + rt.path
 		q := req{method: rt.method, path: filled(rt.path), as: "manager", body: examples[name]}
 		switch {
 		case strings.HasSuffix(rt.path, "/whep"):
 			q.kind = "application/sdp"
+		case strings.HasSuffix(rt.path, "/picture.jpg"):
+			q.path += "?at=2026-11-22T12:00:00Z&width=160"
+		case strings.HasPrefix(rt.path, "/api/v1/exports/"):
+			s.box.export = &casework.ExportView{ID: "CASE1"}
 		case strings.HasSuffix(rt.path, "/timeline"), strings.HasSuffix(rt.path, "/footage.mp4"):
 			q.path += "?from=2026-11-22T12:00:00Z&to=2026-11-22T12:01:00Z"
 		}

@@ -16,7 +16,7 @@ import (
 
 var (
 	inTemplate = regexp.MustCompile(`\{\{[^}]*\bt "([a-z0-9.-]+)"`)
-	prefixed   = regexp.MustCompile(`\btp "([a-z]+\.)"`)
+	prefixed   = regexp.MustCompile(`\btp "([a-z.]+\.)"`)
 	inScript   = regexp.MustCompile("\\bt\\(['`]([a-z0-9.-]+)")
 	verbs      = regexp.MustCompile(`%[sdv]`)
 )
@@ -24,8 +24,8 @@ var (
 // valuesOf are the values that follow a prefix in templates and scripts.
 func valuesOf() map[string][]string {
 	all := map[string][]string{
-		"nav.": {"start", "alerts", "admin", "audit"}, "decision.": {string(incident.Approve), string(incident.Refuse)},
-		"range.": {"10", "60", "360", "1440"}, "step.": caseData{}.Steps(), "conditions.": conditionsData{}.Rules(),
+		"nav.": {"start", "timeline", "alerts", "admin", "audit"}, "decision.": {string(incident.Approve), string(incident.Refuse)},
+		"range.": {"10", "60", "360", "1440", "10080", "43200"}, "camera.accept.": {"pin", "device"}, "statenext.": {""}, "step.": caseData{}.Steps(), "conditions.": conditionsData{}.Rules(),
 		"stage.":   {"queued", "receive", "decode", "track", "veil", "write", "prove", "done", "failed", ""},
 		"sending.": {"queued", "sending", "waiting", "delivered", "refused"}, "field.": {"basis", "trades", "chains", "members"},
 		"camstate.": {""}, "offence.": {""},
@@ -37,8 +37,9 @@ func valuesOf() map[string][]string {
 	for _, o := range slices.Concat(covered, uncovered) {
 		all["offence."] = append(all["offence."], string(o))
 	}
-	for _, s := range []capture.State{capture.Connecting, capture.Describing, capture.WaitingForKeyframe, capture.Recording, capture.Stalled, capture.Failed, capture.Storage} {
+	for _, s := range []capture.State{capture.Connecting, capture.Describing, capture.WaitingForKeyframe, capture.Recording, capture.Stalled, capture.Failed, capture.Storage, "unwritten"} {
 		all["camstate."] = append(all["camstate."], string(s))
+		all["statenext."] = append(all["statenext."], string(s))
 	}
 	for _, r := range account.Roles {
 		all["role."] = append(all["role."], string(r))

@@ -3,6 +3,7 @@ package web
 import (
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"veilbox/appliance/account"
@@ -20,6 +21,13 @@ type startData struct {
 	Cases   *[]casework.CaseView
 	Alerts  *[]casework.Alert
 	Checks  []casework.Check // that fail
+	// Alarms are changes of a camera that nobody has accepted.
+	Alarms []casework.Check
+	// Doubt is what the box says of its clock where it doubts it.
+	Doubt *casework.Check
+	// Due is the held footage that somebody must look at again.
+	Due     []casework.HoldView
+	Keeps   bool // may say that the clock is right and let footage go
 	Manager bool
 	// NoAuthorisation says why there may be nothing to see (V7).
 	NoAuthorisation bool
@@ -58,9 +66,22 @@ func (s *server) startPage(w http.ResponseWriter, r *http.Request, a casework.Ac
 		return err
 	}
 	for _, c := range checks {
-		if !c.OK {
+		switch {
+		case c.OK:
+		case strings.HasPrefix(c.Name, "alarm:"):
+			d.Alarms = append(d.Alarms, c)
+		case c.Name == casework.ClockDoubt:
+			d.Doubt = &c
+		default:
 			d.Checks = append(d.Checks, c)
 		}
+	}
+	if d.Keeps = a.Session.Allow(account.KeepFootage, s.Clock.Now()) == nil; d.Keeps {
+		holds, err := s.Box.Holds(r.Context(), a)
+		if err != nil {
+			return err
+		}
+		d.Due = slices.DeleteFunc(slices.Clone(holds), func(h casework.HoldView) bool { return !h.Due })
 	}
 	d.NoAuthorisation = a.Session.Can(account.ViewCases) && !a.Session.Person.Authorisation.Valid(s.Clock.Now())
 	d.Manager = a.Session.Allow(account.ManageCameras, s.Clock.Now()) == nil
@@ -72,9 +93,13 @@ type cameraData struct {
 	Offences  []incident.Offence
 	Elsewhere []incident.Offence // that this permission doesn't cover
 	Ranges    []int              // of the time line, in minutes
-	// MayTag and MayExport say which buttons are this person's.
-	MayTag, MayExport bool
+	// MayTag, MayExport and MayManage say which buttons are this person's.
+	MayTag, MayExport, MayManage bool
+	Review                       time.Time // suggested for what is kept for the police
 }
+
+// keepFor is how long the page suggests to keep what the police have got.
+const keepFor = 90 * 24 * time.Hour
 
 // covered and uncovered are the offences in the order of the form.
 var (
@@ -96,7 +121,24 @@ func (s *server) cameraPage(w http.ResponseWriter, r *http.Request, a casework.A
 	if i < 0 {
 		return errNotFound
 	}
-	return s.render(w, r, http.StatusOK, "camera", a, cameraData{all[i], covered, uncovered, []int{10, 60, 360, 1440}, a.Session.Can(account.Tag), a.Session.Can(account.ExportFootage)})
+	return s.render(w, r, http.StatusOK, "camera", a, cameraData{Camera: all[i], Offences: covered, Elsewhere: uncovered, Ranges: ranges,
+		MayTag: a.Session.Can(account.Tag), MayExport: a.Session.Can(account.ExportFootage), MayManage: a.Session.Allow(account.ManageCameras, s.Clock.Now()) == nil,
+		Review: s.Clock.Now().Add(keepFor).In(clock.Copenhagen)})
+}
+
+// ranges and overviews are what time lines show, in minutes.
+var (
+	ranges    = []int{10, 60, 360, 1440, 10080}
+	overviews = []int{360, 1440, 10080, 43200}
+)
+
+type timelineData struct{ Ranges []int }
+
+func (s *server) timelinePage(w http.ResponseWriter, r *http.Request, a casework.Actor) error {
+	if err := a.Session.Allow(account.ViewFootage, s.Clock.Now()); err != nil {
+		return err
+	}
+	return s.render(w, r, http.StatusOK, "timeline", a, timelineData{overviews})
 }
 
 type caseData struct {

@@ -115,7 +115,7 @@ func TestPagesHaveNoInlineScriptOrStyle(t *testing.T) {
 	s := newSite(t)
 	s.box.cases["CASE1"] = testCase(incident.Redacted)
 	s.box.alerts = []casework.Alert{{ID: "D1", What: "<script>alert(1)</script>", Offence: incident.Theft, NotAfter: testNow}}
-	for _, p := range []struct{ path, as string }{{"/login", ""}, {"/", "staff"}, {"/cameras/kasse-1", "staff"}, {"/cases/CASE1", "staff"}, {"/cases/CASE1", "assessor"}, {"/alerts", "staff"}, {"/alerts/D1", "staff"}, {"/admin", "manager"}, {"/audit", "auditor"}, {"/account", "staff"}, {"/conditions", "staff"}} {
+	for _, p := range []struct{ path, as string }{{"/login", ""}, {"/", "staff"}, {"/cameras/kasse-1", "staff"}, {"/cameras/kasse-1", "manager"}, {"/timeline", "staff"}, {"/cases/CASE1", "staff"}, {"/cases/CASE1", "assessor"}, {"/alerts", "staff"}, {"/alerts/D1", "staff"}, {"/admin", "manager"}, {"/audit", "auditor"}, {"/account", "staff"}, {"/conditions", "staff"}} {
 		for _, lang := range languages {
 			resp, body := s.do(t, req{method: get, path: p.path, as: p.as, header: http.Header{"Cookie": {"lang=" + lang}}})
 			if resp.StatusCode != http.StatusOK || !strings.Contains(body, `<html lang="`+lang+`">`) {
@@ -290,10 +290,10 @@ func TestProblemsReachTheReader(t *testing.T) {
 
 func TestRolesSeeTheirPages(t *testing.T) {
 	s := newSite(t)
-	for as, want := range map[string]string{"staff": "start alerts", "manager": "start alerts admin audit", "assessor": "start alerts", "auditor": "start audit"} {
+	for as, want := range map[string]string{"staff": "start timeline alerts", "manager": "start timeline alerts admin audit", "assessor": "start timeline alerts", "auditor": "start audit"} {
 		resp, body := s.do(t, req{method: get, path: "/", as: as})
 		var nav []string
-		for _, n := range []string{"start", "alerts", "admin", "audit"} {
+		for _, n := range []string{"start", "timeline", "alerts", "admin", "audit"} {
 			if strings.Contains(body, `data-testid="nav-`+n+`"`) {
 				nav = append(nav, n)
 			}

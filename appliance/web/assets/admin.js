@@ -1,5 +1,5 @@
-// People, cameras and enrolment.
-import { during, el, fromLocal, iso, onSubmit, say, send, showProblem, t, toast } from './api.js';
+// People and enrolment.
+import { el, fromLocal, iso, onSubmit, send, showProblem, sure, t, toast } from './api.js';
 
 const $ = (id) => document.getElementById(id);
 const reload = (where) => { location.hash = where; location.reload(); };
@@ -8,55 +8,6 @@ onSubmit($('enrol'), async (f) => {
   await send('POST', '/api/v1/enrolment', { code: f.code.value.trim() });
   reload('enrolment');
 });
-
-// A dialog asks before what cannot be undone at once.
-function sure(question, button) {
-  return new Promise((answer) => {
-    const d = el('dialog', {}, el('p', {}, question), el('div', { className: 'bar' },
-      el('button', { className: 'danger', 'data-testid': 'sure', onclick: () => d.close('yes') }, button),
-      el('button', { autofocus: true, onclick: () => d.close('') }, t('admin.no'))));
-    d.addEventListener('close', () => { answer(d.returnValue === 'yes'); d.remove(); });
-    document.body.append(d);
-    d.showModal();
-  });
-}
-
-const camera = $('camera-form');
-const cameraBody = (f) => Object.fromEntries(['id', 'name', 'url', 'sub_url', 'username', 'password'].map((n) => [n, n === 'password' ? f[n].value : f[n].value.trim()]).filter(([, v]) => v !== ''));
-$('probe')?.addEventListener('click', () => {
-  $('probed').replaceChildren(el('p', { className: 'hint' }, t('admin.probing')));
-  during($('probe'), camera.querySelector('.problems'), async () => {
-    try {
-      const d = await send('POST', '/api/v1/cameras/probe', cameraBody(camera.elements));
-      $('probed').replaceChildren(el('p', { className: 'good' }, `✓ ${t('admin.found', d.codec, d.width, d.height, Math.round(d.fps * 10) / 10)}`),
-        ...(d.warnings ?? []).map((w) => el('p', { className: 'warn' }, say(w))));
-    } catch (e) {
-      $('probed').replaceChildren();
-      throw e;
-    }
-  });
-});
-onSubmit(camera, async (f) => {
-  await send('POST', '/api/v1/cameras', cameraBody(f));
-  reload('cameras');
-});
-camera?.elements.name.addEventListener('input', () => { // a name in the system from the name for people
-  const id = camera.elements.id;
-  if (id.dataset.own) return;
-  id.value = camera.elements.name.value.toLowerCase().replace(/æ/g, 'ae').replace(/ø/g, 'oe').replace(/å/g, 'aa')
-    .normalize('NFD').replace(/[^a-z0-9]+/g, '-').replace(/^-|-$/g, '').slice(0, 31);
-});
-camera?.elements.id.addEventListener('input', () => { camera.elements.id.dataset.own = '1'; });
-
-for (const b of document.querySelectorAll('[data-remove-camera]')) {
-  b.addEventListener('click', async () => {
-    if (!(await sure(t('admin.suremove', b.dataset.name), t('admin.remove')))) return;
-    during(b, camera.querySelector('.problems'), async () => {
-      await send('DELETE', `/api/v1/cameras/${b.dataset.removeCamera}`);
-      reload('cameras');
-    });
-  });
-}
 
 function secret(person) {
   const box = $('secret');

@@ -110,6 +110,18 @@ export function onSubmit(form, work) {
   });
 }
 
+/** sure asks before what cannot be undone at once. */
+export function sure(question, button) {
+  return new Promise((answer) => {
+    const d = el('dialog', {}, el('p', {}, question), el('div', { className: 'bar' },
+      el('button', { className: 'danger', 'data-testid': 'sure', onclick: () => d.close('yes') }, button),
+      el('button', { autofocus: true, onclick: () => d.close('') }, t('admin.no'))));
+    d.addEventListener('close', () => { answer(d.returnValue === 'yes'); d.remove(); });
+    document.body.append(d);
+    d.showModal();
+  });
+}
+
 const zone = 'Europe/Copenhagen';
 const partsOf = new Intl.DateTimeFormat('en-GB', {
   timeZone: zone, hourCycle: 'h23', year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit',
@@ -138,6 +150,8 @@ export const iso = (date) => date.toISOString();
 const clockForm = new Intl.DateTimeFormat(lang, { timeZone: zone, hour: '2-digit', minute: '2-digit', second: '2-digit' });
 const minuteForm = new Intl.DateTimeFormat(lang, { timeZone: zone, hour: '2-digit', minute: '2-digit' });
 const whenForm = new Intl.DateTimeFormat(lang, { timeZone: zone, day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' });
+const dayForm = new Intl.DateTimeFormat(lang, { timeZone: zone, day: 'numeric', month: 'short' });
+export const dayOf = (date) => dayForm.format(date);
 export const clockOf = (date) => clockForm.format(date);
 export const minuteOf = (date) => minuteForm.format(date);
 export const whenOf = (date) => whenForm.format(date);

@@ -1,10 +1,20 @@
 // The camera's page: pick a span on the time line, see it, make a case of it.
-import { clockOf, during, fromLocal, getJSON, iso, onSubmit, seconds, send, showProblem, t, toLocal } from './api.js';
+import { ask, clockOf, during, fromLocal, getJSON, iso, onSubmit, seconds, send, showProblem, sure, t, toLocal } from './api.js';
+import { exporting } from './export.js';
+import { Playback } from './play.js';
+import { Strip } from './strip.js';
 import { Timeline } from './timeline.js';
 
 const $ = (id) => document.getElementById(id);
 const cam = $('camera').dataset.cam;
 const line = new Timeline($('timeline'));
+const strip = new Strip($('strip'), cam, line, (at) => {
+  const half = Math.min(30e3, minutes * 60e3 / 10);
+  line.set({ from: at - half, to: Math.min(at + half, Date.now()) });
+  fields();
+  following = false;
+});
+const playback = new Playback($('player'), $('player-making'), $('player-problem'));
 const player = $('player'), liveBox = document.querySelector('.live');
 let minutes = 10, end = Date.now(), following = true;
 
@@ -14,7 +24,9 @@ async function load() {
   for (const b of document.querySelectorAll('[data-minutes]')) b.setAttribute('aria-pressed', String(Number(b.dataset.minutes) === minutes));
   $('later').disabled = following;
   try {
-    line.fill(await getJSON(`/api/v1/cameras/${cam}/timeline?from=${iso(new Date(from))}&to=${iso(new Date(end))}`));
+    const px = Math.max(200, Math.min(8192, Math.round($('timeline').clientWidth * (window.devicePixelRatio || 1))));
+    line.fill(await getJSON(`/api/v1/cameras/${cam}/timeline?from=${iso(new Date(from))}&to=${iso(new Date(end))}&px=${px}`));
+    strip.show();
     says();
   } catch (e) {
     showProblem($('player-problem'), e);
@@ -49,6 +61,7 @@ function says() {
   const gap = visible && inside < p.to - p.from - 1500;
   $('span-says').textContent = t('camera.span', clockOf(p.from), clockOf(p.to), seconds((p.to - p.from) / 1000)) + (gap ? ` ${t('camera.gap')}` : '');
   $('span-says').classList.toggle('bad', gap);
+  $('export-span').textContent = t('camera.span', clockOf(p.from), clockOf(p.to), seconds((p.to - p.from) / 1000));
 }
 
 function fields() {
@@ -86,9 +99,9 @@ $('play').addEventListener('click', () => {
   $('show-clip').disabled = false;
   tab(true);
   const src = `/api/v1/cameras/${cam}/footage.mp4?${query()}`;
-  if (player.getAttribute('src') !== src) player.src = src;
   during($('play'), $('player-problem'), async () => {
     player.scrollIntoView({ block: 'nearest' });
+    if (playback.path !== src || player.error) await playback.load(src, $('camera').dataset.codec);
     await player.play().catch(() => { /* a failed video says so itself */ });
   });
 });
@@ -115,9 +128,28 @@ onSubmit($('newcase'), async (f) => {
   location.assign(`/cases/${made.id}`);
 });
 
-onSubmit($('export'), async (f) => {
-  location.assign(`/api/v1/cameras/${cam}/footage.mp4?${query()}&export=1&purpose=${encodeURIComponent(f.purpose.value.trim())}`);
-});
+$('open-export').addEventListener('click', () => { $('exported').hidden = true; });
+exporting($('export'), $('exported'), cam, () => line.pick);
 
+// What has changed about the camera, once somebody says that it is meant.
+for (const b of document.querySelectorAll('[data-accept]')) {
+  b.addEventListener('click', async () => {
+    if (!(await sure(b.dataset.accept === 'pin' ? t('camera.surepin') : t('camera.suredevice'), b.textContent))) return;
+    during(b, b.closest('section').querySelector('.problems'), async () => {
+      await ask(`/api/v1/cameras/${cam}/${b.dataset.accept}`, { method: 'DELETE' });
+      location.reload();
+    });
+  });
+}
+
+const at = Date.parse(new URLSearchParams(location.search).get('at') ?? '');
+if (at) { // from the overview: the place that was pressed
+  minutes = 60;
+  line.pick = { from: at - 30e3, to: Math.min(at + 30e3, Date.now()) };
+  following = false;
+  end = Math.min(Date.now(), at + minutes * 30e3);
+  fields();
+}
+new ResizeObserver(() => strip.show()).observe($('strip'));
 says();
 load();

@@ -5,7 +5,7 @@ import { ask, showProblem, el } from './api.js';
 
 document.addEventListener('error', async (event) => {
   const video = event.target;
-  if (!(video instanceof HTMLVideoElement) || !video.getAttribute('src')) return;
+  if (!(video instanceof HTMLVideoElement) || !video.getAttribute('src') || video.dataset.managed) return;
   let place = video.nextElementSibling;
   if (!place?.classList.contains('video-problem')) {
     place = el('div', { className: 'video-problem' });

@@ -2,7 +2,7 @@
 // it is, and else a still picture a second.
 import { ask, getJSON, Problem, say, t, el } from './api.js';
 
-const patience = 5000; // ms until stills take over
+const patience = 8000; // ms until stills take over
 
 class Live {
   constructor(box) {
@@ -48,7 +48,10 @@ class Live {
   async whep() {
     const late = new Promise((_, no) => { setTimeout(() => no(new Error('late')), patience); });
     const peer = this.peer = new RTCPeerConnection();
-    peer.addTransceiver('video', { direction: 'recvonly' });
+    const { codecs = [] } = window.RTCRtpReceiver?.getCapabilities?.('video') ?? {};
+    const ours = codecs.filter((c) => /^video\/(H265|H264|rtx)$/i.test(c.mimeType)); // what cameras send, where the browser has it
+    const way = peer.addTransceiver('video', { direction: 'recvonly' });
+    if (ours.some((c) => /H264/i.test(c.mimeType))) way.setCodecPreferences?.(ours);
     const shown = new Promise((yes, no) => {
       peer.ontrack = (e) => { this.video.srcObject = new MediaStream([e.track]); this.video.play().catch(() => { /* muted: starts when seen */ }); };
       this.video.onloadeddata = yes;
@@ -65,11 +68,13 @@ class Live {
       peer.addEventListener('icegatheringstatechange', () => peer.iceGatheringState === 'complete' && yes());
       setTimeout(yes, 1000);
     })]);
-    const answer = await Promise.race([late, ask(`/api/v1/cameras/${this.cam}/whep`, {
+    const answer = await Promise.race([late, ask(`/api/v1/cameras/${this.cam}/whep?stream=${this.box.dataset.stream ?? 'sub'}`, {
       method: 'POST', body: peer.localDescription.sdp, headers: { 'Content-Type': 'application/sdp' }, signal: this.stop.signal,
     })]);
     this.session = answer.headers.get('Location');
-    await peer.setRemoteDescription({ type: 'answer', sdp: await answer.text() });
+    const sdp = await answer.text();
+    this.codec = /a=rtpmap:\d+ (H26[45])\//i.exec(sdp)?.[1].toUpperCase().replace('H', 'H.') ?? '';
+    await peer.setRemoteDescription({ type: 'answer', sdp });
     await Promise.race([late, shown]);
     this.playing = true;
     this.show(this.video, 'webrtc');
@@ -79,6 +84,8 @@ class Live {
     this.video.hidden = what !== this.video;
     this.img.hidden = what !== this.img;
     this.box.dataset.shows = how;
+    const says = this.box.classList.contains('big') && document.getElementById('live-says');
+    if (says) says.textContent = how === 'still' ? t('live.stills') : t('live.shows', this.codec, this.video.videoWidth, this.video.videoHeight);
     this.box.querySelector('.wait')?.remove();
     this.box.querySelector('.away')?.remove();
   }

@@ -1,5 +1,6 @@
 // Marking the subject: boxes drawn on the paused clip become keyframes.
 import { el, t, showProblem } from './api.js';
+import { Playback } from './play.js';
 
 const near = 0.06; // seconds: a keyframe this close is the one on the screen
 const tenth = (n) => Math.round(n * 1000) / 1000;
@@ -11,6 +12,7 @@ export class Marker extends EventTarget {
     super();
     this.keyframes = (subject?.keyframes ?? []).map((k) => ({ ...k }));
     this.video = $('clip');
+    this.playback = new Playback(this.video, $('clip-making'), $('clip-problem'));
     this.overlay = $('overlay');
     this.box = el('div', { className: 'box', hidden: true });
     this.overlay.append(this.box);
@@ -28,7 +30,7 @@ export class Marker extends EventTarget {
   }
 
   open() {
-    if (!this.video.getAttribute('src')) this.video.src = this.video.dataset.src;
+    if (!this.playback.path) this.playback.load(this.video.dataset.src).catch((e) => showProblem($('clip-problem'), e));
   }
 
   transport() {

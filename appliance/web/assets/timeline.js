@@ -1,8 +1,8 @@
 // The time line: what is recorded, what is picked. Two handles, a drag across
 // the line, or the arrow keys.
-import { el, t, clockOf, minuteOf, seconds } from './api.js';
+import { el, t, clockOf, dayOf, minuteOf, seconds } from './api.js';
 
-const ticksEvery = { 10: 2, 60: 10, 360: 60, 1440: 240 }; // minutes
+const ticksEvery = { 10: 2, 60: 10, 360: 60, 1440: 240, 10080: 1440 }; // minutes
 const most = 30 * 60e3; // ms that can be picked at once
 
 export class Timeline extends EventTarget {
@@ -72,7 +72,7 @@ export class Timeline extends EventTarget {
     for (let at = Math.ceil(this.from / every) * every; at <= this.to; at += every) {
       const x = this.at(at);
       if (x < 3 || x > 97) continue;
-      const mark = el('span', {}, minuteOf(at));
+      const mark = el('span', {}, this.minutes > 1440 ? dayOf(at) : minuteOf(at));
       mark.style.left = `${x}%`;
       marks.push(mark);
     }

@@ -1,0 +1,18 @@
+// The start page's own acts: the clock is right, held footage may go.
+import { during, onSubmit, send, sure, t } from './api.js';
+
+const clock = document.getElementById('confirm-clock');
+clock?.addEventListener('click', async () => {
+  if (!(await sure(t('start.sureclock'), t('start.clockright')))) return;
+  during(clock, clock.closest('section').querySelector('.problems'), async () => {
+    await send('POST', '/api/v1/clock');
+    location.reload();
+  });
+});
+
+for (const form of document.querySelectorAll('form[data-release]')) {
+  onSubmit(form, async (f) => {
+    await send('POST', `/api/v1/holds/${form.dataset.release}/release`, { reason: f.reason.value.trim() });
+    location.reload();
+  });
+}

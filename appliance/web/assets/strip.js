@@ -1,0 +1,112 @@
+// Small pictures of what was recorded: a strip above the time line, and one that
+// follows the pointer. They are single pictures; nothing is played.
+import { ask, clockOf, el, iso, t } from './api.js';
+
+const kept = new Map(); // address -> promise of an object URL, the oldest first
+const most = 200;
+
+/** thumb fetches the picture at a time, once; null where nothing was recorded. */
+export function thumb(cam, ms, width) {
+  const path = `/api/v1/cameras/${cam}/picture.jpg?at=${iso(new Date(Math.floor(ms / 1000) * 1000))}&width=${width}`;
+  if (!kept.has(path)) {
+    const made = ask(path).then((a) => a.blob()).then((b) => URL.createObjectURL(b));
+    made.catch(() => kept.delete(path)); // it may come later
+    kept.set(path, made);
+    if (kept.size > most) {
+      const [old, url] = kept.entries().next().value;
+      kept.delete(old);
+      url.then((u) => URL.revokeObjectURL(u), () => { /* it was none */ });
+    }
+  }
+  return kept.get(path).catch((e) => { if (e.status === 404) return null; throw e; });
+}
+
+export class Strip {
+  constructor(root, cam, line, picked) {
+    Object.assign(this, { root, cam, line, picked });
+    this.preview = el('div', { className: 'preview', hidden: true, 'aria-hidden': 'true' }, el('img', { alt: '' }), el('span'));
+    line.root.append(this.preview);
+    line.root.addEventListener('pointermove', (e) => this.hover(e));
+    for (const end of ['pointerleave', 'pointercancel']) line.root.addEventListener(end, () => this.leave());
+    line.root.addEventListener('pointerup', (e) => { if (e.pointerType !== 'mouse') this.leave(); });
+  }
+
+  // recorded finds a recorded moment near the middle of a cell.
+  recorded(from, to) {
+    const mid = (from + to) / 2;
+    let best = null;
+    for (const r of this.line.recorded) {
+      const at = Math.min(Math.max(mid, r.from), r.to - 1000);
+      if (at < from || at >= to || at < r.from) continue;
+      if (best === null || Math.abs(at - mid) < Math.abs(best - mid)) best = at;
+    }
+    return best;
+  }
+
+  /** show fills the strip for the shown span; cells keep their places in time,
+   *  so that the same pictures serve while the line moves. */
+  show() {
+    const { from, to } = this.line, width = this.root.clientWidth;
+    if (!width) return;
+    const step = ((to - from) / Math.max(3, Math.floor(width / 118))) || 1;
+    const first = Math.floor(from / step) * step;
+    const name = `${step} ${first} ${this.line.recorded.length} ${this.line.recorded.at(-1)?.to > first + step ? 1 : 0}`;
+    if (name === this.shown && this.root.childElementCount) { this.place(); return; }
+    this.shown = name;
+    const old = new Map([...this.root.children].map((c) => [c.dataset.cell, c]));
+    const cells = [];
+    for (let at = first; at < to; at += step) {
+      const moment = this.recorded(at, at + step), key = `${step} ${at} ${moment === null ? '-' : Math.floor(moment / 1000)}`;
+      const cell = old.get(key) ?? this.cell(key, moment);
+      cell.dataset.from = at;
+      cell.dataset.to = at + step;
+      cells.push(cell);
+    }
+    this.root.replaceChildren(...cells);
+    this.place();
+  }
+
+  place() {
+    for (const c of this.root.children) {
+      c.style.left = `${this.line.at(Number(c.dataset.from))}%`;
+      c.style.width = `${this.line.at(Number(c.dataset.to)) - this.line.at(Number(c.dataset.from))}%`;
+    }
+  }
+
+  cell(key, moment) {
+    const b = el('button', { type: 'button', className: 'thumb', 'data-cell': key, tabIndex: -1 });
+    if (moment === null) {
+      b.disabled = true;
+      return b;
+    }
+    b.setAttribute('aria-label', t('strip.pick', clockOf(moment)));
+    b.addEventListener('click', () => this.picked(moment));
+    thumb(this.cam, moment, 160).then((url) => {
+      if (url) b.replaceChildren(el('img', { src: url, alt: '' }));
+    }, () => { /* the strip is a help; the line says what there is */ });
+    return b;
+  }
+
+  hover(e) {
+    const at = this.line.ms(e), x = this.line.at(at);
+    const inside = this.line.recorded.some((r) => at >= r.from && at <= r.to);
+    this.preview.hidden = !inside;
+    if (!inside) return;
+    const share = this.preview.offsetWidth / 2 / this.line.root.clientWidth * 100;
+    this.preview.style.left = `${Math.min(100 - share, Math.max(share, x))}%`;
+    this.preview.lastChild.textContent = clockOf(at);
+    clearTimeout(this.wait);
+    this.wait = setTimeout(async () => {
+      const mine = this.asked = {};
+      try {
+        const url = await thumb(this.cam, at, 320);
+        if (this.asked === mine && url) this.preview.firstChild.src = url;
+      } catch { /* the strip is a help */ }
+    }, 90);
+  }
+
+  leave() {
+    clearTimeout(this.wait);
+    this.preview.hidden = true;
+  }
+}

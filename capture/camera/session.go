@@ -95,6 +95,7 @@ type attempt struct {
 	refused     bool // and it was refused
 	basicOnly   bool
 	audioAsked  bool
+	changing    bool // the transport was changed on this connection
 	audioNote   error
 	keepalive   int // index of keepalives, -1 for the library's choice
 	serverAsked base.Method
@@ -200,7 +201,13 @@ func (s *session) drive(client *gortsplib.Client) error {
 	if err != nil {
 		return err
 	}
-	if err := s.ask(func() error { _, err := client.Setup(desc.BaseURL, video, 0, 0); return err }); err != nil {
+	setup := func() error { _, err := client.Setup(desc.BaseURL, video, 0, 0); return err }
+	if err = s.ask(setup); err != nil && s.switchTransport(err, classify(err, false)) {
+		// The same connection: some cameras bear no second one so soon.
+		s.changing = true
+		err = s.ask(setup)
+	}
+	if err != nil {
 		return err
 	}
 	s.start(*s.desc.video)

@@ -113,6 +113,16 @@ func (s *session) replan(raw, err error) bool {
 		s.plan.anyPort = true
 		return true
 	}
+	var status liberrors.ErrClientBadStatusCode
+	if s.changing && !errors.As(raw, &status) {
+		return true // it closed instead, and is asked on a connection of its own
+	}
+	return s.switchTransport(raw, err)
+}
+
+// switchTransport plans for the other transport where raw, which is err to a
+// person, may come from this one.
+func (s *session) switchTransport(raw, err error) bool {
 	if s.src.Transport != Auto || s.tls() || s.switched || !s.unsuited(raw, err) {
 		return false
 	}

@@ -133,7 +133,7 @@ func Sign(s Statement, signer note.Signer) ([]byte, error) {
 // Verify returns the statement that text is, where its one signature is by v.
 func Verify(text []byte, v note.Verifier) (Statement, error) {
 	if len(text) > maxNote {
-		return Statement{}, ErrMalformed.With(fmt.Errorf("statement: it is over %d bytes", maxNote))
+		return Statement{}, errLong
 	}
 	n, err := note.Open(text, note.VerifierList(v))
 	var unverified *note.UnverifiedNoteError
@@ -144,15 +144,37 @@ func Verify(text []byte, v note.Verifier) (Statement, error) {
 	if err != nil {
 		return Statement{}, ErrMalformed.With(fmt.Errorf("statement: %w", err))
 	}
+	return of(text, n.Text, n.Sigs)
+}
+
+// Read returns what text states and the name of the key that it says it is signed
+// with, without a check of the signature: anybody could have written it.
+func Read(text []byte) (s Statement, key string, err error) {
+	if len(text) > maxNote {
+		return Statement{}, "", errLong
+	}
+	_, err = note.Open(text, note.VerifierList())
+	var unverified *note.UnverifiedNoteError
+	if !errors.As(err, &unverified) || len(unverified.Note.UnverifiedSigs) == 0 {
+		return Statement{}, "", ErrMalformed.With(fmt.Errorf("statement: %w", err))
+	}
+	n := unverified.Note
+	s, err = of(text, n.Text, n.UnverifiedSigs)
+	return s, n.UnverifiedSigs[0].Name, err
+}
+
+var errLong = ErrMalformed.With(fmt.Errorf("statement: it is over %d bytes", maxNote))
+
+func of(whole []byte, text string, sigs []note.Signature) (Statement, error) {
 	// One spelling only, so that no byte can change unseen.
-	if len(n.Sigs) != 1 || string(text) != n.Text+"\n— "+n.Sigs[0].Name+" "+n.Sigs[0].Base64+"\n" {
+	if len(sigs) != 1 || string(whole) != text+"\n— "+sigs[0].Name+" "+sigs[0].Base64+"\n" {
 		return Statement{}, ErrMalformed.With(errors.New("statement: it is not a text and one signature"))
 	}
-	s, err := parse(n.Text)
+	s, err := parse(text)
 	if err == nil {
 		err = s.check()
 	}
-	if err == nil && s.text() != n.Text {
+	if err == nil && s.text() != text {
 		err = errors.New("its lines are not spelt as a box spells them")
 	}
 	if err != nil {

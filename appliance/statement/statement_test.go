@@ -69,7 +69,11 @@ func TestGolden(t *testing.T) {
 		}
 		back, err := Verify(want, verifier(testSigner(t, 1)))
 		if err != nil || !reflect.DeepEqual(back, s) {
-			t.Errorf("%s: read back %+v, %v\nwant %+v", name, back, err, s)
+			t.Errorf("%s: verified as %+v, %v\nwant %+v", name, back, err, s)
+		}
+		back, key, err := Read(want)
+		if err != nil || !reflect.DeepEqual(back, s) || key != "veilbox-box-k3x" {
+			t.Errorf("%s: read as %+v, %q, %v", name, back, key, err)
 		}
 	}
 }
@@ -104,6 +108,11 @@ func TestAnotherKeyAndAnotherTextOfTheSameKey(t *testing.T) {
 	b, err := Sign(full(), s)
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, b := range [][]byte{nil, []byte("x"), []byte(full().text()), make([]byte, maxNote+1)} {
+		if _, _, err := Read(b); !errors.Is(err, ErrMalformed) {
+			t.Errorf("read without a signature: %v", err)
+		}
 	}
 	if _, err := Verify(b, verifier(testSigner(t, 2))); !errors.Is(err, ErrSignature) {
 		t.Errorf("another key: %v", err)

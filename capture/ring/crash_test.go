@@ -9,8 +9,10 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"testing"
+	"time"
 
 	"veilbox/capture/footage"
 	"veilbox/internal/clock"
@@ -30,14 +32,21 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// appendForever appends parts of two cameras and writes the start of each that
-// was acknowledged to standard output.
-func appendForever(dir, from string) error {
-	k, err := keys.FromBytes(make([]byte, keys.Size))
-	if err != nil {
-		return err
+func crashKey() (keys.Key, error) { return keys.FromBytes(make([]byte, keys.Size)) }
+
+// crashPart is the part i of the sequence that a killed program wrote.
+func crashPart(i int) *footage.Part {
+	p := part([]footage.CameraID{"a", "b", "c"}[i%3], start()+footage.Ticks(i)*second, 300+i%7*2000)
+	if i%5 == 0 {
+		sound(p, footage.PCMA)
 	}
-	r, err := Open(context.Background(), Options{Dir: dir, Key: k, Quota: 1 << 30, Clock: clock.NewFake(began), Log: slog.New(slog.DiscardHandler)})
+	return p
+}
+
+// appendForever appends one to four parts of three cameras at a time and writes
+// how many were acknowledged to standard output.
+func appendForever(dir, from string) error {
+	k, err := crashKey()
 	if err != nil {
 		return err
 	}
@@ -45,96 +54,130 @@ func appendForever(dir, from string) error {
 	if err != nil {
 		return err
 	}
-	for i := first; ; i++ {
-		p := part([]footage.CameraID{"a", "b"}[i%2], start()+footage.Ticks(i)*second, 2000+i%7*9000)
-		if err := r.Append(context.Background(), p); err != nil {
-			return err
+	r, err := Open(context.Background(), Options{Dir: dir, Key: k, Quota: MinQuota, Clock: clock.NewFake(began), Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return err
+	}
+	for i := first; ; {
+		var parts []*footage.Part
+		for range 1 + i%4 {
+			parts = append(parts, crashPart(i))
+			i++
 		}
-		if err := binary.Write(os.Stdout, binary.BigEndian, int64(p.Start)); err != nil {
+		if n, err := r.AppendAll(context.Background(), parts); err != nil || n != len(parts) {
+			return fmt.Errorf("%d of %d: %w", n, len(parts), err)
+		}
+		if err := binary.Write(os.Stdout, binary.BigEndian, int64(i)); err != nil {
 			return err
 		}
 	}
 }
 
+// killed runs the writer from part first on, kills it, and returns the number of
+// the part after the last acknowledged.
+func killed(t *testing.T, rnd *rand.Rand, dir string, first int) int {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), crashDir+"="+dir, fmt.Sprintf("%s_FROM=%d", crashDir, first))
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	acked := first
+	r := bufio.NewReader(out)
+	kill := rnd.IntN(12)
+	if kill == 0 {
+		// While it opens, perhaps.
+		time.AfterFunc(time.Duration(rnd.IntN(30))*time.Millisecond, func() { _ = cmd.Process.Kill() }) // gone already is as good
+	}
+	for n := 1; ; n++ {
+		var next int64
+		if err := binary.Read(r, binary.BigEndian, &next); err != nil {
+			break
+		}
+		acked = int(next)
+		if n == kill {
+			// At some point of the appends that go on meanwhile.
+			for range rnd.IntN(2_000_000) {
+			}
+			if err := cmd.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := cmd.Wait(); err == nil {
+		t.Fatal("the writer ended by itself")
+	}
+	return acked
+}
+
 func TestKilledAtAnyMoment(t *testing.T) {
-	dir := t.TempDir()
+	const rounds, perRing = 200, 20
+	root := t.TempDir()
 	rnd := rand.New(rand.NewPCG(3, 4))
-	acked := map[footage.Ticks]bool{}
+	recovered, total := int64(0), 0
+	var dir string
+	var lost map[int]bool
 	next := 0
-	for round := range 12 {
-		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), crashDir+"="+dir, fmt.Sprintf("%s_FROM=%d", crashDir, next))
-		cmd.Stderr = os.Stderr
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
+	for round := range rounds {
+		if round%perRing == 0 {
+			dir, lost, next = filepath.Join(root, fmt.Sprint(round)), map[int]bool{}, 0
 		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		r := bufio.NewReader(out)
-		kill := 1 + rnd.IntN(40)
-		for n := 0; ; n++ {
-			var at int64
-			if err := binary.Read(r, binary.BigEndian, &at); err != nil {
-				break
-			}
-			acked[footage.Ticks(at)] = true
-			next = int((footage.Ticks(at)-start())/second) + 3 // one beyond what may be half done
-			if n == kill {
-				// At some point of the appends that go on meanwhile.
-				for range rnd.IntN(200_000) {
-				}
-				if err := cmd.Process.Kill(); err != nil {
-					t.Fatal(err)
-				}
-			}
-		}
-		if err := cmd.Wait(); err == nil {
-			t.Fatal("the writer ended by itself")
-		}
-		k, err := keys.FromBytes(make([]byte, keys.Size))
-		if err != nil {
-			t.Fatal(err)
-		}
+		acked := killed(t, rnd, dir, next)
+		total += acked - next
 		opt := testOptions(t, dir)
-		opt.Key = k
-		ring, err := Open(t.Context(), opt)
+		opt.Quota = MinQuota
+		var err error
+		if opt.Key, err = crashKey(); err != nil {
+			t.Fatal(err)
+		}
+		r, err := Open(t.Context(), opt)
 		if err != nil {
 			t.Fatalf("round %d: %v", round, err)
 		}
-		found := map[footage.Ticks]bool{}
-		for _, cam := range []footage.CameraID{"a", "b"} {
-			infos, err := ring.Parts(t.Context(), cam, always())
+		recovered += r.recovered.Load()
+		found := map[int]bool{}
+		for _, cam := range []footage.CameraID{"a", "b", "c"} {
+			infos, err := r.Parts(t.Context(), cam, always())
 			if err != nil {
 				t.Fatal(err)
 			}
 			for _, info := range infos {
 				i := int((info.Start - start()) / second)
-				got, err := ring.Read(t.Context(), info)
+				got, err := r.Read(t.Context(), info)
 				if err != nil {
 					t.Fatalf("round %d: %v", round, err)
 				}
-				if !same(got, part(cam, info.Start, 2000+i%7*9000)) {
+				if want := crashPart(i); !same(got, want) || !sameAudio(got.Audio, want.Audio) || got.Camera != cam {
 					t.Fatalf("round %d: part %d is not what was appended", round, i)
 				}
-				found[info.Start] = true
+				found[i] = true
 			}
 		}
-		for at := range acked {
-			if !found[at] {
-				t.Fatalf("round %d: the part at %v was acknowledged and is gone", round, (at - start()).Duration())
+		for i := range acked {
+			if !found[i] && !lost[i] {
+				t.Fatalf("round %d: part %d of %d was acknowledged and is gone", round, i, acked)
 			}
 		}
-		// At most one unacknowledged part a round.
-		if extra := len(found) - len(acked); extra > round+1 {
-			t.Fatalf("round %d: %d parts beyond those acknowledged", round, extra)
+		// At most the batch that was not acknowledged, and none twice.
+		for i := range found {
+			if i >= acked+4 || lost[i] {
+				t.Fatalf("round %d: part %d after %d, lost %v", round, i, acked, lost[i])
+			}
 		}
-		if err := ring.Close(); err != nil {
+		for next = acked; found[next] || found[next+1] || found[next+2] || found[next+3]; next++ {
+			lost[next] = !found[next]
+		}
+		if err := r.Close(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if len(acked) < 24 {
-		t.Errorf("only %d parts in all", len(acked))
+	if total < 4*rounds {
+		t.Errorf("only %d parts in all", total)
 	}
+	t.Logf("%d parts, %d of them recovered from the end of a file", total, recovered)
 }

@@ -186,8 +186,14 @@ func (m *Movie) compose() error {
 	if m.sound != nil {
 		s = m.sound.begin()
 	}
+	for i := range m.parts {
+		tracks[0].Expect += len(m.parts[i].Samples)
+		if s != nil {
+			tracks[1].Expect += len(m.parts[i].Audio.Samples)
+		}
+	}
 	var samples []footage.Sample
-	m.pieces, m.frames, m.keys = m.pieces[:0], 0, 0
+	m.pieces, m.frames, m.keys = make([]piece, 0, len(tracks)*len(m.parts)), 0, 0
 	header, data, err := mp4.Compose(tracks, func(yield func(mp4.Chunk) bool) {
 		for i := range m.parts {
 			samples = m.pictures(i, samples[:0])

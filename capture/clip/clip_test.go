@@ -419,20 +419,3 @@ func TestReadingEndsWithItsContext(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
-
-func BenchmarkOpen60s(b *testing.B) {
-	r := openRing(b, b.TempDir())
-	parts := mp4test.Parts(b, footage.H264, "till-1", start(), 10)
-	for i := range 120 {
-		p := *parts[i%10]
-		p.Start = start() + footage.Ticks(i)*second
-		appendAll(b, r, []*footage.Part{&p})
-	}
-	span := footage.Span{From: start() + 30*second + 7*frame, To: start() + 90*second + 7*frame}
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := Open(b.Context(), r, "till-1", span); err != nil {
-			b.Fatal(err)
-		}
-	}
-}

@@ -108,6 +108,28 @@ func TestEveryPictureWithEverySound(t *testing.T) {
 	}
 }
 
+func TestSoundComesFromTheRing(t *testing.T) {
+	r := openRing(t, t.TempDir())
+	parts := mp4test.Parts(t, footage.H264, "till-1", start(), 4)
+	mp4test.AddSound(t, parts, footage.AAC)
+	parts[0].Audio = footage.Audio{} // its first unit begins before the pictures
+	appendAll(t, r, parts)
+	span := footage.Span{From: start() + second/2, To: start() + 7*second/2}
+	var hashes [2]footage.ClipHash
+	for i, src := range []Source{r, &memory{parts: parts}} {
+		m, err := OpenWith(t.Context(), src, "till-1", span, Options{Audio: All})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if hashes[i], err = m.Hash(t.Context()); err != nil || m.About().Audio.Units == 0 {
+			t.Fatal(m.About().Audio, err)
+		}
+	}
+	if hashes[0] != hashes[1] {
+		t.Error("the ring's movie is not that of its parts")
+	}
+}
+
 func clone(parts []*footage.Part) []*footage.Part {
 	var out []*footage.Part
 	for _, p := range parts {

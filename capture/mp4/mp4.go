@@ -64,6 +64,9 @@ type Track struct {
 	Formats []footage.Format
 	Sound   footage.AudioFormat
 	Edit    Edit
+	// Expect is about how many samples come, for room to be made at once; 0
+	// where that is not known.
+	Expect int
 }
 
 // An Edit says when and which part of a track's media is shown.

@@ -50,6 +50,9 @@ func newTables(tracks []Track) ([]*tables, error) {
 			t.entries, t.scale = []mp4.Box{e}, int64(t.track.Sound.Rate)
 			t.stsz.SampleUniformSize = uniform(t.track.Sound)
 		}
+		if n := t.track.Expect; n > 0 && t.stsz.SampleUniformSize == 0 {
+			t.stsz.SampleSize = make([]uint32, 0, min(n, MaxSamples))
+		}
 		if len(t.track.Formats) > MaxFormats {
 			return nil, fmt.Errorf("mp4: %d formats: %w", len(t.track.Formats), ErrInput)
 		}
@@ -93,10 +96,6 @@ func (t *tables) add(c *Chunk) (int64, error) {
 	if len(t.chunkSizes) == 1 || per != t.perChunk || c.Format != t.entry {
 		if err := t.stsc.AddEntry(uint32(len(t.chunkSizes)), per, uint32(c.Format+1)); err != nil {
 			return 0, fmt.Errorf("mp4: chunk table: %w", err)
-		}
-		if t.stsc.SampleDescriptionID != nil && len(t.stsc.SampleDescriptionID) < len(t.stsc.Entries) {
-			// The library leaves it out where it equals a mark of its own.
-			t.stsc.SampleDescriptionID = append(t.stsc.SampleDescriptionID, uint32(c.Format+1))
 		}
 		t.perChunk, t.entry = per, c.Format
 	}

@@ -32,13 +32,7 @@ func Sized(t testing.TB, codec footage.Codec, cam footage.CameraID, start footag
 	case footage.MJPEG:
 		args = append(args, "-c:v", "mjpeg", "-q:v", "6", "-threads", "1", "-f", "mjpeg")
 	}
-	var stderr bytes.Buffer
-	cmd := exec.Command("ffmpeg", append(args, "pipe:1")...)
-	cmd.Stderr = &stderr
-	stream, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("ffmpeg is needed to make footage: %v\n%s", err, stderr.String())
-	}
+	stream := run(t, append(args, "pipe:1"))
 	f := footage.Format{Codec: codec, Width: width, Height: height}
 	if codec == footage.MJPEG {
 		return pictures(t, f, cam, start, stream, seconds)

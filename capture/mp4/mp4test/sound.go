@@ -3,10 +3,10 @@ package mp4test
 import (
 	"bytes"
 	"fmt"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/Eyevinn/mp4ff/mp4"
@@ -43,26 +43,28 @@ func AddSound(t testing.TB, parts []*footage.Part, codec footage.AudioCodec) {
 			units, durations = append(units, b), append(durations, uint32(len(b))*90/8)
 		}
 	default:
-		path := filepath.Join(t.TempDir(), "sound.mp4")
+		// As fragments, because MP4 to a pipe can be nothing else.
 		encoder := map[footage.AudioCodec][]string{footage.AAC: {"-c:a", "aac"}, footage.Opus: {"-c:a", "libopus"}}[codec]
-		run(t, append(append(source, encoder...), path))
-		b, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
+		b := run(t, append(append(source, encoder...), "-f", "mp4", "-movflags", "empty_moov+default_base_moof", "pipe:1"))
 		file, err := mp4.DecodeFile(bytes.NewReader(b))
 		if err != nil {
 			t.Fatal(err)
 		}
-		stbl := file.Moov.Trak.Mdia.Minf.Stbl
+		duration := uint32(1800)
 		if codec == footage.AAC {
-			f.Config = stbl.Stsd.Mp4a.Esds.DecConfigDescriptor.DecSpecificInfo.DecConfig
+			f.Config = file.Init.Moov.Trak.Mdia.Minf.Stbl.Stsd.Mp4a.Esds.DecConfigDescriptor.DecSpecificInfo.DecConfig
+			duration = 5760
 		}
-		data := file.Mdat.Data
-		for i := uint32(1); i <= stbl.Stsz.SampleNumber; i++ {
-			n := stbl.Stsz.GetSampleSize(int(i))
-			units, durations = append(units, data[:n]), append(durations, map[footage.AudioCodec]uint32{footage.AAC: 5760, footage.Opus: 1800}[codec])
-			data = data[n:]
+		for _, s := range file.Segments {
+			for _, x := range s.Fragments {
+				samples, err := x.GetFullSamples(file.Init.Moov.Mvex.Trex)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, y := range samples {
+					units, durations = append(units, y.Data), append(durations, duration)
+				}
+			}
 		}
 	}
 	at, k := parts[0].Start, 0
@@ -83,14 +85,27 @@ func AddSound(t testing.TB, parts []*footage.Part, codec footage.AudioCodec) {
 	}
 }
 
+// made is what ffmpeg made before in this process, by its arguments: drawing
+// and encoding the same again is most of what a test would wait for.
+var made sync.Map
+
+// run runs ffmpeg and returns its output, which is not to be changed. Where an
+// output has no name, it is made once.
 func run(t testing.TB, args []string) []byte {
 	t.Helper()
+	key := strings.Join(args, " ")
+	if b, ok := made.Load(key); ok {
+		return b.([]byte)
+	}
 	var stderr bytes.Buffer
 	cmd := exec.Command("ffmpeg", args...)
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("ffmpeg is needed to make sound: %v\n%s", err, stderr.String())
+		t.Fatalf("ffmpeg is needed to make footage: %v\n%s", err, stderr.String())
+	}
+	if slices.Contains(args, "lavfi") && args[len(args)-1] == "pipe:1" {
+		made.Store(key, out)
 	}
 	return out
 }

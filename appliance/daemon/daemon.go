@@ -18,7 +18,6 @@ package daemon
 
 import (
 	"context"
-	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -36,10 +35,12 @@ import (
 	"veilbox/appliance/casework"
 	"veilbox/appliance/config"
 	"veilbox/appliance/policy"
+	"veilbox/appliance/statement"
 	"veilbox/appliance/store"
 	"veilbox/appliance/web"
 	"veilbox/capture"
 	"veilbox/capture/camera"
+	"veilbox/capture/footage"
 	"veilbox/capture/live"
 	"veilbox/capture/ring"
 	"veilbox/internal/clock"
@@ -158,7 +159,7 @@ func (d *Daemon) openPeople(ctx context.Context, master keys.Key) (err error) {
 	if d.ca, err = pki.Open(d.path("tls"), master.Derive("veilbox pki v1"), "Veilbox "+d.cfg.Hostnames[0], d.cfg.Hostnames, d.clock); err != nil {
 		return err
 	}
-	signing := ed25519.NewKeyFromSeed(master.Derive("veilbox audit signing v1").Bytes())
+	signing := auditSigning(master)
 	d.audit, err = audit.Open(ctx, audit.Options{
 		Path: d.path("audit.db"), Key: master.Derive("veilbox audit v1"), Name: auditName(signing), Signing: signing, Clock: d.clock,
 	})
@@ -221,22 +222,29 @@ func (d *Daemon) openCapture(ctx context.Context, master keys.Key) (err error) {
 	}
 	d.ring, err = ring.Open(ctx, ring.Options{
 		Dir: dir, Key: master.Derive("veilbox ring v1"), Quota: quota,
-		Retention: time.Duration(d.cfg.Ring.Retention), Clock: d.clock, Log: d.log,
+		Retention: time.Duration(d.cfg.Ring.Retention), Clock: d.clock, Confirm: d.second.now, Log: d.log,
 	})
 	if err != nil {
 		return err
 	}
 	d.onClose(d.ring.Close)
-	if d.recorder, err = capture.New(capture.Options{Store: d.ring, Clock: d.clock, Log: d.log, Registerer: d.registry}); err != nil {
+	if d.worker, err = worker(d.cfg.Redact, d.log); err != nil {
+		return err
+	}
+	d.recorder, err = capture.New(capture.Options{
+		Store: d.ring, Clock: d.clock, Log: d.log, Registerer: d.registry,
+		Pinned: func(cam footage.CameraID, pin string) { d.work.CameraPinned(cam, pin) },
+	})
+	if err != nil {
 		return err
 	}
 	d.onClose(func() error { d.recorder.Close(); return nil })
-	if d.live, err = live.NewServer(live.Options{Source: d.recorder, Log: d.log}); err != nil {
+	d.live, err = live.NewServer(live.Options{Source: d.recorder, Transcoder: d.worker, Clock: d.clock, Log: d.log})
+	if err != nil {
 		return err
 	}
 	d.onClose(func() error { d.live.Close(); return nil })
-	d.worker, err = worker(d.cfg.Redact, d.log)
-	return err
+	return nil
 }
 
 func (d *Daemon) openUplink(ctx context.Context, master keys.Key) error {
@@ -278,6 +286,11 @@ func (d *Daemon) openUplink(ctx context.Context, master keys.Key) error {
 }
 
 func (d *Daemon) openWork(ctx context.Context, master keys.Key) (err error) {
+	signing := auditSigning(master)
+	signer, err := statement.NewSigner(auditName(signing), signing)
+	if err != nil {
+		return err
+	}
 	d.work, err = casework.New(ctx, casework.Options{
 		Dir: d.cfg.DataDir, Key: master, Clock: d.clock, Log: d.log, Store: d.store, Accounts: d.accounts,
 		Audit: d.audit, Ring: d.ring, Recorder: d.recorder, Redactor: d.worker, Uplink: d.uplink,
@@ -285,6 +298,8 @@ func (d *Daemon) openWork(ctx context.Context, master keys.Key) (err error) {
 		Probe: func(ctx context.Context, s camera.Source) (camera.Description, error) {
 			return camera.Probe(ctx, s, camera.Limits{})
 		},
+		Find: d.findCameras, Identify: d.identify,
+		Signer: signer,
 		MaxClip: time.Duration(d.cfg.Redact.MaxClip),
 		Checks:  d.checks,
 	})

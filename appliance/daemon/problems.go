@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"veilbox/internal/durable"
+	"veilbox/internal/keys"
 	"veilbox/internal/problem"
 )
 
@@ -100,6 +101,12 @@ func sizeOf(dir string) (n int64, err error) {
 }
 
 // auditName is the name of a box's log: it follows from the key that signs it.
+// auditSigning is the key that signs heads of the audit log, and what is said
+// of footage that leaves the box.
+func auditSigning(master keys.Key) ed25519.PrivateKey {
+	return ed25519.NewKeyFromSeed(master.Derive("veilbox audit signing v1").Bytes())
+}
+
 func auditName(k ed25519.PrivateKey) string {
 	h := sha256.Sum256(k.Public().(ed25519.PublicKey))
 	return "veilbox-box-" + strings.ToLower(base32.StdEncoding.EncodeToString(h[:5]))

@@ -86,11 +86,11 @@ func TestNothingPersonalAtRestInTheClear(t *testing.T) {
 	if err := d.work.AcceptConditions(ctx, staff, casework.ConditionsVersion); err != nil {
 		t.Fatal(err)
 	}
-	m, err := d.work.Footage(ctx, boss, "till-1", begin, begin.Add(time.Second), true, "")
+	m, err := d.work.Footage(ctx, boss, "till-1", casework.Wanted{From: begin, To: begin.Add(time.Second), Export: true})
 	if err == nil {
 		t.Error("an export with no purpose", m)
 	}
-	if m, err = d.work.Footage(ctx, staff, "till-1", begin, begin.Add(time.Second), false, ""); err != nil {
+	if m, err = d.work.Footage(ctx, staff, "till-1", casework.Wanted{From: begin, To: begin.Add(time.Second)}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := io.Copy(io.Discard, m); err != nil {

@@ -287,7 +287,7 @@ func children(t *testing.T) (out []string) {
 	}
 	for _, s := range stats {
 		b, err := os.ReadFile(s)
-		if err == nil && (bytes.Contains(b, []byte("/proc/self/fd/3")) || bytes.HasPrefix(b, []byte("veil-redact\x00"))) && ours(filepath.Dir(s)) {
+		if err == nil && (bytes.Contains(b, []byte("/proc/self/fd/3")) || bytes.Contains(b, []byte("\x00matroska\x00-i\x00pipe:0")) || bytes.HasPrefix(b, []byte("veil-redact\x00"))) && ours(filepath.Dir(s)) {
 			out = append(out, string(b))
 		}
 	}

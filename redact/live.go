@@ -70,7 +70,7 @@ func (w *Worker) Transcode(ctx context.Context, c footage.Codec,
 	// Where the kernel says no, it only competes on equal terms.
 	_ = syscall.Setpriority(syscall.PRIO_PGRP, r.p.PID(), liveNice)
 
-	t := &live{to: &work.Conn{W: r.in}, next: next, sink: sink, first: au.PTS, format: footage.Format{Codec: footage.H264}}
+	t := &stream{to: &work.Conn{W: r.in}, next: next, sink: sink, first: au.PTS, format: footage.Format{Codec: footage.H264}}
 	t.format.Width, t.format.Height = f.Width, f.Height
 	if f.Width > codec.LiveWidth {
 		t.format.Width, t.format.Height = codec.LiveWidth, f.Height*codec.LiveWidth/f.Width&^1
@@ -103,8 +103,8 @@ func (w *Worker) Transcode(ctx context.Context, c footage.Codec,
 	}
 }
 
-// A live is one transcode under way.
-type live struct {
+// A stream is one transcode under way.
+type stream struct {
 	to     *work.Conn
 	next   func(context.Context) (footage.Format, footage.AccessUnit, error)
 	sink   func(footage.Format, footage.AccessUnit)
@@ -115,7 +115,7 @@ type live struct {
 	waiting time.Time // since a picture went in and none came out
 }
 
-func (t *live) mark(at time.Time) {
+func (t *stream) mark(at time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if at.IsZero() || t.waiting.IsZero() {
@@ -124,7 +124,7 @@ func (t *live) mark(at time.Time) {
 }
 
 // guard ends a transcode that takes pictures and gives none.
-func (t *live) guard(ctx context.Context, end context.CancelCauseFunc) {
+func (t *stream) guard(ctx context.Context, end context.CancelCauseFunc) {
 	clk := clock.System{}
 	for clock.Sleep(ctx, clk, time.Second) == nil {
 		t.mu.Lock()
@@ -138,7 +138,7 @@ func (t *live) guard(ctx context.Context, end context.CancelCauseFunc) {
 }
 
 // feed sends the job and then pictures until next fails.
-func (t *live) feed(ctx context.Context, job work.Job, f footage.Format, au footage.AccessUnit) error {
+func (t *stream) feed(ctx context.Context, job work.Job, f footage.Format, au footage.AccessUnit) error {
 	if err := t.to.SendJSON(work.TypeJob, job); err != nil {
 		return err
 	}
@@ -187,7 +187,7 @@ func byteStream(b []byte, units [][]byte) []byte {
 }
 
 // receive reads coded pictures.
-func (t *live) receive(from io.Reader) error {
+func (t *stream) receive(from io.Reader) error {
 	c := &work.Conn{R: bufio.NewReaderSize(from, 64<<10)}
 	var data []byte
 	for {
@@ -225,7 +225,7 @@ func (t *live) receive(from io.Reader) error {
 }
 
 // take hands one picture on.
-func (t *live) take(at footage.Ticks, key bool, data []byte) error {
+func (t *stream) take(at footage.Ticks, key bool, data []byte) error {
 	const most = 256 // NAL units of a picture
 	au := footage.AccessUnit{PTS: t.first + int64(at), DTS: t.first + int64(at), Key: key}
 	var params [][]byte
@@ -261,7 +261,7 @@ func (t *live) take(at footage.Ticks, key bool, data []byte) error {
 }
 
 // params keeps the first of each kind.
-func (t *live) params(units [][]byte) {
+func (t *stream) params(units [][]byte) {
 	var out [][]byte
 	for _, kind := range []byte{7, 8} {
 		for _, u := range units {

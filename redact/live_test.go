@@ -7,15 +7,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image/jpeg"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"veilbox/capture/footage"
+	"veilbox/capture/mp4"
 )
 
 // coded makes n pictures of testsrc2 with ffmpeg, as a camera sends them.
@@ -36,6 +39,16 @@ func coded(t testing.TB, c footage.Codec, w, h, rate, n int) (footage.Format, []
 	if err != nil {
 		t.Fatal(err)
 	}
+	f, out := split(t, b, c, w, h, rate)
+	if len(out) != n {
+		t.Fatalf("%d pictures, want %d", len(out), n)
+	}
+	return f, out
+}
+
+// split takes a byte stream with delimiters apart, with a keyframe each 30.
+func split(t testing.TB, b []byte, c footage.Codec, w, h, rate int) (footage.Format, []footage.AccessUnit) {
+	t.Helper()
 	f := footage.Format{Codec: c, Width: w, Height: h}
 	var out []footage.AccessUnit
 	add := func(units ...[]byte) {
@@ -72,9 +85,6 @@ func coded(t testing.TB, c footage.Codec, w, h, rate, n int) (footage.Format, []
 		}
 	}
 	add(open...)
-	if len(out) != n {
-		t.Fatalf("%d pictures, want %d", len(out), n)
-	}
 	return f, out
 }
 
@@ -110,7 +120,7 @@ func TestTranscode(t *testing.T) {
 		outW, outH    int
 		out           int // pictures
 	}{
-		{footage.H265, 1920, 1080, 25, 75, 1280, 720, 38},
+		{footage.H265, 1920, 1080, 25, 51, 1280, 720, 26},
 		{footage.MJPEG, 640, 360, 10, 30, 640, 360, 30},
 	} {
 		t.Run(tc.codec.String(), func(t *testing.T) {
@@ -191,6 +201,194 @@ func TestTranscode(t *testing.T) {
 			out, err := exec.Command("ffprobe", "-v", "error", "-count_frames", "-show_entries", "stream=profile,width,height,has_b_frames,nb_read_frames", "-of", "csv=p=0", path).CombinedOutput()
 			if want := fmt.Sprintf("Constrained Baseline,%d,%d,0,%d", tc.outW, tc.outH, got); err != nil || strings.TrimSpace(string(out)) != want {
 				t.Errorf("ffprobe: %s, %v; want %s", out, err, want)
+			}
+		})
+	}
+}
+
+// garbage gives pictures of noise, a keyframe first, for as long as it is asked.
+func garbage(c footage.Codec) func(context.Context) (footage.Format, footage.AccessUnit, error) {
+	n := 0
+	noise := make([]byte, 20000)
+	return func(ctx context.Context) (footage.Format, footage.AccessUnit, error) {
+		for i := range noise {
+			noise[i] = byte(i*i*31 + n*17 + i>>3)
+		}
+		if c == footage.MJPEG {
+			noise[0], noise[1], noise[2] = 0xff, 0xd8, 0xff
+		} else {
+			noise[0], noise[1] = 19<<1, 1
+		}
+		select {
+		case <-ctx.Done():
+			return footage.Format{}, footage.AccessUnit{}, context.Cause(ctx)
+		case <-time.After(20 * time.Millisecond):
+		}
+		n++
+		at := int64(n * 3600)
+		return footage.Format{Codec: c, Width: 640, Height: 360, Params: [][]byte{{64, 1, 0x0c}, {66, 1, 1, 1}, {68, 1, 0xc0}}},
+			footage.AccessUnit{Arrived: time.Now(), DTS: at, PTS: at, Key: true, NALUs: [][]byte{noise}}, nil
+	}
+}
+
+// A camera that sends no video ends its own transcode, in bounded time.
+func TestTranscodeOfGarbage(t *testing.T) {
+	var wg sync.WaitGroup
+	for _, c := range []footage.Codec{footage.H265, footage.MJPEG} {
+		wg.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
+			defer cancel()
+			err := worker().Transcode(ctx, c, garbage(c), func(footage.Format, footage.AccessUnit) {})
+			if err == nil || ctx.Err() != nil {
+				t.Errorf("%v: error %v", c, err)
+			}
+		})
+	}
+	wg.Wait()
+	for deadline := time.Now().Add(5 * time.Second); len(children(t)) > 0; {
+		if time.Now().After(deadline) {
+			t.Fatalf("still running: %v", children(t))
+		}
+	}
+}
+
+func TestTranscodeEnds(t *testing.T) {
+	f, in := coded(t, footage.H265, 320, 240, 10, 30)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	gone := errors.New("gone")
+	got, i := 0, 0
+	err := worker().Transcode(ctx, footage.H265, func(ctx context.Context) (footage.Format, footage.AccessUnit, error) {
+		if i == len(in) {
+			<-ctx.Done()
+			return f, footage.AccessUnit{}, context.Cause(ctx)
+		}
+		i++
+		return f, in[i-1], nil
+	}, func(footage.Format, footage.AccessUnit) {
+		if got++; got == 5 {
+			if len(children(t)) < 2 {
+				t.Errorf("running: %v", children(t))
+			}
+			cancel(gone)
+		}
+	})
+	if !errors.Is(err, gone) {
+		t.Errorf("error %v", err)
+	}
+	for deadline := time.Now().Add(5 * time.Second); len(children(t)) > 0; {
+		if time.Now().After(deadline) {
+			t.Fatalf("still running: %v", children(t))
+		}
+	}
+	w := worker()
+	w.FFmpeg = "/nowhere/ffmpeg"
+	if err := w.Transcode(t.Context(), footage.H265, garbage(footage.H265), nil); code(err) != "redact.ffmpeg" {
+		t.Errorf("without ffmpeg: %v", err)
+	}
+}
+
+// movie makes an MP4 of pictures as a clip or an album holds them.
+func movie(t testing.TB, f footage.Format, in []footage.AccessUnit, ticks func(i int) uint32, opt mp4.Options) []byte {
+	t.Helper()
+	var samples []footage.Sample
+	var data []byte
+	for i, au := range in {
+		samples = append(samples, footage.Sample{Size: uint32(f.Codec.SampleSize(au.NALUs)), Duration: ticks(i), Key: au.Key})
+		data = f.Codec.AppendSample(data, au.NALUs)
+	}
+	head, size, err := mp4.Header(f, slices.Values([][]footage.Sample{samples}), opt)
+	if err != nil || size != int64(len(data)) {
+		t.Fatal(size, len(data), err)
+	}
+	return append(head, data...)
+}
+
+func TestStills(t *testing.T) {
+	for _, c := range []footage.Codec{footage.H264, footage.H265, footage.MJPEG} {
+		t.Run(c.String(), func(t *testing.T) {
+			f, in := coded(t, c, 1280, 720, 25, 241)
+			var keys []footage.AccessUnit
+			for i := 0; i < len(in); i += 30 {
+				keys = append(keys, in[i])
+			}
+			album := movie(t, f, keys, func(int) uint32 { return 3600 }, mp4.Options{})
+			begun := time.Now()
+			got, err := worker().Stills(t.Context(), bytes.NewReader(album), 320, 8)
+			if err != nil || len(got) != 8 {
+				t.Fatalf("%d stills: %v", len(got), err)
+			}
+			t.Logf("8 stills of 720p in %v", time.Since(begun))
+			for i, b := range got {
+				p, err := jpeg.Decode(bytes.NewReader(b))
+				if err != nil || p.Bounds().Dx() != 320 || p.Bounds().Dy() != 180 {
+					t.Fatalf("still %d: %v", i, err)
+				}
+				if i > 0 && bytes.Equal(b, got[i-1]) {
+					t.Errorf("still %d is the one before", i)
+				}
+			}
+			if got, err = worker().Stills(t.Context(), bytes.NewReader(album), 320, 100); err != nil || len(got) != len(keys) {
+				t.Errorf("%d stills of %d: %v", len(got), len(keys), err)
+			}
+		})
+	}
+	if _, err := worker().Stills(t.Context(), strings.NewReader(strings.Repeat("no video ", 1000)), 320, 8); code(err) != "redact.not-video" {
+		t.Errorf("of garbage: %v", err)
+	}
+}
+
+func TestPlayable(t *testing.T) {
+	for _, c := range []footage.Codec{footage.H265, footage.MJPEG} {
+		t.Run(c.String(), func(t *testing.T) {
+			f, in := coded(t, c, 640, 360, 10, 60)
+			// Uneven times, and a cut on the keyframe before.
+			ticks := func(i int) uint32 { return uint32(9000 + i%3*1000) }
+			clip := movie(t, f, in, ticks, mp4.Options{EditStart: 18000})
+			store, seen := &memory{}, map[string]bool{}
+			if err := worker().Playable(t.Context(), bytes.NewReader(clip), store, func(p Progress) { seen[p.Stage] = true }); err != nil {
+				t.Fatal(err)
+			}
+			want, got := frameTimes(t, clip), frameTimes(t, store.b)
+			// From the first frame that is shown: a player shows nothing before.
+			if len(got) == 0 || len(got) < 58 || len(got) > 60 {
+				t.Fatalf("%d frames, of %d in the source", len(got), len(want))
+			}
+			want = want[len(want)-len(got):]
+			for i := range got {
+				var a, a0, b float64
+				if _, err := fmt.Sscan(want[i]+" "+want[0]+" "+got[i], &a, &a0, &b); err != nil {
+					t.Fatal(err)
+				}
+				if d := a - a0 - b; d > 0.002 || d < -0.002 {
+					t.Fatalf("frame %d at %s, want %.3f", i, got[i], a-a0)
+				}
+			}
+			if moov, mdat := bytes.Index(store.b, []byte("moov")), bytes.Index(store.b, []byte("mdat")); moov < 0 || mdat < moov || !bytes.Contains(store.b[:mdat], []byte("avc1")) {
+				t.Error("it is no H.264 with its index first")
+			}
+			if !seen["receive"] && !seen["decode"] && !seen["write"] {
+				t.Errorf("progress %v", seen)
+			}
+		})
+	}
+	store := &memory{b: []byte("old")}
+	if err := worker().Playable(t.Context(), strings.NewReader(strings.Repeat("no video ", 1000)), store, nil); code(err) != "redact.not-video" || store.b != nil {
+		t.Errorf("of garbage: %v, %d bytes kept", err, len(store.b))
+	}
+}
+
+// A clip as the ring gives it can be veiled, whatever the camera's codec.
+func TestProduceOfOwnClips(t *testing.T) {
+	for _, c := range []footage.Codec{footage.H265, footage.MJPEG} {
+		t.Run(c.String(), func(t *testing.T) {
+			raw := map[footage.Codec][]string{footage.H265: {"-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=none:bframes=0:aud=1:repeat-headers=1"},
+				footage.MJPEG: {"-c:v", "mjpeg", "-q:v", "4"}}[c]
+			b := makeClip(t, map[footage.Codec]string{footage.H265: "a.hevc", footage.MJPEG: "a.mjpeg"}[c], 4, raw...)
+			f, in := split(t, b, c, clipW, clipH, 10)
+			own := movie(t, f, in, func(int) uint32 { return 9000 }, mp4.Options{})
+			copy, _ := produce(t, own)
+			if g := copy.Figures(); g.Frames != 40 || g.Width != clipW || g.Shown < 30 {
+				t.Errorf("%+v", g)
 			}
 		})
 	}

@@ -104,7 +104,7 @@ var (
 // A Server holds the live views.
 type Server struct {
 	opt    Options
-	api    *webrtc.API
+	api    map[footage.Codec]*webrtc.API
 	ctx    context.Context
 	cancel context.CancelFunc
 
@@ -134,11 +134,13 @@ func NewServer(opt Options) (*Server, error) {
 	if opt.Transcodes <= 0 {
 		opt.Transcodes = 2
 	}
-	api, err := newAPI(opt)
-	if err != nil {
-		return nil, err
+	s := &Server{opt: opt, api: map[footage.Codec]*webrtc.API{}, hubs: map[rendition]*hub{}, views: map[string]*view{}}
+	for _, c := range []footage.Codec{footage.H264, footage.H265} {
+		var err error
+		if s.api[c], err = newAPI(opt, c); err != nil {
+			return nil, err
+		}
 	}
-	s := &Server{opt: opt, api: api, hubs: map[rendition]*hub{}, views: map[string]*view{}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s, nil
 }

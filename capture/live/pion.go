@@ -23,7 +23,9 @@ const (
 	rtxApart   = 10
 )
 
-func newAPI(opt Options) (*webrtc.API, error) {
+// newAPI returns an API that agrees on codec alone: what an answer holds is what
+// is sent.
+func newAPI(opt Options, codec footage.Codec) (*webrtc.API, error) {
 	var m webrtc.MediaEngine
 	feedback := []webrtc.RTCPFeedback{{Type: "nack"}, {Type: "nack", Parameter: "pli"}, {Type: "ccm", Parameter: "fir"}, {Type: "goog-remb"}}
 	register := func(pt int, mime, fmtp string) error {
@@ -39,16 +41,19 @@ func newAPI(opt Options) (*webrtc.API, error) {
 		}
 		return nil
 	}
-	// Browsers offer several profiles and decode all of them, whatever was
-	// agreed: any of these will do for any camera.
-	for i, profile := range []string{"42e01f", "42001f", "4d001f", "64001f", "640032", "f4001f"} {
-		if err := register(payload264+i, webrtc.MimeTypeH264, "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id="+profile); err != nil {
+	if codec == footage.H265 {
+		// Without parameters it goes with every profile, tier and level of the offer.
+		if err := register(payload265, webrtc.MimeTypeH265, ""); err != nil {
 			return nil, err
 		}
-	}
-	// Without parameters it goes with every profile, tier and level of the offer.
-	if err := register(payload265, webrtc.MimeTypeH265, ""); err != nil {
-		return nil, err
+	} else {
+		// Browsers offer several profiles and decode all of them, whatever was
+		// agreed: any of these will do for any camera.
+		for i, profile := range []string{"42e01f", "42001f", "4d001f", "64001f", "640032", "f4001f"} {
+			if err := register(payload264+i, webrtc.MimeTypeH264, "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id="+profile); err != nil {
+				return nil, err
+			}
+		}
 	}
 	var reg interceptor.Registry
 	if err := webrtc.ConfigureNack(&m, &reg); err != nil {

@@ -27,7 +27,7 @@ const (
 	joinTime   = 20 * time.Second // from the answer to a connection
 	// firstTime is how long the first picture of a stream may take that was not
 	// pulled before: a sub stream, or a transcode.
-	firstTime = 6 * time.Second
+	firstTime = 5 * time.Second
 	// repairEvery is how often the GOP under way is sent again, at most.
 	repairEvery = time.Second
 	// burstBytes are sent at once of the GOP under way, each burstPause.
@@ -90,7 +90,7 @@ func (s *Server) connect(ctx context.Context, v *view, offer string) (string, er
 	if v.track, err = webrtc.NewTrackLocalStaticRTP(webrtc.RTPCodecCapability{MimeType: mime, ClockRate: footage.TicksPerSecond}, "video", "veilbox"); err != nil {
 		return "", fmt.Errorf("live: track: %w", err)
 	}
-	pc, err := s.api.NewPeerConnection(webrtc.Configuration{})
+	pc, err := s.api[v.codec].NewPeerConnection(webrtc.Configuration{})
 	if err != nil {
 		return "", fmt.Errorf("live: connection: %w", err)
 	}

@@ -87,8 +87,8 @@ func (s *Service) lookAt(ctx context.Context, c store.Camera) (store.Camera, err
 	look, cancel := context.WithTimeout(ctx, lookFor)
 	defer cancel()
 	d, err := s.o.Identify(look, recordedFrom(c))
-	if err != nil {
-		return c, err
+	if err != nil && d.IsZero() {
+		return c, err // else it told what it is, and kept something else to itself
 	}
 	for _, v := range []string{d.Manufacturer, d.Model, d.Firmware, d.Serial} {
 		if err := checkWords("device", v, maxName); err != nil {

@@ -106,8 +106,8 @@ func (r *redactor) begin(ctx context.Context) (end func(), err error) {
 	return func() { r.mu.Lock(); r.atOnce--; r.mu.Unlock() }, bad
 }
 
-// stills answers pictures that name their place in the album.
-func (r *redactor) stills(ctx context.Context, movie io.Reader, width, n int) ([][]byte, error) {
+// Stills answers pictures that name their place in the album.
+func (r *redactor) Stills(ctx context.Context, movie io.Reader, width, n int) ([][]byte, error) {
 	end, err := r.begin(ctx)
 	defer end()
 	if err != nil {
@@ -127,8 +127,8 @@ func (r *redactor) stills(ctx context.Context, movie io.Reader, width, n int) ([
 	return out, nil
 }
 
-// playable copies the movie, so that it can be told whose it is.
-func (r *redactor) playable(ctx context.Context, movie io.Reader, to redact.Storage, progress func(redact.Progress)) error {
+// Playable copies the movie, so that it can be told whose it is.
+func (r *redactor) Playable(ctx context.Context, movie io.Reader, to redact.Storage, progress func(redact.Progress)) error {
 	progress(redact.Progress{Stage: "write", Done: 40, Total: 100})
 	end, err := r.begin(ctx)
 	defer end()

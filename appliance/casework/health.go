@@ -11,9 +11,6 @@ import (
 	"veilbox/internal/problem"
 )
 
-// ClockDoubt is the name of the line that says that the ring doubts the clock.
-const ClockDoubt = "ring.clock"
-
 // Health returns the lines of the health page: the daemon's own and one a
 // camera. It names no person.
 func (s *Service) Health(ctx context.Context) ([]Check, error) {
@@ -21,6 +18,11 @@ func (s *Service) Health(ctx context.Context) ([]Check, error) {
 	cams, err := s.o.Store.Cameras(ctx)
 	if err != nil {
 		return checks, fmt.Errorf("casework: %w", err)
+	}
+	if c, ok, err := s.doubt(ctx); err != nil {
+		return checks, fmt.Errorf("casework: %w", err)
+	} else if ok {
+		checks = append(checks, c)
 	}
 	states := map[string]Check{}
 	health := map[footage.CameraID]capture.Health{}

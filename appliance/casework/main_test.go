@@ -147,7 +147,6 @@ func newBox(t *testing.T) *box {
 		Checks:   func(context.Context) []Check { return nil },
 		Find:     func(context.Context, string, string) ([]CameraFound, error) { return b.found, nil },
 		Identify: func(context.Context, camera.Source) (Device, error) { return b.device, nil },
-		Stills:   b.red.stills, Playable: b.red.playable,
 	}
 	b.opt.Signer = signer
 	b.Service, err = New(t.Context(), b.opt)

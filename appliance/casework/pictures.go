@@ -168,6 +168,10 @@ var (
 		problem.Text{DA: "Vælg et tidspunkt, hvor tidslinjen er grøn.", EN: "Choose a time where the time line is green."})
 )
 
+var errBadPicture = problem.New(422, "picture.bad",
+	problem.Text{DA: "Billedet er beskadiget og kan ikke vises.", EN: "The picture is damaged and cannot be shown."},
+	problem.Text{DA: "Vælg et tidspunkt lige før eller efter.", EN: "Choose a time just before or after."})
+
 // CameraPicture returns the keyframe that was current at a time, as a JPEG of
 // about width pixels. It is decoded in the sandbox and never on a disk.
 func (s *Service) CameraPicture(ctx context.Context, a Actor, cam footage.CameraID, at time.Time, width int) (Picture, error) {
@@ -266,9 +270,9 @@ func (s *Service) decodeAlbum(ctx context.Context, group []*wanted, album []clip
 		if err != nil {
 			return nil, err
 		}
-		jpegs, err := s.o.Stills(ctx, bytes.NewReader(movie), group[0].key.width, len(group))
+		jpegs, err := s.o.Redactor.Stills(ctx, bytes.NewReader(movie), group[0].key.width, len(group))
 		if err == nil && len(jpegs) != len(group) {
-			err = fmt.Errorf("casework: %d pictures of %d", len(jpegs), len(group))
+			err = errBadPicture.With(fmt.Errorf("casework: %d pictures of %d", len(jpegs), len(group)))
 		}
 		return jpegs, err
 	}()

@@ -67,17 +67,11 @@ var (
 	errPlayLong = problem.New(400, "playable.long",
 		problem.Text{DA: "Tidsrummet er for langt til at gøre klar til din browser.", EN: "The span is too long to prepare for your browser."},
 		problem.Text{DA: "Vælg et tidsrum på højst 30 minutter.", EN: "Choose a span of at most 30 minutes."})
-	errNoPlays = problem.New(501, "playable.off",
-		problem.Text{DA: "Boksen kan ikke lave optagelsen om til et format, din browser kan vise.", EN: "The box cannot turn the recording into a format that your browser shows."},
-		problem.Text{DA: "Brug en anden browser, eller sæt kameraet til H.264.", EN: "Use another browser, or set the camera to H.264."})
 )
 
 // playable returns m as H.264, or a NotReady until it is made. open gives a
 // movie that lives as long as its context.
 func (s *Service) playable(cam footage.CameraID, span footage.Span, open func(context.Context) (*clip.Movie, error)) (Media, error) {
-	if s.o.Playable == nil {
-		return nil, errNoPlays
-	}
 	if span.Duration() > playsLongest {
 		return nil, errPlayLong
 	}
@@ -128,7 +122,7 @@ func (s *Service) makePlay(ctx context.Context, id string, p *play, open func(co
 		if err != nil {
 			return err
 		}
-		return s.o.Playable(ctx, m, p.files, func(at redact.Progress) {
+		return s.o.Redactor.Playable(ctx, m, p.files, func(at redact.Progress) {
 			s.plays.mu.Lock()
 			defer s.plays.mu.Unlock()
 			p.at = at

@@ -52,6 +52,10 @@ type Recorder interface {
 type Redactor interface {
 	Produce(ctx context.Context, job redact.Job, clip io.Reader, to redact.Storage, progress func(redact.Progress)) (redact.Copy, error)
 	Still(ctx context.Context, clip io.Reader, at float64, maxWidth int) ([]byte, error)
+	// Stills decodes the first n pictures of a movie, as JPEG.
+	Stills(ctx context.Context, movie io.Reader, width, n int) ([][]byte, error)
+	// Playable writes a movie anew as H.264 that every browser plays.
+	Playable(ctx context.Context, movie io.Reader, to redact.Storage, progress func(redact.Progress)) error
 	Check(ctx context.Context) (redact.Status, error)
 }
 
@@ -111,11 +115,6 @@ type Options struct {
 	Find func(ctx context.Context, user, password string) ([]CameraFound, error)
 	// Identify asks a camera what it is (ONVIF). Nil: nobody asks.
 	Identify func(context.Context, camera.Source) (Device, error)
-	// Stills decodes the first n pictures of a movie in the sandbox, as JPEG.
-	Stills func(ctx context.Context, movie io.Reader, width, n int) ([][]byte, error)
-	// Playable writes a movie anew as H.264 that every browser plays, in the
-	// sandbox. Nil: a browser plays what the camera sends, or nothing.
-	Playable func(ctx context.Context, movie io.Reader, to redact.Storage, progress func(redact.Progress)) error
 	// Signer signs what is said of an exported original: the audit log's key.
 	Signer note.Signer
 	// MaxClip is the longest clip of a case.

@@ -37,6 +37,8 @@ type recorder struct {
 	log   *slog.Logger
 	fan   *fan
 	stats camera.Stats
+	// What one session found out and the next begins with.
+	learned camera.Learned
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -107,6 +109,7 @@ func (r *recorder) run() {
 		}
 		err := camera.Run(r.ctx, src, camera.Options{
 			Clock: r.opt.Clock, Log: r.log, Limits: r.opt.Limits, Stats: &r.stats, Phase: r.phase, Pinned: r.pinned,
+			Learned: &r.learned,
 		}, r)
 		r.builder.end()
 		r.built.take(&r.builder)
@@ -119,7 +122,7 @@ func (r *recorder) run() {
 		}
 		r.broken(p)
 		pause := time.Duration((0.8 + 0.4*rand.Float64()) * float64(wait))
-		if errors.Is(p, camera.ErrAuth) {
+		if errors.Is(p, camera.ErrAuth) || errors.Is(p, camera.ErrPin) || errors.Is(p, camera.ErrFlood) {
 			pause = backoffAuth
 		}
 		r.log.Warn("camera session ended", slog.String("code", p.Code), slog.Any("err", p), slog.Duration("retry", pause))
@@ -315,7 +318,7 @@ func (r *recorder) health() Health {
 			Sessions: r.sessions.Load(), Units: r.stats.Units.Load(), Bytes: r.stats.Bytes.Load(),
 			Parts: r.parts.Load(), PartBytes: r.partBytes.Load(), LostPackets: r.stats.Lost.Load(),
 			Malformed: r.stats.Malformed.Load(), DroppedUnits: r.stats.Dropped.Load(), RogueTimes: r.stats.Rogue.Load(),
-			FormatChanges: r.stats.Reformats.Load(),
+			FormatChanges: r.stats.Formats.Load(),
 			DroppedGOPs:   r.built.droppedGOPs.Load() + r.lostGOPs.Load(),
 			UnstoredUnits: r.built.droppedUnits.Load() + r.lostUnits.Load(),
 			DroppedParts:  r.lostParts.Load(), RefusedParts: r.refusedParts.Load(), StorageErrors: r.storageErrors.Load(),

@@ -29,7 +29,7 @@ type env struct {
 	footage string // vtest.avi
 }
 
-var parts = []part{{"capture", capturing}, {"clip", clipping}, {"live", seeing}, {"box", box}, {"redact", redacting}}
+var parts = []part{{"capture", capturing}, {"clip", clipping}, {"ring", indexing}, {"live", seeing}, {"box", box}, {"redact", redacting}}
 
 func names() string {
 	var n []string

@@ -12,6 +12,8 @@
 //	ring.fsyncs_per_minute  per-camera     calls that wait for the disk, 16 cameras
 //	clip.start.L          ms               question to the index, the first GOP and the first MiB of a clip of L, over HTTPS
 //	clip.start            ms               the slowest of those
+//	ring.start            s                opening the ring after a kill, 30 days of 8 cameras in parts of 1 s, nothing cached
+//	timeline.query        ms               the time line of one camera over those 30 days
 //	live.latency          ms               the camera's writing of a picture to chromium's showing it by WHEP, median and p95
 //	clip.ready            ms               POST of an incident to the index and the first GOP of its clip of 60 s, over HTTPS
 //	redact.speed_ratio    x                plain transcode's time over that of copy and proof, 1280x720, 60 s
@@ -35,7 +37,15 @@ func main() {
 	only := flag.String("only", "", "these parts alone, with commas between: "+names())
 	clip := flag.String("send", "", "be the cameras, with this clip, until standard input ends")
 	cameras := flag.Int("cameras", 1, "how many cameras")
+	openRing := flag.Bool("ring", false, "open the ring that standard input names, and answer")
 	flag.Parse()
+	if *openRing {
+		if err := serveRing(context.Background()); err != nil {
+			fmt.Fprintln(os.Stderr, "bench: ring:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	if *clip != "" {
 		if err := send(*clip, *cameras); err != nil {
 			fmt.Fprintln(os.Stderr, "bench: cameras:", err)

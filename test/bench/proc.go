@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -144,5 +145,24 @@ func forget(dir string) error {
 			return err
 		}
 		return errors.Join(unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED), f.Close())
+	})
+}
+
+// folderSize returns what the files of a folder take on the disk.
+func folderSize(dir string) (total int64, err error) {
+	return total, filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		i, err := d.Info()
+		if err != nil {
+			return err
+		}
+		s, ok := i.Sys().(*syscall.Stat_t)
+		if !ok {
+			return errors.New("the system does not say what a file takes")
+		}
+		total += s.Blocks * 512
+		return nil
 	})
 }

@@ -48,6 +48,7 @@ type view struct {
 	join   sync.Once
 	once   sync.Once
 	lost   atomic.Bool // the browser asks for a keyframe
+	delay  uint8       // number of the header extension playoutDelay, 0 if not agreed
 }
 
 // begin takes r's offer and returns the view with its answer.
@@ -134,6 +135,11 @@ func (s *Server) connect(ctx context.Context, v *view, offer string) (string, er
 	}
 	// What the viewer reports has to be read, or repair stops.
 	s.spawn(func() { s.listen(v, sender) })
+	for _, x := range sender.GetParameters().HeaderExtensions {
+		if x.URI == playoutDelay {
+			v.delay = uint8(x.ID)
+		}
+	}
 	s.spawn(func() { s.feed(v) })
 	return pc.LocalDescription().SDP, nil
 }
@@ -180,6 +186,11 @@ func (s *Server) feed(v *view) {
 		}
 		return nil
 	})
+	if v.delay != 0 {
+		if err := p.pkt.SetExtension(v.delay, shortest); err != nil {
+			s.opt.Log.Warn("no short delay for a viewer", slog.Any("err", err))
+		}
+	}
 	repaired := s.opt.Clock.Now()
 	for {
 		fr, err := v.sub.Next(s.ctx)

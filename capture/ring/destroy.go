@@ -53,6 +53,11 @@ func (r *Ring) scrub(ctx context.Context) error {
 func (r *Ring) emptyLog(ctx context.Context) error {
 	r.writing.Lock()
 	defer r.writing.Unlock()
+	// Recording waits meanwhile: for a reader that takes longer it is tried again.
+	if _, err := r.wdb.ExecContext(ctx, "PRAGMA busy_timeout = 500"); err != nil {
+		return err
+	}
+	defer r.wdb.ExecContext(ctx, "PRAGMA busy_timeout = 10000") // what fails here fails the next transaction
 	var busy, pages, moved int
 	if err := r.wdb.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &pages, &moved); err != nil {
 		return err

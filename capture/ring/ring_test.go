@@ -343,20 +343,21 @@ func TestDamageIsFoundAndNamed(t *testing.T) {
 		file func([]byte) []byte
 		sql  string
 		hurt []int
+		kind Kind
 	}{
-		"bit of the data":   {file: func(b []byte) []byte { b[at(2)+100] ^= 1; return b }, hurt: []int{2}},
-		"bit of the header": {file: func(b []byte) []byte { b[at(2)+17] ^= 1; return b }, hurt: []int{2}},
-		"bit of the nonce":  {file: func(b []byte) []byte { b[at(2)+25] ^= 1; return b }, hurt: []int{2}},
-		"bit of the tag":    {file: func(b []byte) []byte { b[at(3)-1] ^= 1; return b }, hurt: []int{2}},
-		"swapped":           {file: func(b []byte) []byte { swap(b); return b }, hurt: []int{1, 2}},
-		"repeated":          {file: func(b []byte) []byte { copy(b[at(1):], b[at(0):at(1)]); return b }, hurt: []int{1}},
-		"cut":               {file: func(b []byte) []byte { return b[:at(3)+5] }, hurt: []int{3, 4}},
-		"emptied":           {file: func([]byte) []byte { return nil }, hurt: []int{0, 1, 2, 3, 4}},
-		"index: samples":    {sql: "UPDATE part SET samples = (SELECT samples FROM part WHERE number = 4) || x'00' WHERE number = 3", hurt: []int{3}},
-		"index: duration":   {sql: "UPDATE part SET samples = replace(samples, x'0aa846', x'0aa946') WHERE number = 3", hurt: []int{3}},
-		"index: continues":  {sql: "UPDATE part SET continues = 1 WHERE number = 3", hurt: []int{3}},
-		"index: start":      {sql: "UPDATE part SET start = start + 1 WHERE number = 3", hurt: []int{3}},
-		"index: key":        {sql: "UPDATE day_key SET wrapped = x'00'", hurt: []int{0, 1, 2, 3, 4}},
+		"bit of the data":   {file: func(b []byte) []byte { b[at(2)+100] ^= 1; return b }, hurt: []int{2}, kind: KindRecord},
+		"bit of the header": {file: func(b []byte) []byte { b[at(2)+17] ^= 1; return b }, hurt: []int{2}, kind: KindRecord},
+		"bit of the nonce":  {file: func(b []byte) []byte { b[at(2)+25] ^= 1; return b }, hurt: []int{2}, kind: KindRecord},
+		"bit of the tag":    {file: func(b []byte) []byte { b[at(3)-1] ^= 1; return b }, hurt: []int{2}, kind: KindRecord},
+		"swapped":           {file: func(b []byte) []byte { swap(b); return b }, hurt: []int{1, 2}, kind: KindRecord},
+		"repeated":          {file: func(b []byte) []byte { copy(b[at(1):], b[at(0):at(1)]); return b }, hurt: []int{1}, kind: KindRecord},
+		"cut":               {file: func(b []byte) []byte { return b[:at(3)+5] }, hurt: []int{3, 4}, kind: KindShort},
+		"emptied":           {file: func([]byte) []byte { return nil }, hurt: []int{0, 1, 2, 3, 4}, kind: KindShort},
+		"index: samples":    {sql: "UPDATE part SET samples = (SELECT samples FROM part WHERE number = 4) || x'00' WHERE number = 3", hurt: []int{3}, kind: KindIndex},
+		"index: duration":   {sql: "UPDATE part SET samples = replace(samples, x'0aa846', x'0aa946') WHERE number = 3", hurt: []int{3}, kind: KindIndex},
+		"index: continues":  {sql: "UPDATE part SET continues = 1 WHERE number = 3", hurt: []int{3}, kind: KindIndex},
+		"index: start":      {sql: "UPDATE part SET start = start + 1 WHERE number = 3", hurt: []int{3}, kind: KindRecord},
+		"index: key":        {sql: "UPDATE day_key SET wrapped = x'00'", hurt: []int{0, 1, 2, 3, 4}, kind: KindKey},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -386,6 +387,9 @@ func TestDamageIsFoundAndNamed(t *testing.T) {
 			}
 			for i, d := range rep.Damaged {
 				// The index may be off by the one tick that it was changed by.
+				if d.Kind != c.kind || d.Camera != "till-1" || !strings.HasPrefix(d.File, "till-1/20260314/") {
+					t.Errorf("%s of %s in %q, want %s", d.Kind, d.Camera, d.File, c.kind)
+				}
 				if off := d.Span.From - want[c.hurt[i]].Start; off < 0 || off > 1 || !errors.Is(d.Err, ErrDamaged) {
 					t.Errorf("damage %d at %v: %v", i, d.Span, d.Err)
 				}

@@ -6,21 +6,23 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"time"
+	"strings"
 
 	"veilbox/appliance/casework"
 	"veilbox/appliance/config"
 	"veilbox/capture/camera"
 	"veilbox/capture/camera/simulate"
 	"veilbox/capture/footage"
-	"veilbox/internal/problem"
 )
 
 type cameraCmd struct {
 	Simulate simulateCmd     `cmd:"" help:"Be a camera: send video files in a loop over RTSP, until interrupted."`
+	Find     cameraFindCmd   `cmd:"" help:"Search the network for cameras (ONVIF) and suggest the addresses to add."`
 	Probe    probeCmd        `cmd:"" help:"Look at a camera directly and say what it sends. Needs no box."`
 	Add      cameraAddCmd    `cmd:"" help:"Add a camera to the box, which begins to record it."`
+	Change   cameraChangeCmd `cmd:"" help:"Change how a camera is reached, or what is recorded of it."`
 	List     cameraListCmd   `cmd:"" help:"List the box's cameras and how they are."`
+	Trust    cameraTrustCmd  `cmd:"" help:"Accept that a camera shows another certificate, or other firmware, than before."`
 	Remove   cameraRemoveCmd `cmd:"" help:"Stop recording a camera; what is recorded stays until it expires."`
 }
 
@@ -98,6 +100,9 @@ func (c *cameraSource) password(e *env) (config.Secret, error) {
 // noPassword refuses a URL with a password: it would be in the process list and
 // in the shell's history.
 func noPassword(raw string) error {
+	if !strings.Contains(raw, "://") {
+		raw = "//" + raw // a bare host
+	}
 	u, err := url.Parse(raw)
 	if err != nil {
 		return camera.ErrURL // url's own error shows the whole address
@@ -108,56 +113,18 @@ func noPassword(raw string) error {
 	return nil
 }
 
-type probeCmd struct {
-	URL string `arg:"" help:"The camera's address, rtsp://HOST[:PORT]/PATH."`
-	cameraSource
-	Timeout time.Duration `default:"40s" help:"How long to wait at most."`
-}
-
-type probed struct {
-	Codec    string         `json:"codec"`
-	Width    int            `json:"width"`
-	Height   int            `json:"height"`
-	FPS      float64        `json:"fps"`
-	GOP      float64        `json:"gop_seconds"`
-	BitRate  float64        `json:"bit_rate"`
-	Server   string         `json:"server,omitempty"`
-	Warnings []problem.Text `json:"warnings"`
-}
-
-func (c *probeCmd) Run(e *env) error {
-	if err := noPassword(c.URL); err != nil {
-		return err
-	}
-	password, err := c.password(e)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(e.ctx, c.Timeout)
-	defer cancel()
-	d, err := camera.Probe(ctx, camera.Source{URL: c.URL, Username: c.User, Password: camera.Secret(password.Reveal())}, camera.Limits{})
-	if errors.Is(err, context.DeadlineExceeded) {
-		return camera.ErrUnreachable.With(err)
-	}
-	if err != nil {
-		return err
-	}
-	v := probed{d.Codec.String(), d.Width, d.Height, d.FPS, d.GOP.Seconds(), d.BitRate, d.Server, append([]problem.Text{}, d.Warnings...)}
-	rows := table{{"codec", v.Codec}, {"size", fmt.Sprintf("%dx%d", v.Width, v.Height)}, {"pictures a second", fmt.Sprintf("%.1f", v.FPS)},
-		{"keyframe every", fmt.Sprintf("%.1f s", v.GOP)}, {"bit rate", fmt.Sprintf("%.1f Mbit/s", v.BitRate/1e6)}, {"server", v.Server}}
-	for _, w := range v.Warnings {
-		rows = append(rows, []string{"warning", w.EN})
-	}
-	return e.show(v, rows)
-}
-
 type cameraAddCmd struct {
-	ID     string `arg:"" help:"The camera's name in the system: a-z, 0-9 and -, such as till-1."`
-	URL    string `arg:"" help:"Its main stream, rtsp://HOST[:PORT]/PATH."`
-	Name   string `help:"What people call it (default: the ID)."`
-	SubURL string `help:"Its sub stream, for the live view." name:"sub-url" placeholder:"URL"`
+	ID        string `arg:"" help:"The camera's name in the system: a-z, 0-9 and -, such as till-1."`
+	URL       string `arg:"" help:"Its main stream, rtsp://HOST[:PORT]/PATH or rtsps://."`
+	Name      string `help:"What people call it (default: the ID)."`
+	SubURL    string `help:"Its sub stream, for the live view." name:"sub-url" placeholder:"URL"`
+	Transport string `help:"How the video comes: ${enum}." enum:"auto,tcp,udp" default:"auto"`
+	Audio     bool   `help:"Record the sound as well. ${sound}"`
 	cameraSource
 }
+
+// sound is the law's remark on microphones.
+const sound = "What people say is more than their picture in law: it needs a ground of its own (GDPR art. 6 and 25; straffeloven § 263)."
 
 func (c *cameraAddCmd) Run(e *env) error {
 	for _, u := range []string{c.URL, c.SubURL} {
@@ -177,7 +144,8 @@ func (c *cameraAddCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	n := casework.NewCamera{ID: c.ID, Name: c.Name, URL: c.URL, SubURL: c.SubURL, Username: c.User, Password: password.Reveal()}
+	n := casework.NewCamera{ID: c.ID, Name: c.Name, URL: c.URL, SubURL: c.SubURL, Username: c.User, Password: password.Reveal(),
+		Transport: transport(c.Transport), Audio: c.Audio}
 	if n.Name == "" {
 		n.Name = n.ID
 	}
@@ -185,7 +153,103 @@ func (c *cameraAddCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
+	if c.Audio {
+		e.notice("The sound is recorded. %s", sound)
+	}
 	return e.show(v, cameraTable(v))
+}
+
+// transport is what the API calls it.
+func transport(s string) string {
+	if s == "auto" {
+		return ""
+	}
+	return s
+}
+
+type cameraChangeCmd struct {
+	ID        string  `arg:"" help:"The camera's name in the system."`
+	Name      *string `help:"What people call it."`
+	URL       *string `help:"Its main stream." placeholder:"URL" name:"url"`
+	SubURL    *string `help:"Its sub stream; empty for none." name:"sub-url" placeholder:"URL"`
+	Transport string  `help:"How the video comes: auto, tcp or udp." enum:",auto,tcp,udp" default:"" placeholder:"HOW"`
+	Audio     *bool   `help:"Whether the sound is recorded as well. ${sound}" negatable:""`
+	cameraSource
+}
+
+func (c *cameraChangeCmd) Run(e *env) error {
+	cam, err := footage.ParseCameraID(c.ID)
+	if err != nil {
+		return usage("%v", err)
+	}
+	ch := casework.CameraChange{Name: c.Name, URL: c.URL, SubURL: c.SubURL, Audio: c.Audio}
+	for _, u := range []*string{c.URL, c.SubURL} {
+		if u == nil {
+			continue
+		}
+		if err := noPassword(*u); err != nil {
+			return err
+		}
+	}
+	if c.Transport != "" {
+		t := transport(c.Transport)
+		ch.Transport = &t
+	}
+	if c.User == "" && c.PasswordFile == "" && ch == (casework.CameraChange{}) {
+		return usage("nothing to change: give at least one of --name, --url, --sub-url, --transport, --audio, --user, --password-file")
+	}
+	cl, err := e.client()
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	password, err := c.password(e)
+	if err != nil {
+		return err
+	}
+	if c.User != "" {
+		ch.Username = &c.User
+	}
+	if p := password.Reveal(); p != "" {
+		ch.Password = &p
+	}
+	v, err := cl.ChangeCamera(e.ctx, cam, ch)
+	if err != nil {
+		return err
+	}
+	if c.Audio != nil && *c.Audio {
+		e.notice("The sound is recorded. %s", sound)
+	}
+	return e.show(v, cameraTable(v))
+}
+
+type cameraTrustCmd struct {
+	ID     string `arg:"" help:"The camera's name in the system."`
+	Device bool   `help:"Accept another maker, model, serial number or firmware instead of another certificate."`
+}
+
+func (c *cameraTrustCmd) Run(e *env) error {
+	cam, err := footage.ParseCameraID(c.ID)
+	if err != nil {
+		return usage("%v", err)
+	}
+	cl, err := e.client()
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	if c.Device {
+		if err := cl.AcceptDevice(e.ctx, cam); err != nil {
+			return err
+		}
+		e.notice("What %s now says it is, is what it is known as. The act is in the audit log, under your name.", cam)
+		return nil
+	}
+	if err := cl.TrustCamera(e.ctx, cam); err != nil {
+		return err
+	}
+	e.notice("The certificate that %s shows next is trusted from then on. The act is in the audit log, under your name.", cam)
+	return nil
 }
 
 func cameraTable(all ...casework.CameraView) table {
@@ -195,9 +259,14 @@ func cameraTable(all ...casework.CameraView) table {
 		if v.Width > 0 {
 			picture = fmt.Sprintf("%s %dx%d", v.Codec, v.Width, v.Height)
 		}
+		var all []string
 		if v.Problem != nil {
-			trouble = v.Problem.Cause.EN + " " + v.Problem.Remedy.EN
+			all = append(all, v.Problem.Cause.EN+" "+v.Problem.Remedy.EN)
 		}
+		for _, a := range v.Alarms {
+			all = append(all, a.Cause.EN+" "+a.Remedy.EN)
+		}
+		trouble = strings.Join(all, " ")
 		t = append(t, []string{string(v.ID), v.Name, v.State, local(v.Since), picture, trouble})
 	}
 	return t

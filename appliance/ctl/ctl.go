@@ -1,10 +1,11 @@
 // Package ctl is veilctl: the box's work from a command line.
 //
 // What needs a box goes through its JSON API (package client) with a session
-// that "veilctl login" keeps; "camera simulate", "camera probe", "redact" and
-// "audit verify DIR" need none. Results go to standard output, as a table or with
-// --json as JSON; progress and notices go to standard error. Secrets come from
-// files, standard input or a prompt, never from flags.
+// that "veilctl login" keeps; "camera simulate", "camera probe", "camera find
+// --here", "clip verify", "redact" and "audit verify DIR" need none. Results go to
+// standard output, as a table or with --json as JSON; progress and notices go to
+// standard error. Secrets come from files, standard input or a prompt, never from
+// flags.
 //
 // The exit status is 0 where it worked, 1 where it failed (cause and remedy are
 // on standard error) and 2 where the command line cannot be used.
@@ -50,8 +51,8 @@ type commands struct {
 	Login    loginCmd    `cmd:"" help:"Log in to a box and keep the session for the commands that follow." group:"session"`
 	Logout   logoutCmd   `cmd:"" help:"End the session." group:"session"`
 	Password passwordCmd `cmd:"" help:"Change your own password." group:"session"`
-	Camera   cameraCmd   `cmd:"" help:"Cameras: simulate, probe, add, list, remove." group:"footage"`
-	Clip     clipCmd     `cmd:"" help:"Recorded footage: export." group:"footage"`
+	Camera   cameraCmd   `cmd:"" help:"Cameras: find, probe, add, change, list, trust, remove, simulate." group:"footage"`
+	Clip     clipCmd     `cmd:"" help:"Recorded footage: export, verify." group:"footage"`
 	Redact   redactCmd   `cmd:"" help:"Make a veiled copy of any video file, without a box." group:"footage"`
 	Case     caseCmd     `cmd:"" help:"Cases: from the incident to the disclosure and its end." group:"cases"`
 	Alert    alertCmd    `cmd:"" help:"What other members have disclosed to this one." group:"cases"`
@@ -94,7 +95,7 @@ func Main(ctx context.Context, args []string, w World) (code int) {
 		kong.ExplicitGroups([]kong.Group{
 			{Key: "session", Title: "Log-in"}, {Key: "footage", Title: "Cameras and footage"},
 			{Key: "cases", Title: "Cases and alerts"}, {Key: "system", Title: "The box"}}),
-		kong.Vars{"version": "veilctl " + version.Version, "installed": installed})
+		kong.Vars{"version": "veilctl " + version.Version, "installed": installed, "sound": sound})
 	if err != nil {
 		return report(w.Err, err, exitFailed)
 	}

@@ -31,6 +31,29 @@ func (c *Client) AddCamera(ctx context.Context, n casework.NewCamera) (casework.
 	return v, c.ask(ctx, http.MethodPost, path("cameras"), nil, n, &v)
 }
 
+// FindCameras asks the box to search its network for cameras, with a log-in of
+// theirs or without.
+func (c *Client) FindCameras(ctx context.Context, login casework.CameraLogin) ([]casework.CameraFound, error) {
+	var v []casework.CameraFound
+	return v, c.ask(ctx, http.MethodPost, path("cameras", "find"), nil, login, &v)
+}
+
+// ChangeCamera changes how a camera is reached or what is recorded of it.
+func (c *Client) ChangeCamera(ctx context.Context, cam footage.CameraID, ch casework.CameraChange) (casework.CameraView, error) {
+	var v casework.CameraView
+	return v, c.ask(ctx, http.MethodPatch, path("cameras", string(cam)), nil, ch, &v)
+}
+
+// TrustCamera accepts the certificate that a camera shows next.
+func (c *Client) TrustCamera(ctx context.Context, cam footage.CameraID) error {
+	return c.ask(ctx, http.MethodDelete, path("cameras", string(cam), "pin"), nil, nil, nil)
+}
+
+// AcceptDevice accepts a camera that says it is another, or has other firmware.
+func (c *Client) AcceptDevice(ctx context.Context, cam footage.CameraID) error {
+	return c.ask(ctx, http.MethodDelete, path("cameras", string(cam), "device"), nil, nil, nil)
+}
+
 // RemoveCamera ends the recording of a camera; what is recorded stays until it
 // expires.
 func (c *Client) RemoveCamera(ctx context.Context, cam footage.CameraID) error {

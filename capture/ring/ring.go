@@ -1,52 +1,3 @@
-// Package ring is the rolling store of what the cameras send: append, read,
-// quota, retention, hold, check and repair.
-//
-// # What lies where
-//
-// Below Options.Dir:
-//
-//	ring.db                                     the index, SQLite (schema.sql)
-//	ring.lock                                   held by the process that has the ring open
-//	segments/<camera>/<UTC day>/<time>-<id>.seg segment files
-//
-// A segment file is written front to back and never changed, except that parts
-// deleted before the rest are punched out. All numbers are big endian:
-//
-//	 0   8  magic "VEILRNG", version 1
-//	 8  16  identifier of the segment, random
-//	24      records, one a part:
-//	         0   4  magic "VPT", version 1
-//	         4   4  n, size of the part's data
-//	         8   8  start, ticks
-//	        16   4  number of the part within the segment
-//	        20  12  nonce, random
-//	        32   n  the data, AES-256-GCM
-//	             16 tag
-//
-// The key is the camera's key of the UTC day, wrapped by the master key in the
-// index and destroyed there when nothing of that day is left. The additional
-// data binds the camera, the segment, the place in it, the start and all that
-// the index says of the part (format and sample table), so that a record that
-// is swapped, moved, repeated or cut, and an index row that was changed, do not
-// open. A segment lasts an hour or Options.Quota/16, at most 256 MiB.
-//
-// # What holds
-//
-// When Append has returned nil, the part is on the disk (fdatasync) and in the
-// index (commit after it). After a crash the part being written may be lost,
-// none before it; bytes behind the indexed end are cut off at Open. After an
-// error the ring is as it was, and the next Append may succeed; the same part
-// may be offered again, and where another comes instead that continues it, that
-// one is refused (ErrChain) until a keyframe comes. Where the disk is full
-// before the quota is, the oldest footage goes, but none of the last 24 hours.
-//
-// Parts of a camera never overlap and only go forward in time. No part outlives
-// the retention, 30 days at most (tv-overvågningsloven § 4 c), where Expire runs
-// every ten minutes, unless a hold covers it. Only what a hold covers is kept,
-// with the keyframe it needs, not the segment around it.
-//
-// Times are footage.Ticks. A Ring is safe for concurrent use; readers do not
-// wait for writers.
 package ring
 
 import (
@@ -84,7 +35,7 @@ const (
 	// Join is the longest gap, in ticks, that a time line does not show.
 	Join = footage.TicksPerSecond
 
-	maxSegment = 256 << 20
+	maxSegment = 2 << 30
 )
 
 //go:embed schema1.sql

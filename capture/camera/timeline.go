@@ -27,6 +27,10 @@ type timeline struct {
 	highest   int64
 	beginning time.Time
 	skew      int64 // what stream less arrival has been of late
+	// The most that it has been, this window and before: that of the pictures
+	// which were delayed least.
+	ahead  [2]int64
+	turned int64 // when the window began, by the clock of arrival
 }
 
 // at returns when a picture is presented, and whether its stamp was replaced.
@@ -43,18 +47,23 @@ func (l *timeline) at(ts uint32, arrived time.Time) (int64, bool) {
 	if off > rogue || off < -rogue || pts < l.highest-rogueBack {
 		pts = max(clock+l.skew, l.highest+1)
 		l.skew = pts - clock
+		l.ahead, l.turned = [2]int64{l.skew, l.skew}, clock
 		replaced = true
 	} else {
 		l.skew += off / skewWeight
 	}
+	if clock-l.turned > audioWindow {
+		l.ahead[1], l.ahead[0], l.turned = l.ahead[0], pts-clock, clock
+	}
+	l.ahead[0] = max(l.ahead[0], pts-clock)
 	l.pts, l.highest = pts, max(l.highest, pts)
 	return pts, replaced
 }
 
-// now returns the stream's time at an instant of the clock of arrival, as that
-// of the pictures has been of late.
+// now returns the stream's time at an instant of the clock of arrival, by the
+// pictures that were delayed least of late.
 func (l *timeline) now(arrived time.Time) int64 {
-	return int64(footage.TicksIn(arrived.Sub(l.beginning))) + l.skew
+	return int64(footage.TicksIn(arrived.Sub(l.beginning))) + max(l.ahead[0], l.ahead[1])
 }
 
 // A decodeClock gives decode times to pictures in the order they are sent.

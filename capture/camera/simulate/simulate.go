@@ -145,6 +145,16 @@ func (c *Camera) Main() [][][]byte {
 	return out
 }
 
+// Shifts returns for each of Main's pictures how much later it is shown than
+// sent, in ticks.
+func (c *Camera) Shifts() []int64 {
+	out := make([]int64, len(c.main.units))
+	for i, u := range c.main.units {
+		out[i] = u.shift
+	}
+	return out
+}
+
 // Sound returns the access units of the loop of sound, in order; they must not
 // be changed.
 func (c *Camera) Sound() [][]byte {

@@ -167,7 +167,8 @@ func (s *sound) write(stream *gortsplib.ServerStream, ticks int64, opt Options) 
 		if len(opt.Jumps) > 0 || opt.Drift != 0 {
 			at = uint32(opt.shifted(s.pos*footage.TicksPerSecond/s.rate) * s.rate / footage.TicksPerSecond)
 		}
-		at += opt.RTPStart
+		// It wraps when that of the pictures does.
+		at -= uint32(int64(-opt.RTPStart) * s.rate / footage.TicksPerSecond)
 		for _, p := range packets {
 			p.Timestamp = at
 			if err := stream.WritePacketRTP(s.media, p); err != nil {

@@ -33,7 +33,7 @@ type fan struct {
 	mu        sync.Mutex
 	subs      map[*Subscription]struct{}
 	format    footage.Format
-	reordered bool // pictures are shown in another order than they come in
+	reordered int // how much of late is shown in another order than it came in
 	closed    bool
 	gop       gop
 	left      chan struct{} // told when the last subscriber leaves
@@ -47,19 +47,34 @@ func newFan() *fan {
 func (f *fan) reformat(g footage.Format) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.format, f.reordered = g, false
+	f.format, f.reordered = g, 0
 	f.gop.reset()
 }
 
 func (f *fan) send(au *footage.AccessUnit) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.reordered = f.reordered || au.PTS != au.DTS
+	f.order(au)
 	f.gop.add(au)
 	if len(f.subs) == 0 {
 		return
 	}
 	f.give(&Frame{Format: f.format, Unit: clone(au)})
+}
+
+// A stream has B-frames while isReordered: one picture that is out of time, after
+// a loss, makes none.
+const (
+	isReordered   = 8
+	mostReordered = 64
+)
+
+func (f *fan) order(au *footage.AccessUnit) {
+	if au.PTS != au.DTS {
+		f.reordered = min(f.reordered+4, mostReordered)
+	} else {
+		f.reordered = max(f.reordered-1, 0)
+	}
 }
 
 func (f *fan) give(fr *Frame) {
@@ -234,7 +249,7 @@ func (s *Subscription) LostGOPs() uint64 { return s.lost.Load() }
 func (s *Subscription) Look() (f footage.Format, reordered, ok bool) {
 	s.fan.mu.Lock()
 	defer s.fan.mu.Unlock()
-	return s.fan.format, s.fan.reordered, len(s.fan.gop.units) > 0
+	return s.fan.format, s.fan.reordered >= isReordered, len(s.fan.gop.units) > 0
 }
 
 // Restart forgets what waits in the queue and begins anew with the GOP under
@@ -285,9 +300,9 @@ func (f Fan) Send(format footage.Format, au *footage.AccessUnit, replayed bool) 
 	f.f.mu.Lock()
 	defer f.f.mu.Unlock()
 	if au.Key && !f.f.format.Equal(format) {
-		f.f.format, f.f.reordered = format, false
+		f.f.format, f.f.reordered = format, 0
 	}
-	f.f.reordered = f.f.reordered || au.PTS != au.DTS
+	f.f.order(au)
 	f.f.gop.add(au)
 	if len(f.f.subs) > 0 {
 		f.f.give(&Frame{Format: format, Unit: clone(au), Replayed: replayed})

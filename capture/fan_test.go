@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"testing"
+	"time"
 
 	"veilbox/capture/footage"
 )
@@ -119,5 +120,76 @@ func TestLastKeyframeIsACopy(t *testing.T) {
 	f.send(&au)
 	if n := testing.AllocsPerRun(100, func() { f.send(&au) }); n > 0 {
 		t.Errorf("%v allocations for a keyframe that nobody watches", n)
+	}
+}
+
+func TestGOPIsReplayedWithinBounds(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	au := func(n, size int, at time.Duration) *footage.AccessUnit {
+		return &footage.AccessUnit{Arrived: now.Add(at), DTS: int64(n), PTS: int64(n), Key: n == 0, NALUs: [][]byte{{byte(n)}, make([]byte, size)}}
+	}
+	for _, tc := range []struct {
+		name string
+		n    int
+		size int
+		each time.Duration
+		late time.Duration // after the last picture
+		want int
+	}{
+		{"short", 20, 100, 40 * time.Millisecond, 0, 20},
+		{"a keyframe alone", 1, 6 << 20, 0, 0, 1},
+		{"many pictures", gopUnits + 1, 10, time.Millisecond, 0, 0},
+		{"many bytes", 10, 1 << 20, time.Millisecond, 0, 0},
+		{"long", 12, 10, time.Second, 0, 0},
+		{"old", 20, 100, 40 * time.Millisecond, gopStale + time.Second, 0},
+	} {
+		f := newFan()
+		f.reformat(footage.Format{Codec: footage.H264, Width: 320})
+		for n := range tc.n {
+			f.send(au(n, tc.size, time.Duration(n)*tc.each))
+		}
+		s, err := f.subscribeNow(now.Add(time.Duration(tc.n-1)*tc.each + tc.late))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(s.queue) != tc.want {
+			t.Errorf("%s: %d pictures, want %d", tc.name, len(s.queue), tc.want)
+		}
+		for i, fr := range s.queue {
+			if !fr.Replayed || fr.Unit.NALUs[0][0] != byte(i) || len(fr.Unit.NALUs[1]) != tc.size || fr.Format.Width != 320 {
+				t.Fatalf("%s: picture %d is %d", tc.name, i, fr.Unit.NALUs[0][0])
+			}
+		}
+		// Whatever is too long to keep, its keyframe is there, and the next GOP is kept.
+		if _, key, ok := f.lastKeyframe(); !ok || key.NALUs[0][0] != 0 {
+			t.Errorf("%s: no keyframe", tc.name)
+		}
+		f.send(au(0, 10, time.Hour))
+		if !s.Restart(now.Add(time.Hour)) || len(s.queue) != 1 {
+			t.Errorf("%s: the next GOP is not there", tc.name)
+		}
+	}
+}
+
+func TestReorderedIsAHabit(t *testing.T) {
+	f := newFan()
+	s, err := f.subscribe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	send := func(n int, late int64) {
+		f.send(&footage.AccessUnit{DTS: int64(n), PTS: int64(n) + late, Key: n == 0, NALUs: [][]byte{{1}}})
+	}
+	send(0, 0)
+	send(1, 5) // once, after a loss
+	send(2, 0)
+	if _, reordered, _ := s.Look(); reordered {
+		t.Error("one picture out of time makes a stream of B-frames")
+	}
+	for n := 3; n < 12; n++ {
+		send(n, int64(n%3*2))
+	}
+	if _, reordered, _ := s.Look(); !reordered {
+		t.Error("B-frames are not seen")
 	}
 }

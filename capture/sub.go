@@ -6,7 +6,9 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"veilbox/capture/camera"
@@ -46,14 +48,26 @@ func (s *Supervisor) SubscribeSub(cam footage.CameraID) (*Subscription, error) {
 		return nil, ErrNoSub
 	}
 	p, err := r.fan.sub(func() *pull {
-		src := r.src.Sub()
-		src.Audio = false
-		return &pull{ctx: r.ctx, src: src, opt: r.opt, fan: newFan(), log: r.log.With(slog.String("stream", "sub"))}
+		p := &pull{ctx: r.ctx, src: r.src.Sub(), opt: r.opt, fan: newFan(), log: r.log.With(slog.String("stream", "sub")), pin: &r.pin, pinned: r.pinned}
+		p.src.Audio = false
+		if !sameHost(r.src) {
+			// Another machine has another certificate.
+			p.src.Pin, p.pin = "", new(atomic.Pointer[string])
+			p.pinned = func(pin string) { p.pin.Store(&pin) }
+		}
+		return p
 	})
 	if err != nil {
 		return nil, err
 	}
 	return p.subscribe()
+}
+
+// sameHost reports whether both streams of src come from one machine.
+func sameHost(src camera.Source) bool {
+	a, aerr := url.Parse(src.URL)
+	b, berr := url.Parse(src.SubURL)
+	return aerr == nil && berr == nil && a.Hostname() == b.Hostname()
 }
 
 // SubProblem returns what went wrong last with the pull of cam's sub stream,
@@ -95,6 +109,9 @@ type pull struct {
 	fan   *fan
 	log   *slog.Logger
 	stats camera.Stats
+	// pin is the certificate that the camera showed, pinned keeps a new one.
+	pin    *atomic.Pointer[string]
+	pinned func(string)
 
 	mu      sync.Mutex
 	end     context.CancelFunc // of the sessions, nil while there are none
@@ -149,11 +166,15 @@ func (p *pull) run(ctx context.Context) {
 		begun := p.opt.Clock.Now()
 		// Two generations may overlap while the one before lets go: what that one
 		// still brings must not mix with the new.
-		err := camera.Run(ctx, p.src, camera.Options{Clock: p.opt.Clock, Log: p.log, Limits: p.opt.Limits, Stats: &p.stats, Phase: func(ph camera.Phase) {
+		src := p.src
+		if pin := p.pin.Load(); pin != nil {
+			src.Pin = *pin
+		}
+		err := camera.Run(ctx, src, camera.Options{Clock: p.opt.Clock, Log: p.log, Limits: p.opt.Limits, Stats: &p.stats, Phase: func(ph camera.Phase) {
 			if ph == camera.Playing {
 				p.failed(nil)
 			}
-		}}, generation{ctx, p.fan})
+		}, Pinned: p.pinned}, generation{ctx, p.fan})
 		if ctx.Err() != nil {
 			return
 		}
@@ -163,7 +184,7 @@ func (p *pull) run(ctx context.Context) {
 			wait = backoffMin
 		}
 		pause := time.Duration((0.8 + 0.4*rand.Float64()) * float64(wait))
-		if errors.Is(pr, camera.ErrAuth) {
+		if errors.Is(pr, camera.ErrAuth) || errors.Is(pr, camera.ErrPin) || errors.Is(pr, camera.ErrFlood) {
 			pause = backoffAuth
 		}
 		p.log.Warn("camera session ended", slog.String("code", pr.Code), slog.Any("err", pr), slog.Duration("retry", pause))

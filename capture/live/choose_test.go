@@ -189,11 +189,11 @@ func TestChoice(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			st, enc := &studio{main: capture.NewFan()}, &encoder{}
-			play(st.main, tc.main.format, 0, 5, 10, tc.main.reordered)
+			play(st.main, tc.main.format, 0, 10, 20, tc.main.reordered)
 			if tc.sub != nil {
 				sub := capture.NewFan()
 				st.sub = &sub
-				play(sub, tc.sub.format, 0, 5, 10, tc.sub.reordered)
+				play(sub, tc.sub.format, 0, 10, 20, tc.sub.reordered)
 			}
 			opt := Options{Source: st}
 			if tc.transcoder {

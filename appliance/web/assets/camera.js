@@ -88,6 +88,7 @@ const query = () => `from=${iso(new Date(line.pick.from))}&to=${iso(new Date(lin
 function tab(clip) {
   liveBox.hidden = clip;
   player.hidden = !clip;
+  $('live-says').hidden = clip;
   if (!clip) player.pause();
   $('show-live').setAttribute('aria-pressed', String(!clip));
   $('show-clip').setAttribute('aria-pressed', String(clip));
@@ -142,8 +143,8 @@ for (const b of document.querySelectorAll('[data-accept]')) {
   });
 }
 
-const at = Date.parse(new URLSearchParams(location.search).get('at') ?? '');
-if (at) { // from the overview: the place that was pressed
+const at = Math.min(Date.parse(new URLSearchParams(location.search).get('at') ?? ''), Date.now() - 30e3);
+if (at > 0) { // from the overview: the place that was pressed
   minutes = 60;
   line.pick = { from: at - 30e3, to: Math.min(at + 30e3, Date.now()) };
   following = false;

@@ -6,7 +6,7 @@ const mib = (n) => new Intl.NumberFormat(lang, { maximumFractionDigits: 1 }).for
 
 function result(box, x) {
   const base = `/api/v1/exports/${x.id}`;
-  const gaps = x.gaps.length === 0 ? t('export.nogaps') : t('export.gaps', x.gaps.length, x.gaps.slice(0, 5).map((g) => `${clockOf(new Date(g.from))}–${clockOf(new Date(g.to))}`).join(', '));
+  const gaps = x.gaps.length === 0 ? t('export.nogaps') : t('export.gaps', x.gaps.slice(0, 5).map((g) => `${clockOf(new Date(g.from))}–${clockOf(new Date(g.to))}`).join(', ') + (x.gaps.length > 5 ? ' …' : ''));
   box.replaceChildren(el('h2', {}, t('export.ready')),
     el('p', {}, t('export.span', whenOf(new Date(x.from)), clockOf(new Date(x.from)), clockOf(new Date(x.to)), mib(x.size))),
     el('p', { className: x.gaps.length ? 'warn' : 'good' }, gaps),

@@ -27,7 +27,7 @@ export class Playback {
 
   /** load shows path; the promise ends when the video has been given its source. */
   async load(path, codec) {
-    Object.assign(this, { path, at: 0, again: 0 });
+    Object.assign(this, { path, at: 0, again: 0, made: false });
     this.run++;
     this.place.replaceChildren();
     this.making.replaceChildren();
@@ -65,9 +65,9 @@ export class Playback {
     if (!this.path || !video.getAttribute('src')) return;
     const code = video.error?.code;
     try {
-      await ask(video.src, { headers: { Range: 'bytes=0-0' } }); // the box's own words, if it has any
+      const answer = await ask(video.src, { headers: { Range: 'bytes=0-0' } }); // the box's own words, if it has any
       if (run !== this.run) return;
-      if ((code === 3 || code === 4) && !this.made && this.at === 0) { // the browser, not the box
+      if (answer.status === 202 || ((code === 3 || code === 4) && !this.made && this.at === 0)) { // the browser, not the box
         await this.prepare();
         await video.play();
         return;

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"veilbox/redact/sandbox"
+	"veilbox/redact/work"
 )
 
 func TestSandboxHolds(t *testing.T) {
@@ -81,13 +82,21 @@ func TestOrdinaryUser(t *testing.T) {
 	t.Logf("%s", out)
 }
 
-// A program that skips the first stage reads nothing.
+// A program that skips the first stage reads nothing, whatever it is to do.
 func TestDegradedIsRefused(t *testing.T) {
-	c := exec.Command(program, "run", `{"tools":{"FFmpeg":"/usr/bin/ffmpeg","FFprobe":"/usr/bin/ffprobe"}}`)
-	c.Stdin = strings.NewReader("J\x00\x00\x00\x10{\"kind\":\"check\"}")
-	out, err := c.Output()
-	if err == nil || !bytes.Contains(out, []byte(sandbox.Degraded.Code)) {
-		t.Errorf("%v: %q", err, out)
+	for _, kind := range []string{work.KindCheck, work.KindRedact, work.KindProof, work.KindStill, work.KindStills, work.KindPlay, work.KindLive} {
+		c := exec.Command(program, "run", `{"tools":{"FFmpeg":"/usr/bin/ffmpeg","FFprobe":"/usr/bin/ffprobe"}}`)
+		var in bytes.Buffer
+		to := &work.Conn{W: &in}
+		if err := errors.Join(to.SendJSON(work.TypeJob, work.Job{Kind: kind, Codec: 3, Width: 640, Height: 360, Count: 1}), to.Send(work.TypeData, []byte("no video")),
+			to.Send(work.TypeUnit, work.EncodeUnit(0, true)), to.Send(work.TypeEnd, nil)); err != nil {
+			t.Fatal(err)
+		}
+		c.Stdin = &in
+		out, err := c.Output()
+		if err == nil || !bytes.Contains(out, []byte(sandbox.Degraded.Code)) {
+			t.Errorf("%s: %v: %q", kind, err, out)
+		}
 	}
 }
 

@@ -287,6 +287,48 @@ func TestTranscodeEnds(t *testing.T) {
 	}
 }
 
+// A transcode ends by itself in time, so that its limit of CPU time is one of a
+// rate, and asks to be called again.
+func TestTranscodeBeginsAnew(t *testing.T) {
+	f, in := coded(t, footage.MJPEG, 320, 240, 10, 30)
+	w := worker()
+	w.Limits.Time = time.Second
+	i, got := 0, 0
+	err := w.Transcode(t.Context(), footage.MJPEG, func(ctx context.Context) (footage.Format, footage.AccessUnit, error) {
+		select {
+		case <-ctx.Done():
+			return f, footage.AccessUnit{}, context.Cause(ctx)
+		case <-time.After(20 * time.Millisecond):
+		}
+		au := in[i%len(in)]
+		// The camera begins anew now and then: its times go back.
+		au.Arrived, i = time.Now(), i+1
+		return f, au, nil
+	}, func(_ footage.Format, au footage.AccessUnit) { got++ })
+	if err != nil || got < 5 {
+		t.Errorf("%d pictures, error %v", got, err)
+	}
+}
+
+// What the sandbox sends is as hostile as what went into it.
+func FuzzTake(f *testing.F) {
+	f.Add([]byte{0, 0, 0, 2, 0x67, 1, 0, 0, 0, 2, 0x68, 1, 0, 0, 0, 2, 0x65, 1}, true)
+	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 0x65}, false)
+	f.Fuzz(func(t *testing.T, b []byte, key bool) {
+		s := &stream{format: footage.Format{Codec: footage.H264, Width: 640, Height: 360}, sink: func(f footage.Format, au footage.AccessUnit) {
+			if len(f.Params) != 2 || len(au.NALUs) == 0 || au.Key != key {
+				t.Fatalf("%d parameter sets, %d NAL units", len(f.Params), len(au.NALUs))
+			}
+			for _, n := range au.NALUs {
+				if k := n[0] & 0x1f; k != 1 && k != 5 {
+					t.Fatalf("a NAL unit of type %d", k)
+				}
+			}
+		}}
+		_ = s.take(0, key, b) // any error will do
+	})
+}
+
 // movie makes an MP4 of pictures as a clip or an album holds them.
 func movie(t testing.TB, f footage.Format, in []footage.AccessUnit, ticks func(i int) uint32, opt mp4.Options) []byte {
 	t.Helper()

@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -100,5 +101,15 @@ func FuzzReadFLV(f *testing.F) {
 			}
 			return nil
 		})
+	})
+}
+
+func FuzzPart(f *testing.F) {
+	f.Add([]byte("--ffmpeg\r\nContent-type: image/jpeg\r\nContent-length: 12\r\n\r\n"))
+	f.Add([]byte("Content-length: -1\n\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if n, err := part(bufio.NewReader(bytes.NewReader(b))); err == nil && (n < 1 || n > maxStill) {
+			t.Fatalf("a still of %d bytes", n)
+		}
 	})
 }

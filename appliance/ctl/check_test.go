@@ -1,6 +1,8 @@
 package ctl
 
 import (
+	"encoding/json"
+	"errors"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -46,13 +48,18 @@ func TestCheckFindsADamagedPart(t *testing.T) {
 	if err := r.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if out := s.ok("check", dir); !strings.Contains(out, "3") {
+	if out := s.ok("check", dir); !strings.Contains(out, "whole") || !strings.Contains(strings.Join(strings.Fields(out), " "), "parts 3 bytes 15000 files 1 keys 1") {
 		t.Errorf("check of a whole recording: %s", out)
 	}
 	damage(t, filepath.Join(dir, "ring", "segments"))
 	code, out, errs := s.run("", "check", dir)
-	if code != 1 || !strings.Contains(out, "till-1") || !strings.Contains(errs, "1 parts") {
+	if code != 1 || !strings.Contains(out, "DAMAGED") || !strings.Contains(out, "changed on the disk, 1 part") || !strings.Contains(out, "till-1/") || !strings.Contains(errs, "1 parts") {
 		t.Errorf("status %d: %s: %s", code, out, errs)
+	}
+	_, out, _ = s.run("", "--json", "check", dir)
+	var v checked
+	if err := json.Unmarshal([]byte(out), &v); err != nil || v.OK || v.Damaged != 1 || len(v.Damage) != 1 || v.Damage[0].Kind != ring.KindRecord || v.Damage[0].Why == "" {
+		t.Errorf("json: %s %v", out, err)
 	}
 }
 
@@ -72,5 +79,34 @@ func damage(t *testing.T, dir string) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestCheckTablesEveryKindOfDamageGolden(t *testing.T) {
+	at := func(s int64) footage.Span {
+		from := footage.TicksOf(time.Date(2026, 2, 3, 12, 0, 0, 0, time.UTC)) + footage.Ticks(s)*footage.TicksPerSecond
+		return footage.Span{From: from, To: from + footage.TicksPerSecond}
+	}
+	rep := ring.Report{Parts: 100, Bytes: 1 << 20, Segments: 9, Keys: 2, Recovered: 1, Torn: 1, More: 7}
+	for i, k := range []ring.Kind{ring.KindRecord, ring.KindRecord, ring.KindIndex, ring.KindMissing, ring.KindShort, ring.KindDisk, "new"} {
+		rep.Damaged = append(rep.Damaged, ring.Damage{Camera: "till-1", Span: at(int64(i)), Kind: k, File: "till-1/a", Err: errors.New("ring: x")})
+	}
+	rep.Faults = []ring.Fault{
+		{Kind: ring.KindKey, Camera: "till-1", Span: at(0), Err: errors.New("ring: key")},
+		{Kind: ring.KindHeader, Camera: "till-1", Span: at(1), File: "till-1/b"},
+		{Kind: ring.KindStray, Camera: "till-9", File: "till-9/\x1b[2Jc"},
+	}
+	var b strings.Builder
+	e := &env{World: World{Out: &b}}
+	v := checkedOf(rep)
+	if err := e.show(nil, v.table()); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "check.txt", b.String())
+	if v.Damaged != 14 || v.broken() != 2 || v.OK {
+		t.Errorf("%d damaged, %d broken, ok %v", v.Damaged, v.broken(), v.OK)
+	}
+	if v := checkedOf(ring.Report{Faults: rep.Faults[2:]}); !v.OK {
+		t.Error("a stray file is no damage")
 	}
 }

@@ -1,14 +1,22 @@
 package onvif
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
+	"log"
+	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -134,8 +142,9 @@ func TestHostileAnswersAreRefusedInTimeAndBounded(t *testing.T) {
 
 // Each answer is in time, and there is no end of them.
 func TestTheWholeLookIsBounded(t *testing.T) {
+	var quickly atomic.Bool
 	d := &onviftest.Device{Answer: func(w http.ResponseWriter, verb string) bool {
-		if verb == "GetStreamUri" {
+		if verb == "GetStreamUri" && !quickly.Load() {
 			time.Sleep(200 * time.Millisecond)
 		}
 		return false
@@ -153,7 +162,7 @@ func TestTheWholeLookIsBounded(t *testing.T) {
 	if took := time.Since(start); took > 2*time.Second {
 		t.Errorf("took %v", took)
 	}
-	d.Answer = nil
+	quickly.Store(true)
 	got, err := Look(t.Context(), addr, "", "", Limits{})
 	if err != nil || len(got.Streams) != 16 {
 		t.Errorf("%d streams, %v", len(got.Streams), err)
@@ -235,5 +244,34 @@ func TestWhatIsNoHTTP(t *testing.T) {
 				t.Errorf("took %v", took)
 			}
 		})
+	}
+}
+
+// A camera that shows one certificate and then another is not one camera.
+func TestTwoFaces(t *testing.T) {
+	face := func() tls.Certificate {
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+		der, err := x509.CreateCertificate(rand.Reader, c, c, &key.PublicKey, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+	}
+	faces, n := []tls.Certificate{face(), face()}, 0
+	s := httptest.NewUnstartedServer(&onviftest.Device{Profiles: onviftest.Two()})
+	s.TLS = &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		n++
+		return &tls.Config{Certificates: faces[n%2 : n%2+1]}, nil
+	}}
+	s.Config.SetKeepAlivesEnabled(false)
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // that the box hangs up is what is tested
+	s.StartTLS()
+	defer s.Close()
+	if _, err := Look(t.Context(), s.URL, "", "", quick); !errors.Is(err, ErrHostile) || n != 2 {
+		t.Errorf("%v after %d connections", err, n)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -169,6 +170,39 @@ func TestLookTakesRTSPSWhereOffered(t *testing.T) {
 	got, err := Look(t.Context(), d.Serve(t, "127.0.0.1:0"), "", "", Limits{})
 	if err != nil || got.Main().URL != "rtsps://127.0.0.1:322/p0" {
 		t.Errorf("%v, main %q", err, got.Main().URL)
+	}
+}
+
+// Some offer rtsps, or media2, and then cannot do it.
+func TestLookFallsBack(t *testing.T) {
+	fault := func(w http.ResponseWriter) {
+		w.WriteHeader(http.StatusInternalServerError)
+		send(w, onviftest.Envelope("<env:Fault><env:Code><env:Value>env:Receiver</env:Value></env:Code></env:Fault>"))
+	}
+	for verb, want := range map[string]string{
+		"GetStreamUri":           "rtsp://localhost:554/p0", // of rtsps, once
+		"GetProfiles":            "rtsp://localhost:554/p0", // of media2, once
+		"GetServiceCapabilities": "rtsp://localhost:554/p0",
+		"GetServices":            "rtsp://localhost:554/p0",
+		"GetSystemDateAndTime":   "rtsps://localhost:322/p0",
+	} {
+		n := 0
+		d := &onviftest.Device{Media2: true, Secure: true, Profiles: onviftest.Two()[:1], Answer: func(w http.ResponseWriter, v string) bool {
+			if v != verb || n > 0 {
+				return false
+			}
+			n++
+			fault(w)
+			return true
+		}}
+		_, port, err := net.SplitHostPort(d.Serve(t, "127.0.0.1:0"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := Look(t.Context(), net.JoinHostPort("localhost", port), "", "", quick)
+		if err != nil || got.Main().URL != want || n != 1 || len(got.Warnings) > 0 {
+			t.Errorf("%s fails: %q, %v, %v", verb, got.Main().URL, got.Warnings, err)
+		}
 	}
 }
 

@@ -133,8 +133,7 @@ func number(b []byte, name, unit string) (int64, error) {
 	return 0, fmt.Errorf("there is no %s", name)
 }
 
-// forget takes the files of a folder out of the kernel's cache, as far as they
-// have been written to the disk.
+// forget takes the files of a folder out of the kernel's cache.
 func forget(dir string) error {
 	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() {
@@ -144,7 +143,8 @@ func forget(dir string) error {
 		if err != nil {
 			return err
 		}
-		return errors.Join(unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED), f.Close())
+		// What is not on the disk yet would stay.
+		return errors.Join(unix.Fdatasync(int(f.Fd())), unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED), f.Close())
 	})
 }
 

@@ -299,7 +299,7 @@ func (d *Daemon) openWork(ctx context.Context, master keys.Key) (err error) {
 			return camera.Probe(ctx, s, camera.Limits{})
 		},
 		Find: d.findCameras, Identify: d.identify,
-		Signer: signer,
+		Signer:  signer,
 		MaxClip: time.Duration(d.cfg.Redact.MaxClip),
 		Checks:  d.checks,
 	})

@@ -48,7 +48,7 @@ func (s *session) ask(do func() error) error {
 // request looks at a request before the library sends it.
 func (s *session) request(r *base.Request) {
 	if s.playing.Load() && r.Method != base.Teardown && s.keepalive >= 0 {
-		r.Method = keepalives[s.keepalive%len(keepalives)]
+		r.Method = keepalives[s.keepalive]
 	}
 	s.last, s.lastHeader = r.Method, r.Header
 	s.authorized = false
@@ -147,9 +147,10 @@ func (s *session) kept(r *base.Response) {
 		base.StatusMethodNotValidInThisState, base.StatusParameterNotUnderstood, base.StatusOptionNotSupported,
 		base.StatusInternalServerError:
 		s.opt.Stats.Keepalives.Add(1)
-		for {
-			if s.keepalive++; keepalives[s.keepalive%len(keepalives)] != s.last {
-				break
+		s.keepalive = 0 // where all are refused, the one that costs least
+		for i := len(keepalives) - 1; i >= 0; i-- {
+			if s.vain[i] = s.vain[i] || keepalives[i] == s.last; !s.vain[i] {
+				s.keepalive = i
 			}
 		}
 	}

@@ -225,3 +225,43 @@ func noise(send func(int, []byte) error) error {
 		return errors.Join(err, send(2, b))
 	}, send)
 }
+
+// swell sends one picture that never ends, in slices.
+func swell(send func(int, []byte) error) error {
+	s, err := first(send)
+	for err == nil {
+		s.seq++
+		p := rtp.Packet{Header: rtp.Header{Version: 2, PayloadType: 96, SSRC: 7, SequenceNumber: s.seq - 1, Timestamp: 9000}, Payload: append([]byte{0x41}, make([]byte, 60000)...)}
+		var b []byte
+		if b, err = p.Marshal(); err == nil {
+			err = send(0, b)
+		}
+	}
+	return err
+}
+
+// shards sends one NAL unit that never ends, byte by byte.
+func shards(send func(int, []byte) error) error {
+	s, err := first(send)
+	for i := 0; err == nil; i++ {
+		s.seq++
+		p := rtp.Packet{Header: rtp.Header{Version: 2, PayloadType: 96, SSRC: 7, SequenceNumber: s.seq - 1, Timestamp: 9000}, Payload: []byte{0x7c, 0x05, 9}}
+		if i == 0 {
+			p.Payload[1] = 0x85
+		}
+		var b []byte
+		if b, err = p.Marshal(); err == nil {
+			err = send(0, b)
+		}
+	}
+	return err
+}
+
+// sets sends parameter sets at their limit and nothing else.
+func sets(send func(int, []byte) error) error {
+	s, err := first(send)
+	for i := byte(0); err == nil; i++ {
+		err = s.unit(uint32(i)*3000, append(append([]byte{0x67}, sps320[1:]...), make([]byte, 4000)...), append([]byte{0x68, i}, make([]byte, 4000)...))
+	}
+	return err
+}

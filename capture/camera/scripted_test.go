@@ -19,8 +19,8 @@ type script struct {
 	describe string // instead of the description
 	greet    string // sent at once, instead of RTSP
 	play     func(send func(channel int, p []byte) error) error
-	// answer is asked first; it returns the whole answer, "" for the usual one, or
-	// hangUp.
+	// answer is asked first; it returns the whole answer, "" for the usual one,
+	// hangUp or silent.
 	answer func(r *request) string
 	tls    *tls.Config
 	// udp is "" for a camera that knows none, "only", "both", "mute", which sends
@@ -30,7 +30,10 @@ type script struct {
 	spoof bool
 }
 
-const hangUp = "\x00"
+const (
+	hangUp = "\x00"
+	silent = "\x01"
+)
 
 // A request is what a scripted camera was asked.
 type request struct {
@@ -67,15 +70,23 @@ func (p *played) write(b []byte) error {
 // start serves s at a URL until the test ends.
 func (s script) start(t testing.TB) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, url, err := s.listen()
 	if err != nil {
 		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = ln.Close() }) // nothing is left to lose
+	return url
+}
+
+func (s script) listen() (net.Listener, string, error) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, "", err
 	}
 	scheme := "rtsp://"
 	if s.tls != nil {
 		ln, scheme = tls.NewListener(ln, s.tls), "rtsps://"
 	}
-	t.Cleanup(func() { _ = ln.Close() }) // nothing is left to lose
 	go func() {
 		for {
 			c, err := ln.Accept()
@@ -85,7 +96,7 @@ func (s script) start(t testing.TB) string {
 			go s.serve(c)
 		}
 	}()
-	return scheme + ln.Addr().String() + "/stream"
+	return ln, scheme + ln.Addr().String() + "/stream", nil
 }
 
 func (s script) serve(c net.Conn) {
@@ -124,8 +135,11 @@ func (s script) serve(c net.Conn) {
 		if s.answer != nil {
 			out = s.answer(r)
 		}
-		if out == hangUp {
+		switch out {
+		case hangUp:
 			return
+		case silent:
+			continue
 		}
 		play := r.method == "PLAY" && (out == "" || strings.HasPrefix(out, "RTSP/1.0 200"))
 		if out == "" {

@@ -97,7 +97,8 @@ type attempt struct {
 	audioAsked  bool
 	changing    bool // the transport was changed on this connection
 	audioNote   error
-	keepalive   int // index of keepalives, -1 for the library's choice
+	keepalive   int                   // index of keepalives, -1 for the library's choice
+	vain        [len(keepalives)]bool // those that the camera refused
 	serverAsked base.Method
 
 	// Of the packets' goroutines, of which there are several over UDP.

@@ -16,7 +16,7 @@ import (
 
 const (
 	settle = 5 * time.Second // after the set-up, before the window
-	window = 60 * time.Second
+	window = 40 * time.Second
 	clipIs = 60 * time.Second
 	clips  = 5
 )

@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	warmUp    = 8 * time.Second // after the last camera was added
-	legs      = 24 * time.Second
-	mainLeg   = 40 * time.Second // of the figure that there is a goal for
+	warmUp    = 6 * time.Second // after the last camera was added
+	legs      = 20 * time.Second
+	mainLeg   = 32 * time.Second // of the figure that there is a goal for
 	mainCount = 16
 )
 

@@ -171,7 +171,10 @@ func (r *Ring) try(ctx context.Context, cams []*camera, parts []*footage.Part) (
 		record := int64(recordSize(t.size(), len(p.Data)+len(p.Audio.Data)))
 		if c.seg == nil || c.seg.over(p, record, r.segSize) {
 			// A segment is closed with all of its parts in the index.
-			err := flush()
+			var err error
+			if slices.ContainsFunc(rows, func(w row) bool { return w.c == c }) {
+				err = flush()
+			}
 			if err == nil {
 				err = r.begin(ctx, c, p.Start)
 			}

@@ -182,6 +182,8 @@ func (r *Ring) listed(ctx context.Context, path string) bool {
 func (r *Ring) checkFile(s *found) (Kind, error) {
 	size, err := r.files.Size(r.path(s.path))
 	switch {
+	case notThere(err) && s.x.size == 0:
+		return "", nil // its row is there, its file is about to be
 	case notThere(err):
 		return KindMissing, fmt.Errorf("ring: %s is not there", s.path)
 	case err != nil:

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/cipher"
 	"database/sql"
-	_ "embed"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -18,7 +17,6 @@ import (
 	"veilbox/capture/footage"
 	"veilbox/internal/clock"
 	"veilbox/internal/keys"
-	"veilbox/internal/sqlitedb"
 )
 
 const (
@@ -37,16 +35,6 @@ const (
 
 	maxSegment = 2 << 30
 )
-
-//go:embed schema1.sql
-var schema1 string
-
-//go:embed schema2.sql
-var schema2 string
-
-func migrations() []sqlitedb.Migration {
-	return []sqlitedb.Migration{sqlitedb.Migration(schema1), sqlitedb.Migration(schema2)}
-}
 
 // Options say where and how much the ring keeps.
 type Options struct {
@@ -157,29 +145,8 @@ func open(ctx context.Context, opt Options, fl files, h hooks) (_ *Ring, err err
 			err = errors.Join(err, r.Close())
 		}
 	}()
-	db := filepath.Join(opt.Dir, "ring.db")
-	if r.wdb, err = sqlitedb.Open(ctx, db, migrations()); err != nil {
-		return nil, failure("open the index", err)
-	}
-	r.wdb.SetMaxOpenConns(1)
-	if r.fast, err = sqlitedb.Open(ctx, db, migrations()); err != nil {
-		return nil, failure("open the index", err)
-	}
-	// The one connection is never given up, so what is set of it stays.
-	r.fast.SetMaxOpenConns(1)
-	if _, err := r.fast.ExecContext(ctx, "PRAGMA synchronous = NORMAL"); err != nil {
-		return nil, failure("open the index", err)
-	}
-	if r.rdb, err = sqlitedb.Open(ctx, db, migrations()); err != nil {
-		return nil, failure("open the index", err)
-	}
-	r.rdb.SetMaxOpenConns(4)
-	if h.unsynced {
-		for _, db := range []*sql.DB{r.wdb, r.fast} {
-			if _, err := db.ExecContext(ctx, "PRAGMA synchronous = OFF"); err != nil {
-				return nil, failure("open the index", err)
-			}
-		}
+	if err := r.openIndex(ctx); err != nil {
+		return nil, err
 	}
 	if err := r.checkKey(ctx); err != nil {
 		return nil, err

@@ -35,7 +35,7 @@ var (
 	ErrNoVideo = problem.New(http.StatusBadGateway, "onvif.novideo",
 		Text{DA: "Kameraet nævner ingen videostrøm.", EN: "The camera names no video stream."},
 		Text{DA: "Slå strømmen til i kameraets indstillinger, eller skriv dens rtsp-adresse selv.", EN: "Switch the stream on in the camera's settings, or write its rtsp address yourself."})
-	ErrNetwork = problem.New(http.StatusInternalServerError, "onvif.network",
+	ErrNetwork = problem.New(http.StatusServiceUnavailable, "onvif.network",
 		Text{DA: "Boksen kan ikke søge efter kameraer på netværket.", EN: "The box cannot search the network for cameras."},
 		Text{DA: "Kontrollér, at boksens netkort til kameraerne er tilsluttet og har en privat IPv4-adresse. Ellers skriv kameraets adresse selv.", EN: "Check that the box's camera port is connected and has a private IPv4 address. Or write the camera's address yourself."})
 )

@@ -1,18 +1,28 @@
 // Package camera is the only package that speaks to a camera: RTSP 1.0
-// (RFC 2326) with RTP interleaved in the same TCP connection (§10.12), H.264
-// (RFC 6184) and H.265 (RFC 7798).
+// (RFC 2326) in the clear or over TLS 1.2 and later, with RTP interleaved in the
+// same TCP connection (§10.12) or over UDP; H.264 (RFC 6184), H.265 (RFC 7798)
+// and MJPEG (RFC 2435); AAC (RFC 3640, RFC 6416), G.711 (RFC 3551) and Opus
+// (RFC 7587). Passwords are shown by digest (RFC 7616) where the camera knows it.
 //
 // A camera is hostile input. Nothing it sends is decoded here: packets become
 // access units, of the parameter sets only the picture's size is read, and all
-// of it is bounded by Limits. The library's types stay inside.
+// of it is bounded by Limits: what waits, what is held, and what comes a second.
+// A session holds no more than twice Limits.AccessUnit and some MiB, whatever the
+// camera does. The library's types stay inside; it is shown answers only once
+// they have been put into the few forms that it reads without trouble.
+//
+// A camera over TLS signs its own certificate, so its key is trusted when it is
+// first seen and has to be the same from then on; nothing is sent to another. With
+// TLS the packets never go over UDP, where they would be in the clear.
 //
 // Times: an access unit's DTS and PTS are ticks of 1/90000 s from about 0 at
 // the session's first picture, taken from RTP and held against the clock of
 // arrival; see timeline. Arrived is the box's clock at the picture's first
 // packet.
 //
-// Errors are *problem.Problem with a code from "camera.url" to
-// "camera.nokeyframe"; when the context ends they are its cause.
+// Errors are *problem.Problem with a code of this package's ("camera.url" and
+// so on, see ErrURL and those beside it); when the context ends they are its
+// cause.
 package camera
 
 import (
@@ -67,9 +77,9 @@ type Source struct {
 type Transport string
 
 const (
-	Auto Transport = ""    // TCP, UDP where the camera will not
+	Auto Transport = ""    // TCP, UDP where the camera will not or nothing comes
 	TCP  Transport = "tcp" // interleaved in the RTSP connection
-	UDP  Transport = "udp"
+	UDP  Transport = "udp" // not with rtsps
 )
 
 // Split returns s with name and password moved from the URLs to their fields,

@@ -77,12 +77,6 @@ func (s *session) unit(ts uint32, arrived time.Time, nalus [][]byte) {
 		s.opt.Stats.Rogue.Add(1)
 		s.decode.e264, s.decode.e265 = nil, nil
 	}
-	if n := s.opt.Stats.Lost.Load() + s.opt.Stats.Dropped.Load(); n != s.losses {
-		// Numbers that a lost picture leaves out look like reordering; until the next
-		// keyframe there is none to be known.
-		s.losses = n
-		s.decode.e264, s.decode.e265 = nil, nil
-	}
 	dts, pts := s.decode.next(&s.sets, s.nalus, pts)
 	s.give(footage.AccessUnit{Arrived: arrived, DTS: dts, PTS: pts, Key: key, NALUs: s.nalus})
 }

@@ -111,7 +111,6 @@ type attempt struct {
 	changes  changes
 	times    timeline
 	decode   decodeClock
-	losses   uint64 // packets and pictures
 	nalus    [][]byte
 	skipRASL bool
 }

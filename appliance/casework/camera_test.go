@@ -3,6 +3,7 @@ package casework
 import (
 	"context"
 	"errors"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -256,5 +257,19 @@ func TestCountersSpeakPlainly(t *testing.T) {
 	}
 	if !slices.Equal(got, []string{"dropped", "lost"}) || !views[0].LastPart.Equal(start.Add(-time.Second)) || views[0].LastKeyframe != nil {
 		t.Errorf("%q %+v", got, views[0])
+	}
+}
+
+// Each counter of what goes wrong is told; those of what goes well are not.
+func TestEveryCounterOfTroubleIsTold(t *testing.T) {
+	well := []string{"Sessions", "Units", "Bytes", "Parts", "PartBytes", "AudioUnits"}
+	kind := reflect.TypeFor[capture.Counters]()
+	for i := range kind.NumField() {
+		var c capture.Counters
+		reflect.ValueOf(&c).Elem().Field(i).SetUint(1)
+		name := kind.Field(i).Name
+		if told := len(countsOf(c)) == 1; told == slices.Contains(well, name) {
+			t.Errorf("%s is told: %v", name, told)
+		}
 	}
 }

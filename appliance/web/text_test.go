@@ -37,7 +37,7 @@ func valuesOf() map[string][]string {
 	for _, o := range slices.Concat(covered, uncovered) {
 		all["offence."] = append(all["offence."], string(o))
 	}
-	for _, s := range []capture.State{capture.Connecting, capture.Describing, capture.WaitingForKeyframe, capture.Recording, capture.Stalled, capture.Failed, capture.Storage, "unwritten"} {
+	for _, s := range []capture.State{capture.Connecting, capture.Describing, capture.WaitingForKeyframe, capture.Recording, capture.Stalled, capture.Failed, capture.Storage, capture.Unwritten} {
 		all["camstate."] = append(all["camstate."], string(s))
 		all["statenext."] = append(all["statenext."], string(s))
 	}

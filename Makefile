@@ -30,6 +30,7 @@ help:
 	@echo '  make demo CHECK=1    the same without a person: walk the whole way, exit 0 if all held'
 	@echo '  make build           build the programs into bin/'
 	@echo '  make test            every test: unit, fuzz seeds, end to end, browser'
+	@echo '  make setup           install all that the tests need; the others do it by themselves'
 	@echo '  make lint            gofmt, vet, staticcheck, import rules, known vulnerabilities'
 	@echo '  make fuzz            every fuzz target for FUZZTIME (1m); FUZZ=name chooses'
 	@echo '  make bench           measured figures, one a line'
@@ -43,6 +44,10 @@ build:
 	@mkdir -p bin
 	@$(GOBUILD) -o bin/ ./cmd/veilboxd ./cmd/veil-extranet ./cmd/veilctl
 	@CGO_ENABLED=0 $(GOBUILD) -o bin/ ./cmd/veil-redact
+
+.PHONY: setup
+setup:
+	@scripts/setup.sh test
 
 .PHONY: demo
 demo:

@@ -14,7 +14,8 @@ fail() {
 purpose=${1:-run}
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
-# What is looked for (a program, or a file) and the package that has it.
+# What is looked for (a program, a file, or lib: a file of the machine's own
+# architecture) and the package that has it.
 wants=(
     "gcc gcc"
     "/usr/include/stdio.h libc6-dev"
@@ -29,6 +30,15 @@ case $purpose in
         wants+=("ffmpeg ffmpeg" "ffprobe ffmpeg" "chromium chromium")
         # Browsers of other makers, and cameras that are not of our making.
         wants+=("firefox-esr firefox-esr" "WebKitWebDriver webkit2gtk-driver" "Xvfb xvfb")
+        wants+=(
+            "cvlc vlc-bin" "lib:vlc/plugins/stream_out/libstream_out_rtp_plugin.so vlc-plugin-base"
+            "/usr/lib/python3/dist-packages/gi python3-gi"
+            "lib:girepository-1.0/GstRtspServer-1.0.typelib gir1.2-gst-rtsp-server-1.0"
+            "lib:gstreamer-1.0/libgstrtp.so gstreamer1.0-plugins-good" "lib:gstreamer-1.0/libgstopus.so gstreamer1.0-plugins-base"
+            "lib:gstreamer-1.0/libgstx265.so gstreamer1.0-plugins-bad" "lib:gstreamer-1.0/libgstx264.so gstreamer1.0-plugins-ugly"
+            "lib:gstreamer-1.0/libgstlibav.so gstreamer1.0-libav"
+            "onvif-util onvif-tools" "wsdd wsdd" "ip iproute2" "setpriv util-linux"
+        )
         ;;
     *) fail "usage: scripts/setup.sh build|run|test" ;;
 esac
@@ -38,6 +48,7 @@ for want in "${wants[@]}"; do
     read -r what package <<<"$want"
     case $what in
         /*) [ -e "$what" ] && continue ;;
+        lib:*) compgen -G "/usr/lib/*/${what#lib:}" >/dev/null && continue ;;
         *) command -v "$what" >/dev/null 2>&1 && continue ;;
     esac
     case " ${missing[*]-} " in

@@ -151,7 +151,7 @@ func (b *builder) ends(au *footage.AccessUnit, size int) bool {
 		return b.reformed || lasts+au.DTS-b.gopDTS > shortPart
 	}
 	// Whole GOPs do not wait for the end of a long one.
-	return b.gops > 1 && lasts >= shortPart
+	return b.gops > 1 && lasts >= footage.TicksPerSecond
 }
 
 func (b *builder) closeSample(next int64) {

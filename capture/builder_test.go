@@ -351,11 +351,16 @@ func TestBuilderAllocatesNothing(t *testing.T) {
 	b.give = func(*footage.Part) {}
 	units := [][]byte{make([]byte, 900), make([]byte, 100)}
 	n := 0
+	b.sound.reformat(speech)
+	syllables := make([]byte, 160)
 	if a := testing.AllocsPerRun(1000, func() {
+		for k := range 5 {
+			b.addSound(&footage.AudioUnit{PTS: int64(n)*frame + int64(k)*syllable, Duration: syllable, Data: syllables})
+		}
 		au := footage.AccessUnit{DTS: int64(n) * frame, PTS: int64(n) * frame, Key: n%10 == 0, NALUs: units}
 		b.add(&au, wall0+footage.Ticks(au.DTS), au.DTS)
 		n++
-	}); a >= 1 {
+	}); a > 0 {
 		t.Errorf("%v allocations a picture", a)
 	}
 }
@@ -365,8 +370,10 @@ func FuzzBuilder(f *testing.F) {
 	f.Add(bytes.Repeat([]byte{0, 0, 50}, 60))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		b := newBench()
+		b.sound.reformat(speech)
 		var dts, mono int64
 		wall := wall0
+		added, said := uint64(0), uint64(0)
 		for len(in) >= 5 {
 			dts += 1 + int64(binary.LittleEndian.Uint16(in))*int64(in[4]&3)*10
 			late := int64(binary.LittleEndian.Uint16(in[2:]))
@@ -392,9 +399,22 @@ func FuzzBuilder(f *testing.F) {
 			key := in[4]>>6 == 0 || !b.live
 			au := footage.AccessUnit{DTS: dts, PTS: dts, Key: key, NALUs: [][]byte{{1}}}
 			b.add(&au, wall, mono)
+			added++
+			for k := range int64(in[4] & 3) {
+				b.addSound(&footage.AudioUnit{PTS: dts + k*syllable, Duration: syllable, Data: []byte{1, 2}})
+				said++
+			}
 			in = in[5:]
 		}
 		b.end()
+		b.heard(t)
+		stored := uint64(0)
+		for _, p := range b.parts {
+			stored += uint64(len(p.Samples))
+		}
+		if stored+b.droppedUnits != added || b.sound.stored+b.sound.dropped != said {
+			t.Fatalf("%d pictures: %d stored, %d dropped; %d of sound: %d stored, %d dropped", added, stored, b.droppedUnits, said, b.sound.stored, b.sound.dropped)
+		}
 		var end footage.Ticks
 		for i, p := range b.parts {
 			if len(p.Samples) == 0 || !p.Continues && !p.Samples[0].Key || p.Start < end {

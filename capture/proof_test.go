@@ -29,9 +29,22 @@ type counting struct {
 	mu    sync.Mutex
 	more  *sync.Cond
 	units uint64
+	fail  error
+}
+
+func (c *counting) refuse(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.fail = err
 }
 
 func (c *counting) AppendAll(ctx context.Context, parts []*footage.Part) (int, error) {
+	c.mu.Lock()
+	fail := c.fail
+	c.mu.Unlock()
+	if fail != nil {
+		return 0, fail
+	}
 	n, err := c.Ring.AppendAll(ctx, parts)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -74,106 +87,209 @@ func TestProof(t *testing.T) {
 }
 
 func prove(t *testing.T, fps, hours int, opt simulate.Options) {
-	begun := time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
-	fake := clock.NewFake(begun)
-	opt.Clock, opt.Password, opt.GOP = fake, "pass", 2*time.Second
-	opt.Size, opt.SubSize = simulate.Size{Width: 192, Height: 144}, simulate.Size{Width: 64, Height: 64}
-	opt.Files = []string{footagetest.Synthetic(t, footagetest.Options{Width: 192, Height: 144, FPS: fps, Duration: 30 * time.Second})}
+	opt.FPS, opt.GOP = fps, 2*time.Second
 	// Both clocks wrap after half the time.
 	opt.RTPStart = uint32(1<<32 - hours*1800*footage.TicksPerSecond)
-	opt.FPS = fps
-	sim, err := simulate.New(t.Context(), opt)
-	if err != nil {
+	k := newStepped(t, opt)
+	// The connection is read every 10 ms of real time, so much is sent at once.
+	k.run(time.Duration(hours)*time.Hour, 4*time.Second)
+	c := k.close()
+	if c.Units != k.got || c.LostPackets+c.Malformed+c.DroppedUnits+c.RogueTimes+c.DroppedGOPs+c.UnstoredUnits+c.DroppedParts+
+		c.RefusedParts+c.StorageErrors+c.Drifts+c.ClockSteps+c.Gaps+c.AudioDropped+c.AudioReanchored != 0 {
+		t.Errorf("of %d pictures: %+v", k.got, c)
+	}
+	p := newProof(t, k.sim, k.opt)
+	parts := k.parts(p.part)
+	if p.n != int(k.got) {
+		t.Errorf("%d pictures stored, %d received", p.n, k.got)
+	}
+	// Decode times lie up to the depth of the reordering off the times of arrival.
+	if off := p.end - k.end; off < -footage.TicksPerSecond/2 || off > footage.TicksIn(2*k.step)+footage.TicksPerSecond/2 {
+		t.Errorf("the recording ends %v from the clock", off.Duration())
+	}
+	if opt.Audio != 0 {
+		if off := p.heardUntil - k.end; off < -footage.TicksPerSecond || off > footage.TicksPerSecond {
+			t.Errorf("the sound ends %v from the clock", off.Duration())
+		}
+	}
+	t.Logf("%d pictures, %d units of sound, %d parts", p.n, p.sounds, parts)
+}
+
+// A stepped is a camera that is recorded in a ring, by a clock that moves in step
+// with what is sent.
+type stepped struct {
+	t     *testing.T
+	opt   simulate.Options
+	sim   *simulate.Camera
+	fake  *clock.Fake
+	ring  *ring.Ring
+	store *counting
+	s     *capture.Supervisor
+	sub   *capture.Subscription
+	begun time.Time
+	step  time.Duration
+	got   uint64
+	loose bool // the store may fall behind
+	end   footage.Ticks
+}
+
+func newStepped(t *testing.T, opt simulate.Options) *stepped {
+	t.Helper()
+	k := &stepped{t: t, begun: time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC), step: time.Second / time.Duration(opt.FPS)}
+	k.fake = clock.NewFake(k.begun)
+	opt.Clock, opt.Password = k.fake, "pass"
+	opt.Size, opt.SubSize = simulate.Size{Width: 192, Height: 144}, simulate.Size{Width: 64, Height: 64}
+	opt.Files = []string{footagetest.Synthetic(t, footagetest.Options{Width: 192, Height: 144, FPS: opt.FPS, Duration: 30 * time.Second})}
+	k.opt = opt
+	var err error
+	if k.sim, err = simulate.New(t.Context(), opt); err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	ran := make(chan error, 1)
-	go func() { ran <- sim.Run(ctx) }()
-	defer func() {
+	go func() { ran <- k.sim.Run(ctx) }()
+	t.Cleanup(func() {
 		stop()
 		if err := <-ran; !errors.Is(err, context.Canceled) {
 			t.Errorf("camera: %v", err)
 		}
-	}()
-	r, err := ring.Open(t.Context(), ring.Options{Dir: t.TempDir(), Key: keys.New(), Quota: 4 << 30, Retention: 720 * time.Hour, Clock: fake, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
+	})
+	log := slog.New(slog.DiscardHandler)
+	if k.ring, err = ring.Open(t.Context(), ring.Options{Dir: t.TempDir(), Key: keys.New(), Quota: 4 << 30, Retention: 720 * time.Hour, Clock: k.fake, Log: log}); err != nil {
 		t.Fatal(err)
 	}
-	defer func() {
-		if err := r.Close(); err != nil {
+	t.Cleanup(func() {
+		if err := k.ring.Close(); err != nil {
 			t.Error(err)
 		}
-	}()
-	store := &counting{Ring: r}
-	store.more = sync.NewCond(&store.mu)
-	s := supervise(t, capture.Options{Store: store, Clock: fake})
-	if err := s.Add("c", camera.Source{URL: sim.URL(), Username: "demo", Password: "pass", Audio: true}); err != nil {
+	})
+	k.store = &counting{Ring: k.ring}
+	k.store.more = sync.NewCond(&k.store.mu)
+	k.s = supervise(t, capture.Options{Store: k.store, Clock: k.fake})
+	if err := k.s.Add("c", camera.Source{URL: k.sim.URL(), Username: "demo", Password: "pass", Audio: true}); err != nil {
 		t.Fatal(err)
 	}
-	sub, err := s.Subscribe("c")
-	if err != nil {
+	if k.sub, err = k.s.Subscribe("c"); err != nil {
 		t.Fatal(err)
 	}
-	poll(t, "the session", func() bool { return s.Health()[0].State == capture.WaitingForKeyframe })
-	step := time.Second / time.Duration(fps)
-	for s.Health()[0].Counters.Units == 0 {
-		n := sim.Sent()
-		fake.Advance(step)
-		poll(t, "a picture", func() bool { return sim.Sent() > n })
+	poll(t, "the session", func() bool { return k.s.Health()[0].State == capture.WaitingForKeyframe })
+	for k.s.Health()[0].Counters.Units == 0 {
+		n := k.sim.Sent()
+		k.fake.Advance(k.step)
+		poll(t, "a picture", func() bool { return k.sim.Sent() > n })
+		// Those before the keyframe come and are not handed on.
 		<-time.After(20 * time.Millisecond)
 	}
-	got := uint64(0)
-	next := func() {
-		if _, err := sub.Next(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if held := uint64(60 * fps); got > held {
-			store.wait(got - held)
-		}
-		got++
+	k.next()
+	return k
+}
+
+// next takes a picture, and waits where the store is a minute behind.
+func (k *stepped) next() {
+	k.t.Helper()
+	if _, err := k.sub.Next(k.t.Context()); err != nil {
+		k.t.Fatal(err)
 	}
-	next()
-	// The connection is read every 10 ms of real time, so much is sent at once.
-	const burst = 4
-	for range hours * 3600 / burst {
-		fake.Advance(burst * time.Second)
-		for range burst * fps {
-			next()
+	if held := uint64(time.Minute / k.step); k.got > held && !k.loose {
+		k.store.wait(k.got - held)
+	}
+	k.got++
+}
+
+// run goes on for d, in which what is sent in a burst comes at once.
+func (k *stepped) run(d, burst time.Duration) {
+	k.t.Helper()
+	for ; d > 0; d -= burst {
+		k.fake.Advance(burst)
+		for range burst / k.step {
+			k.next()
 		}
 	}
-	end := footage.TicksOf(fake.Now())
-	h := s.Health()[0]
-	s.Close()
-	c := h.Counters
-	if c.Units != got || c.LostPackets+c.Malformed+c.DroppedUnits+c.RogueTimes+c.DroppedGOPs+c.UnstoredUnits+c.DroppedParts+
-		c.RefusedParts+c.StorageErrors+c.Drifts+c.ClockSteps+c.Gaps+c.AudioDropped+c.AudioReanchored != 0 {
-		t.Errorf("of %d pictures: %+v", got, c)
-	}
-	infos, err := r.Parts(t.Context(), "c", footage.SpanOf(begun.Add(-time.Hour), fake.Now().Add(time.Hour)))
+}
+
+// close ends the recording.
+func (k *stepped) close() capture.Counters {
+	k.end = footage.TicksOf(k.fake.Now())
+	r := k.s.Health()[0]
+	k.s.Close()
+	return r.Counters
+}
+
+// parts reads back what was recorded, and returns how many parts there are.
+func (k *stepped) parts(each func(*footage.Part)) int {
+	k.t.Helper()
+	infos, err := k.ring.Parts(k.t.Context(), "c", footage.SpanOf(k.begun.Add(-time.Hour), k.fake.Now().Add(time.Hour)))
 	if err != nil {
-		t.Fatal(err)
+		k.t.Fatal(err)
 	}
-	p := newProof(t, sim, opt)
 	for _, info := range infos {
-		part, err := r.Read(t.Context(), info)
+		part, err := k.ring.Read(k.t.Context(), info)
 		if err != nil {
-			t.Fatal(err)
+			k.t.Fatal(err)
 		}
-		p.part(part)
+		each(part)
 	}
-	if p.n != int(got) {
-		t.Errorf("%d pictures stored, %d received", p.n, got)
+	return len(infos)
+}
+
+// Whatever the camera's clock does, all that it sends is recorded, in order, and
+// lies where the box's clock says.
+func TestCameraClocks(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		jumps []simulate.Jump
+		drift float64
+		rogue uint64
+	}{
+		"hours ahead":           {jumps: []simulate.Jump{{After: 21 * time.Second, By: 3 * time.Hour}}, rogue: 1},
+		"hours back":            {jumps: []simulate.Jump{{After: 21 * time.Second, By: -3 * time.Hour}}, rogue: 1},
+		"there and back":        {jumps: []simulate.Jump{{After: 21 * time.Second, By: time.Hour}, {After: 33 * time.Second, By: -time.Hour}}, rogue: 2},
+		"set by NTP, from 1970": {jumps: []simulate.Jump{{After: 22 * time.Second, By: 56 * 365 * 24 * time.Hour}}, rogue: 1},
+		"runs ahead":            {drift: 0.004},
+		"falls behind":          {drift: -0.004},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			k := newStepped(t, simulate.Options{FPS: 5, Audio: footage.PCMA, Jumps: tc.jumps, Drift: tc.drift})
+			k.run(4*time.Minute, 400*time.Millisecond)
+			c := k.close()
+			units, sound := uint64(0), uint64(0)
+			var end, heard, gaps footage.Ticks
+			k.parts(func(p *footage.Part) {
+				if p.Start < end || end == 0 && p.Continues || len(p.Audio.Samples) > 0 && p.Audio.Start < heard {
+					t.Errorf("a part begins %d ticks before the end of the last, its sound %d", end-p.Start, heard-p.Audio.Start)
+				}
+				if end != 0 {
+					gaps += p.Start - end
+				}
+				end = p.Span().To
+				units += uint64(len(p.Samples))
+				sound += uint64(len(p.Audio.Samples))
+				if len(p.Audio.Samples) > 0 {
+					heard = p.Audio.Start
+				}
+				for _, s := range p.Audio.Samples {
+					heard += footage.Ticks(s.Duration)
+				}
+			})
+			if units != k.got || c.Units != k.got || c.RogueTimes != tc.rogue || c.UnstoredUnits != 0 {
+				t.Errorf("%d pictures sent, %d stored; %+v", k.got, units, c)
+			}
+			if off := end - k.end; off < -footage.TicksPerSecond || off > 2*footage.TicksPerSecond {
+				t.Errorf("the recording ends %v from the clock", off.Duration())
+			}
+			if off := heard - k.end; off < -2*footage.TicksPerSecond || off > 2*footage.TicksPerSecond {
+				t.Errorf("the sound ends %v from the clock", off.Duration())
+			}
+			// All that was sent is there, but for what a drifting clock has too much.
+			if sent := uint64(4 * 60 * 50); sound+c.AudioDropped < sent || c.AudioDropped > sent/50 {
+				t.Errorf("%d units of sound stored, %d dropped, of %d", sound, c.AudioDropped, sent)
+			}
+			if drifts := c.Drifts > 0; drifts != (tc.drift != 0) || gaps > 10*footage.TicksPerSecond {
+				t.Errorf("%d drifts, %d gaps of %v, sound tied %d times", c.Drifts, c.Gaps, gaps.Duration(), c.AudioReanchored)
+			}
+		})
 	}
-	// Decode times lie up to the depth of the reordering off the times of arrival.
-	if off := p.end - end; off < -footage.TicksPerSecond/2 || off > footage.TicksIn(2*step)+footage.TicksPerSecond/2 {
-		t.Errorf("the recording ends %v from the clock", off.Duration())
-	}
-	if opt.Audio != 0 {
-		if off := p.heardUntil - end; off < -footage.TicksPerSecond || off > footage.TicksPerSecond {
-			t.Errorf("the sound ends %v from the clock", off.Duration())
-		}
-	}
-	t.Logf("%d pictures, %d units of sound, %d parts", p.n, p.sounds, len(infos))
 }
 
 // A proof holds what is read against what was sent.

@@ -3,8 +3,9 @@ package camera
 import "veilbox/capture/footage"
 
 const (
-	audioOff    = footage.TicksPerSecond / 2  // from the pictures, then the sound is tied to them anew
-	audioWindow = 10 * footage.TicksPerSecond // half of what the least delay is taken of
+	audioOff     = footage.TicksPerSecond / 2  // from the pictures, then the sound is tied to them anew
+	audioWindow  = 10 * footage.TicksPerSecond // half of what the least delay is taken of
+	audioOverlap = footage.TicksPerSecond / 6  // of two units, by the noise of their stamps
 )
 
 // An audioLine puts sound on the pictures' time line. The RTP clock of the
@@ -12,12 +13,12 @@ const (
 // lie against the pictures is known from the clock of arrival only, by the least
 // delay, as a network makes packets late and never early. Sound that is more
 // than half a second off is tied to the clock of arrival anew: at once where it
-// is ahead or its time stamps jump, by the least delay of the last 10 to 20 s
-// where it falls behind.
+// is ahead, by the least delay of the last 10 to 20 s where it falls behind.
+// Where its time stamps jump, it goes on where it ended.
 //
-// Units never overlap. What would begin more than half a second before the end
-// of the last is left out; less is moved to that end, as some cameras' stamps
-// are taken from a clock of milliseconds.
+// Units never overlap. What would begin well before the end of the last is left
+// out; a little is moved to that end, as some cameras' stamps are taken from a
+// clock of milliseconds.
 type audioLine struct {
 	rate   int64
 	begun  bool
@@ -49,6 +50,7 @@ func (l *audioLine) begin(ts uint32, now int64) bool {
 		l.tie(ts, now, now)
 		return false
 	}
+	jump := floorDiv(int64(int32(ts-l.ts))*footage.TicksPerSecond, l.rate)
 	l.pos += int64(int32(ts - l.ts))
 	l.ts = ts
 	at := l.ticks(l.pos)
@@ -58,7 +60,12 @@ func (l *audioLine) begin(ts uint32, now int64) bool {
 	}
 	l.least[0] = min(l.least[0], late)
 	switch least := min(l.least[0], l.least[1]); {
-	case late < -audioOff, late > rogue, late > audioOff && l.end-at > audioOff:
+	case late > rogue, jump < -audioOff, late < -audioOff && jump > audioOff:
+		if at = l.end; at < now-rogue || at > now+audioOff {
+			at = now
+		}
+		l.tie(ts, at, now)
+	case late < -audioOff:
 		l.tie(ts, now, now)
 	case least > audioOff:
 		l.tie(ts, at+least, now)
@@ -80,7 +87,7 @@ func (l *audioLine) next(n int64) (pts int64, duration uint32, ok bool) {
 	l.pos += n
 	l.ts += uint32(n)
 	to := l.ticks(l.pos)
-	if l.end-from > audioOff || to <= from {
+	if l.end-from > audioOverlap || to <= from {
 		return 0, 0, false
 	}
 	pts = max(from, l.end)

@@ -25,6 +25,15 @@ func (st *stream) plays(o offers) bool { return o.plays(st.format) && !st.reorde
 // choose returns what a viewer with o gets of cam, and how it is coded.
 func (s *Server) choose(ctx context.Context, cam footage.CameraID, o offers, small bool) (*capture.Subscription, footage.Codec, error) {
 	main, err := s.main(cam)
+	if small && errors.Is(err, errWaiting) {
+		// The small picture may be there before the full one.
+		if sub, serr := s.sub(ctx, cam); serr == nil {
+			if sub.plays(o) {
+				return sub.in, sub.format.Codec, nil
+			}
+			return s.anew(sub, o)
+		}
+	}
 	if err != nil {
 		return nil, 0, err
 	}

@@ -146,3 +146,33 @@ func TestPartIsGivenUp(t *testing.T) {
 		t.Errorf("%d pictures sent, %d stored, %d not", k.got, units, c.UnstoredUnits)
 	}
 }
+
+// The certificate that a camera shows first is told, once, and insisted on.
+func TestPinIsTold(t *testing.T) {
+	t.Parallel()
+	sim := simulated(t, simulate.Options{TLS: true})
+	var mu sync.Mutex
+	told := map[footage.CameraID][]string{}
+	s := supervise(t, capture.Options{Store: &memory{}, Pinned: func(cam footage.CameraID, pin string) {
+		mu.Lock()
+		defer mu.Unlock()
+		told[cam] = append(told[cam], pin)
+	}})
+	if err := s.Add("c", source(sim)); err != nil {
+		t.Fatal(err)
+	}
+	for n := range uint64(2) {
+		poll(t, "a session", func() bool {
+			h := s.Health()[0]
+			return h.Counters.Sessions == n+1 && h.State == capture.Recording
+		})
+		if n == 0 {
+			sim.Drop()
+		}
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if got := told["c"]; len(got) != 1 || got[0] != sim.Pin() {
+		t.Errorf("told %v, the certificate is %s", told, sim.Pin())
+	}
+}

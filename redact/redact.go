@@ -277,6 +277,8 @@ func (w *Worker) Stills(ctx context.Context, movie io.Reader, width, n int) ([][
 func (w *Worker) Playable(ctx context.Context, movie io.Reader, store Storage, progress func(Progress)) error {
 	l := w.Limits.defaults()
 	e := exchange{job: w.job(work.KindPlay, l), input: movie, progress: progress, most: l.CopyBytes + 64<<20, create: store.Create}
+	// Somebody waits for it, and it is thrown away soon: speed before size.
+	e.job.Encoder.Preset, e.job.Encoder.Quality = "ultrafast", 23
 	err := w.run(ctx, &e)
 	if err == nil && (e.size == 0 || e.size != e.result.Size) {
 		err = Crashed.With(fmt.Errorf("redact: %d bytes arrived of %d", e.size, e.result.Size))

@@ -204,3 +204,36 @@ func FuzzAnswerHeaders(f *testing.F) {
 		}
 	})
 }
+
+// FuzzLibraryPackets looks for bytes that make the parsers panic which the library
+// runs in goroutines that nobody could recover.
+func FuzzLibraryPackets(f *testing.F) {
+	for _, p := range []rtcp.Packet{
+		&rtcp.SenderReport{SSRC: 1, Reports: []rtcp.ReceptionReport{{SSRC: 2}}},
+		&rtcp.SourceDescription{Chunks: []rtcp.SourceDescriptionChunk{{Source: 1, Items: []rtcp.SourceDescriptionItem{{Type: rtcp.SDESCNAME, Text: "x"}}}}},
+		&rtcp.Goodbye{Sources: []uint32{1}, Reason: "x"},
+		&rtcp.TransportLayerNack{Nacks: []rtcp.NackPair{{PacketID: 1}}},
+		&rtcp.ReceiverEstimatedMaximumBitrate{SSRCs: []uint32{1}},
+	} {
+		b, err := p.Marshal()
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	f.Add([]byte{0x8f, 0xcd, 0, 5, 0, 0, 0, 1, 0, 0, 0, 2, 0, 1, 0, 2, 0, 0, 0, 1, 0x20, 2, 1, 0}) // transport-wide feedback
+	f.Add([]byte{0x80, 0xcf, 0, 3, 0, 0, 0, 1, 4, 0, 0, 1, 0, 0, 0, 0})                            // extended report
+	f.Add([]byte{0xb0, 0x60, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0xbe, 0xde, 0, 1, 0x10, 0xff, 0, 0, 2}) // RTP, extended and padded
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if len(b) > 2048 {
+			return
+		}
+		if packets, err := rtcp.Unmarshal(b); err == nil && len(packets) > len(b)/4 {
+			t.Fatalf("%d packets of %d bytes", len(packets), len(b))
+		}
+		var p rtp.Packet
+		if err := p.Unmarshal(b); err == nil && len(p.Payload) > len(b) {
+			t.Fatalf("%d bytes of payload", len(p.Payload))
+		}
+	})
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"strconv"
 	"strings"
@@ -132,7 +133,7 @@ func (s *session) switchTransport(raw, err error) bool {
 	} else {
 		s.plan.transport = gortsplib.TransportTCP
 	}
-	s.opt.Log.Info("camera tried with the other transport", "transport", string(s.transport()))
+	s.opt.Log.Info("camera tried with the other transport", slog.String("transport", string(s.transport())))
 	return true
 }
 

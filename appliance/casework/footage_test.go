@@ -123,11 +123,11 @@ func TestPicturesKeptAreBounded(t *testing.T) {
 		t.Error("what was not used is kept")
 	}
 	for i := range picturesWaiting {
-		if _, _, err := p.want(pictureKey{at: footage.Ticks(100 + i)}); err != nil {
+		if _, _, err := p.want(pictureKey{at: footage.Ticks(100 + i)}, 0); err != nil {
 			t.Fatal(err)
 		}
 	}
-	_, _, err := p.want(pictureKey{at: 99})
+	_, _, err := p.want(pictureKey{at: 99}, 0)
 	refused(t, err, "picture.busy")
 }
 

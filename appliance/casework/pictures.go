@@ -65,7 +65,8 @@ type keptPicture struct {
 
 type wanted struct {
 	key     pictureKey
-	waiters int // by mu
+	asked   footage.Ticks // by who asked first
+	waiters int           // by mu
 	done    chan struct{}
 	pic     Picture
 	err     error
@@ -98,7 +99,7 @@ func (p *pictures) keep(k pictureKey, pic Picture) {
 }
 
 // want finds a picture or begins to wait for it.
-func (p *pictures) want(k pictureKey) (Picture, *wanted, error) {
+func (p *pictures) want(k pictureKey, asked footage.Ticks) (Picture, *wanted, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if pic, ok := p.get(k); ok {
@@ -111,7 +112,7 @@ func (p *pictures) want(k pictureKey) (Picture, *wanted, error) {
 	if len(p.waiting) >= picturesWaiting {
 		return Picture{}, nil, errPicturesBusy
 	}
-	w := &wanted{key: k, waiters: 1, done: make(chan struct{})}
+	w := &wanted{key: k, asked: asked, waiters: 1, done: make(chan struct{})}
 	p.waiting[k] = w
 	p.queue = append(p.queue, w)
 	return Picture{}, w, nil
@@ -163,7 +164,8 @@ var (
 	errPicturesBusy = problem.New(503, "picture.busy",
 		problem.Text{DA: "Boksen er ved at lave mange billeder.", EN: "The box is making many pictures."},
 		problem.Text{DA: "Vent et øjeblik, og prøv igen.", EN: "Wait a moment and try again."})
-	errNoPicture = problem.New(404, "picture.none",
+	// ErrNoPicture is the problem of a time at which nothing was recorded.
+	ErrNoPicture = problem.New(404, "picture.none",
 		problem.Text{DA: "Der er ikke optaget noget på det tidspunkt.", EN: "Nothing was recorded at that time."},
 		problem.Text{DA: "Vælg et tidspunkt, hvor tidslinjen er grøn.", EN: "Choose a time where the time line is green."})
 )
@@ -193,7 +195,7 @@ func (s *Service) CameraPicture(ctx context.Context, a Actor, cam footage.Camera
 	if err := s.recordThumbs(ctx, a, cam); err != nil {
 		return Picture{}, err
 	}
-	pic, w, err := s.pictures.want(key)
+	pic, w, err := s.pictures.want(key, footage.TicksOf(at))
 	if err != nil || w == nil {
 		return pic, err
 	}
@@ -234,7 +236,7 @@ func (s *Service) makePictures(ctx context.Context) {
 func (s *Service) decode(ctx context.Context, batch []*wanted) {
 	times := make([]footage.Ticks, len(batch))
 	for i, w := range batch {
-		times[i] = w.key.at
+		times[i] = w.asked
 	}
 	keyframes, err := clip.Keyframes(ctx, s.o.Ring, batch[0].key.cam, times)
 	if err != nil {
@@ -254,7 +256,7 @@ func (s *Service) decode(ctx context.Context, batch []*wanted) {
 	for i, k := range keyframes {
 		switch {
 		case k.Data == nil:
-			batch[i].err = errNoPicture
+			batch[i].err = ErrNoPicture
 			continue
 		case len(album) > 0 && !album[0].Format.Equal(k.Format):
 			flush()

@@ -134,6 +134,9 @@ func (s *server) apiPicture(w http.ResponseWriter, r *http.Request, a casework.A
 		}
 	}
 	p, err := s.Box.CameraPicture(r.Context(), a, cam, at, width)
+	if errors.Is(err, casework.ErrNoPicture) { // a gap is no mistake of who asks
+		return noContent(w, nil)
+	}
 	if err != nil {
 		return err
 	}

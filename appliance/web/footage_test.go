@@ -67,6 +67,14 @@ func TestPicturesAreNotKeptByTheBrowser(t *testing.T) {
 	}
 }
 
+func TestAPictureOfAGapIsNone(t *testing.T) {
+	s := newSite(t)
+	s.box.err = casework.ErrNoPicture
+	if resp, body := s.do(t, req{method: get, path: "/api/v1/cameras/kasse-1/picture.jpg?at=2026-11-22T12:00:00Z", as: "staff"}); resp.StatusCode != http.StatusNoContent || body != "" {
+		t.Errorf("%d %q", resp.StatusCode, body)
+	}
+}
+
 func TestBadFootageRequests(t *testing.T) {
 	s := newSite(t)
 	for _, path := range []string{

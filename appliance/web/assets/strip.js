@@ -7,18 +7,24 @@ const most = 200;
 
 /** thumb fetches the picture at a time, once; null where nothing was recorded. */
 export function thumb(cam, ms, width) {
-  const path = `/api/v1/cameras/${cam}/picture.jpg?at=${iso(new Date(Math.floor(ms / 1000) * 1000))}&width=${width}`;
+  const path = `/api/v1/cameras/${cam}/picture.jpg?at=${iso(new Date(ms))}&width=${width}`;
   if (!kept.has(path)) {
-    const made = ask(path).then((a) => a.blob()).then((b) => URL.createObjectURL(b));
+    const made = ask(path).then(async (a) => (a.status === 204 ? null : URL.createObjectURL(await a.blob())));
     made.catch(() => kept.delete(path)); // it may come later
     kept.set(path, made);
     if (kept.size > most) {
       const [old, url] = kept.entries().next().value;
       kept.delete(old);
-      url.then((u) => URL.revokeObjectURL(u), () => { /* it was none */ });
+      url.then((u) => u && URL.revokeObjectURL(u), () => { /* it was none */ });
     }
   }
-  return kept.get(path).catch((e) => { if (e.status === 404) return null; throw e; });
+  return kept.get(path);
+}
+
+// inside moves a time to the next whole second that a run surely has.
+function inside(r, ms) {
+  const first = Math.ceil(r.from / 1000) * 1000, last = Math.floor(r.to / 1000) * 1000 - 1000;
+  return last < first ? null : Math.min(Math.max(Math.floor(ms / 1000) * 1000, first), last);
 }
 
 export class Strip {
@@ -31,13 +37,14 @@ export class Strip {
     line.root.addEventListener('pointerup', (e) => { if (e.pointerType !== 'mouse') this.leave(); });
   }
 
-  // recorded finds a recorded moment near the middle of a cell.
+  // recorded finds a recorded moment of a cell: its middle, or else where the
+  // recording begins in it, which stays while the newest cell fills.
   recorded(from, to) {
     const mid = (from + to) / 2;
     let best = null;
     for (const r of this.line.recorded) {
-      const at = Math.min(Math.max(mid, r.from), r.to - 1000);
-      if (at < from || at >= to || at < r.from) continue;
+      const at = inside(r, mid >= r.from && mid <= r.to - 2000 ? mid : Math.max(r.from, from));
+      if (at === null || at < from || at >= to) continue;
       if (best === null || Math.abs(at - mid) < Math.abs(best - mid)) best = at;
     }
     return best;
@@ -89,9 +96,9 @@ export class Strip {
 
   hover(e) {
     const at = this.line.ms(e), x = this.line.at(at);
-    const inside = this.line.recorded.some((r) => at >= r.from && at <= r.to);
-    this.preview.hidden = !inside;
-    if (!inside) return;
+    const run = this.line.recorded.find((r) => at >= r.from && at <= r.to), moment = run ? inside(run, at) : null;
+    this.preview.hidden = moment === null;
+    if (moment === null) return;
     const share = this.preview.offsetWidth / 2 / this.line.root.clientWidth * 100;
     this.preview.style.left = `${Math.min(100 - share, Math.max(share, x))}%`;
     this.preview.lastChild.textContent = clockOf(at);
@@ -99,7 +106,7 @@ export class Strip {
     this.wait = setTimeout(async () => {
       const mine = this.asked = {};
       try {
-        const url = await thumb(this.cam, at, 320);
+        const url = await thumb(this.cam, moment, 320);
         if (this.asked === mine && url) this.preview.firstChild.src = url;
       } catch { /* the strip is a help */ }
     }, 90);

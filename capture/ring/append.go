@@ -88,7 +88,7 @@ func (r *Ring) AppendAll(ctx context.Context, parts []*footage.Part) (stored int
 			return stored, fmt.Errorf("ring: %w", err)
 		}
 		end, bytes := stored, 0
-		for end < n && end-stored < maxBatch && (end == stored || bytes+len(parts[end].Data) <= maxBatchBytes) {
+		for end < n && end-stored < maxBatch && (end == stored || bytes+len(parts[end].Data)+len(parts[end].Audio.Data) <= int(min(maxBatchBytes, r.segSize))) {
 			bytes += len(parts[end].Data) + len(parts[end].Audio.Data)
 			end++
 		}

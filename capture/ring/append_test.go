@@ -5,6 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -279,5 +282,70 @@ func TestHoldsDue(t *testing.T) {
 			}
 		}
 		fakeOf(opt).Advance(time.Hour)
+	}
+}
+
+// An append changes few pages of the index and syncs it only now and then, and
+// its memory does not grow with the cameras or with what was recorded.
+func TestAppendIsCheap(t *testing.T) {
+	var mono time.Duration
+	lasting, commits := 0, 0
+	opt := testOptions(t, t.TempDir())
+	opt.Quota = 1 << 40
+	r, err := open(t.Context(), opt, disk{}, hooks{mono: func() time.Duration { return mono }, committed: func(last bool, err error) {
+		commits++
+		if last {
+			lasting++
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	for _, db := range []*sql.DB{r.wdb, r.fast} {
+		if err := db.QueryRow("PRAGMA wal_autocheckpoint = 0").Scan(new(int)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const cams, rounds = 16, 60
+	p := part("x", start(), 100_000)
+	all := func(from, to int) {
+		for i := from; i < to; i++ {
+			for c := range cams {
+				q := *p
+				q.Camera, q.Start = footage.CameraID(fmt.Sprintf("cam-%d", c)), start()+footage.Ticks(i)*second
+				if err := r.Append(t.Context(), &q); err != nil {
+					t.Fatal(err)
+				}
+				mono += time.Second / cams
+			}
+		}
+	}
+	log := func() int64 {
+		info, err := os.Stat(filepath.Join(opt.Dir, "ring.db-wal"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Size()
+	}
+	heap := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	all(0, 10)
+	size, mem := log(), heap()
+	lasting, commits = 0, 0
+	all(10, rounds)
+	const n = (rounds - 10) * cams
+	if pages := float64(log()-size) / (pageSize + 24) / n; pages > 2.5 {
+		t.Errorf("%.2f pages an append", pages)
+	}
+	if commits != n || lasting < 4 || lasting > 6 {
+		t.Errorf("%d commits, %d of them lasting, of %d appends in 50 s", commits, lasting, n)
+	}
+	if grown := heap() - mem; grown > 256<<10 {
+		t.Errorf("%d bytes more are in use after %d appends", grown, n)
 	}
 }

@@ -116,6 +116,7 @@ func killed(t *testing.T, rnd *rand.Rand, dir string, first int) int {
 }
 
 func TestKilledAtAnyMoment(t *testing.T) {
+	t.Parallel()
 	const rounds, perRing = 200, 20
 	root := t.TempDir()
 	rnd := rand.New(rand.NewPCG(3, 4))

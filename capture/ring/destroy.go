@@ -57,15 +57,53 @@ func (r *Ring) emptyLog(ctx context.Context) error {
 	if _, err := r.wdb.ExecContext(ctx, "PRAGMA busy_timeout = 500"); err != nil {
 		return err
 	}
-	defer r.wdb.ExecContext(ctx, "PRAGMA busy_timeout = 10000") // what fails here fails the next transaction
 	var busy, pages, moved int
-	if err := r.wdb.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &pages, &moved); err != nil {
-		return err
+	err := r.wdb.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &pages, &moved)
+	_, back := r.wdb.ExecContext(ctx, "PRAGMA busy_timeout = 10000")
+	if err == nil && busy != 0 {
+		err = fmt.Errorf("%d of %d pages moved: %w", moved, pages, errLogBusy)
 	}
-	if busy != 0 {
-		return fmt.Errorf("%d of %d pages moved: %w", moved, pages, errLogBusy)
+	return errors.Join(err, back)
+}
+
+// forgetKeys deletes the keys of days before that for which no segment was made
+// in the end.
+func (r *Ring) forgetKeys(ctx context.Context, before footage.Ticks) (n int64, err error) {
+	const unused = "FROM day_key WHERE day < ? AND NOT EXISTS (SELECT 1 FROM segment WHERE segment.day_key = day_key.id)"
+	var one int
+	day := int64(before / (24 * hour))
+	err = r.rdb.QueryRowContext(ctx, "SELECT 1 "+unused+" LIMIT 1", day).Scan(&one)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
 	}
-	return nil
+	if err == nil {
+		err = r.tx(ctx, r.wdb, func(tx *sql.Tx) error {
+			rows, err := tx.QueryContext(ctx, "SELECT id "+unused, day)
+			if err != nil {
+				return err
+			}
+			var ids []int64
+			for rows.Next() {
+				var id int64
+				if err := rows.Scan(&id); err != nil {
+					return errors.Join(err, rows.Close())
+				}
+				ids = append(ids, id)
+			}
+			if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+				return err
+			}
+			for _, id := range ids {
+				k, err := r.destroyKey(ctx, tx, id)
+				if err != nil {
+					return err
+				}
+				n += k
+			}
+			return nil
+		})
+	}
+	return n, failureOf("write the index", err)
 }
 
 func (r *Ring) forgetHolds(ctx context.Context, before footage.Ticks) error {

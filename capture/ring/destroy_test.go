@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -134,5 +135,24 @@ func TestScrubIsTriedAgain(t *testing.T) {
 	noneLeft(t, opt.Dir, dead)
 	if n := count(t, r, "meta WHERE name = 'scrub'"); n != 0 {
 		t.Error("it is still to be done")
+	}
+}
+
+// A key that was made for a segment that came to nothing goes too.
+func TestUnusedKeysGo(t *testing.T) {
+	opt := testOptions(t, t.TempDir())
+	fl := &faulty{}
+	r := openTest(t, opt, fl)
+	fl.set("create", syscall.EIO)
+	if err := r.Append(t.Context(), part("a", start(), 500)); !errors.Is(err, ErrStorage) {
+		t.Fatal(err)
+	}
+	fl.set("", nil)
+	if e, err := r.Expire(t.Context()); err != nil || e.Keys != 0 || count(t, r, "day_key") != 1 {
+		t.Fatalf("%+v, %v", e, err)
+	}
+	fakeOf(opt).Advance(MaxRetention + day)
+	if e, err := r.Expire(t.Context()); err != nil || e.Keys != 1 || count(t, r, "day_key") != 0 {
+		t.Fatalf("%+v, %v", e, err)
 	}
 }

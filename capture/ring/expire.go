@@ -30,7 +30,9 @@ func (r *Ring) Expire(ctx context.Context) (Expired, error) {
 	err = errors.Join(err, r.sweep(ctx, &e, plan{limit: r.opt.Quota}))
 	// A released hold is remembered as long as footage is, against its repeat.
 	err = errors.Join(err, r.forgetHolds(ctx, footage.TicksOf(now.Add(-r.opt.Retention))))
-	err = errors.Join(err, r.scrub(ctx))
+	n, x := r.forgetKeys(ctx, cutoff)
+	e.Keys += n
+	err = errors.Join(err, x, r.scrub(ctx))
 	return e, err
 }
 

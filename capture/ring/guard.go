@@ -61,8 +61,9 @@ const clockMeta = "clock"
 
 // believed returns the time that footage is aged by. g.mu is held.
 func (g *guard) believed(now time.Time, m time.Duration) time.Time {
-	if g.doubt != (Doubt{}) {
-		return g.base.Add(m - g.at)
+	expected := g.base.Add(m - g.at)
+	if g.doubt != (Doubt{}) || now.Sub(expected) > g.allow {
+		return expected
 	}
 	return now
 }

@@ -400,6 +400,7 @@ func (s *shadow) look(t *testing.T, r *Ring) (found int) {
 }
 
 func TestPowerCuts(t *testing.T) {
+	t.Parallel()
 	const rounds = 300
 	root := t.TempDir()
 	rnd := rand.New(rand.NewPCG(7, 8))

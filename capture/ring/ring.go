@@ -222,7 +222,9 @@ func (r *Ring) Close() error {
 		}
 	}
 	if r.lock != nil {
-		errs = append(errs, r.lock.Close())
+		// Unlocked, not only closed: a child process that was just forked may have
+		// it open too.
+		errs = append(errs, syscall.Flock(int(r.lock.Fd()), syscall.LOCK_UN), r.lock.Close())
 		r.lock = nil
 	}
 	if err := errors.Join(errs...); err != nil {

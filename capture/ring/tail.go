@@ -12,8 +12,8 @@ import (
 	"veilbox/internal/keys"
 )
 
-// lateral is one whole part found behind the indexed end of a segment.
-type lateral struct {
+// latePart is one whole part found behind the indexed end of a segment.
+type latePart struct {
 	pl     place
 	size   int64
 	finish footage.Ticks
@@ -46,7 +46,7 @@ func (r *Ring) takeTail(ctx context.Context, s *found, have int64) (known bool, 
 	}
 	sc := scanner{camera: s.camera, aead: aead, f: f, size: have, offset: s.x.size, number: s.x.parts, end: max(s.x.finish, s.start), limit: next}
 	copy(sc.uid[:], s.uid)
-	var all []lateral
+	var all []latePart
 	for {
 		l, ok, err := sc.next()
 		if err != nil {
@@ -72,7 +72,7 @@ func (r *Ring) takeTail(ctx context.Context, s *found, have int64) (known bool, 
 	return true, nil
 }
 
-func (r *Ring) insertTail(ctx context.Context, tx *sql.Tx, s *found, all []lateral) error {
+func (r *Ring) insertTail(ctx context.Context, tx *sql.Tx, s *found, all []latePart) error {
 	var form formRow
 	for i := range all {
 		l := &all[i]
@@ -113,7 +113,7 @@ type scanner struct {
 	buf    []byte
 }
 
-func (sc *scanner) next() (l lateral, ok bool, err error) {
+func (sc *scanner) next() (l latePart, ok bool, err error) {
 	var h [max(fileHeader, recordHeader)]byte
 	if sc.offset == 0 {
 		if sc.size < fileHeader {

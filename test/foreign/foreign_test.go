@@ -213,6 +213,11 @@ func TestGStreamerTransports(t *testing.T) {
 			if string(d.Transport) != offered || d.Codec != footage.H264 || d.Secure || d.Pin != "" || d.Audio != "AAC" || d.FPS < 20 || d.FPS > 30 {
 				t.Errorf("%+v", d)
 			}
+			if d, err = camera.Probe(t.Context(), camera.Source{URL: "rtsp://" + host + "/mjpeg"}, camera.Limits{}); err != nil || d.Codec != footage.MJPEG || d.Audio != "" {
+				t.Errorf("%+v, %v", d, err)
+			} else if len(d.Warnings) == 0 || !strings.Contains(d.Warnings[0].EN, "MJPEG") {
+				t.Errorf("warnings: %+v", d.Warnings)
+			}
 			other := camera.TCP
 			if offered == "tcp" {
 				other = camera.UDP

@@ -139,9 +139,6 @@ func TestWays(t *testing.T) {
 			served := make(chan error, 1)
 			go func() { served <- cam.Run(ctx) }()
 			src := camera.Source{URL: cam.URL(), Username: cam.Username(), Password: "pass", Audio: true, Pin: cam.Pin()}
-			if tc.opt.UDP {
-				src.Transport = camera.UDP
-			}
 			rctx, stop := context.WithCancel(ctx)
 			l := &listener{seen: seen{enough: 20, cancel: stop}}
 			if err := camera.Run(rctx, src, camera.Options{}, l); !errors.Is(err, context.Canceled) {

@@ -282,6 +282,11 @@ func (s *shadow) work(ctx context.Context, r *Ring, p *power, now func(time.Dura
 			if stored < len(parts) && err == nil || stored == len(parts) && err != nil {
 				p.t.Fatalf("%d of %d, %v", stored, len(parts), err)
 			}
+			if err != nil && !p.cut && p.rnd.IntN(2) == 0 {
+				// Offered again, as a recorder does.
+				n, _ := r.AppendAll(ctx, parts[stored:]) // it may fail again
+				stored += n
+			}
 			for _, part := range parts[:stored] {
 				put(s.must, part)
 			}

@@ -14,6 +14,7 @@ import (
 
 	"veilbox/capture/footage"
 	"veilbox/internal/problem"
+	"veilbox/internal/sqlitedb"
 )
 
 // faulty is a disk whose calls fail when they are told to.
@@ -207,6 +208,109 @@ func TestTornTailIsCutAtOpen(t *testing.T) {
 		t.Errorf("a file that is not the ring's: %v", err)
 	}
 	readAll(t, r, "till-1", always(), want)
+}
+
+// behind makes the index of a closed ring as a power cut leaves it: the last
+// parts of the only segment are not in it.
+func behind(t *testing.T, dir string, lost int) {
+	t.Helper()
+	db, err := sqlitedb.Open(t.Context(), filepath.Join(dir, "ring.db"), migrations())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, q := range []string{
+		"UPDATE segment SET closed = 0, finish = 0, size = 0, parts = 0",
+		fmt.Sprintf("DELETE FROM part WHERE start IN (SELECT start FROM part ORDER BY start DESC LIMIT %d)", lost),
+	} {
+		if _, err := db.Exec(q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The index is behind, and the end of the file cannot be read at first.
+func TestUnreadableTailWaits(t *testing.T) {
+	opt := testOptions(t, t.TempDir())
+	r := openTest(t, opt, disk{})
+	want := fill(t, r, "a", start(), 5, 3000)
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	behind(t, opt.Dir, 2)
+	bad := &badSector{from: fileHeader + int64(4*onDisk(want[0])) + 100}
+	r = openTest(t, opt, bad)
+	if s, err := r.Stats(t.Context()); err != nil || s.Recovered != 1 || s.Damaged != 1 || s.Torn != 0 || s.Parts != 4 {
+		t.Errorf("%+v, %v", s, err)
+	}
+	// Recording goes on meanwhile.
+	more := fill(t, r, "a", start()+10*second, 2, 500)
+	bad.from = 1 << 40
+	readAll(t, r, "a", always(), append(want[:4:4], more...))
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r = openTest(t, opt, disk{})
+	readAll(t, r, "a", always(), append(want, more...))
+	if s, err := r.Stats(t.Context()); err != nil || s.Recovered != 1 || s.Damaged != 0 || s.Parts != 7 {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if tl, err := r.Timeline(t.Context(), "a", always()); err != nil || len(tl) != 2 || tl[0].To != start()+5*second {
+		t.Errorf("Timeline: %v, %v", tl, err)
+	}
+}
+
+// badSector fails reads that reach beyond from.
+type badSector struct {
+	disk
+	from int64
+}
+
+type badFile struct {
+	readFile
+	b *badSector
+}
+
+func (b *badSector) Read(path string) (readFile, error) {
+	f, err := b.disk.Read(path)
+	return badFile{f, b}, err
+}
+
+func (f badFile) ReadAt(p []byte, off int64) (int, error) {
+	if off+int64(len(p)) > f.b.from {
+		return 0, syscall.EIO
+	}
+	return f.readFile.ReadAt(p, off)
+}
+
+// A part that failed and was stored after all elsewhere is there once.
+func TestTailThatWasOfferedAgain(t *testing.T) {
+	opt := testOptions(t, t.TempDir())
+	fl := &faulty{}
+	r := openTest(t, opt, fl)
+	want := fill(t, r, "a", start(), 2, 3000)
+	fl.mu.Lock()
+	fl.fails = map[string]error{"sync": syscall.EIO, "truncate": syscall.EIO}
+	fl.mu.Unlock()
+	again := part("a", start()+2*second, 3000)
+	if err := r.Append(t.Context(), again); !errors.Is(err, ErrStorage) {
+		t.Fatal(err)
+	}
+	fl.set("", nil)
+	if err := r.Append(t.Context(), again); err != nil {
+		t.Fatal(err)
+	}
+	want = append(want, again)
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r = openTest(t, opt, disk{})
+	readAll(t, r, "a", always(), want)
+	if s, err := r.Stats(t.Context()); err != nil || s.Recovered != 0 || s.Torn != 1 || s.Parts != 3 {
+		t.Errorf("%+v, %v", s, err)
+	}
 }
 
 func TestIndexFailureLosesOnlyThePart(t *testing.T) {

@@ -231,7 +231,9 @@ func (r *Ring) removeOrphans(known func(path string) bool) error {
 			return nil
 		}
 		if err := r.files.Remove(path); err != nil {
-			return failure("remove a file without an index row", err)
+			r.opt.Log.Warn("a file without an index row cannot be removed; it is tried again when the ring is opened next", "file", name, "error", err)
+			r.failedDeletes.Add(1)
+			return nil
 		}
 		r.orphans.Add(1)
 		return nil

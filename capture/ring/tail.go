@@ -47,10 +47,15 @@ func (r *Ring) takeTail(ctx context.Context, s *found, have int64) (known bool, 
 	sc := scanner{camera: s.camera, aead: aead, f: f, size: have, offset: s.x.size, number: s.x.parts, end: max(s.x.finish, s.start), limit: next}
 	copy(sc.uid[:], s.uid)
 	var all []latePart
+	known = true
 	for {
 		l, ok, err := sc.next()
 		if err != nil {
-			return false, errors.Join(failure("read the end of a segment", err), f.Close())
+			// A sector that cannot be read keeps nobody from recording; what lies
+			// behind it is left for another try.
+			r.opt.Log.Warn("the end of a segment cannot be read; check the disk", "file", s.path, "error", err)
+			r.missing.Add(1)
+			known = false
 		}
 		if !ok {
 			break
@@ -61,7 +66,7 @@ func (r *Ring) takeTail(ctx context.Context, s *found, have int64) (known bool, 
 		return false, failure("close the segment", err)
 	}
 	if len(all) == 0 {
-		return true, nil
+		return known, nil
 	}
 	if err := r.tx(ctx, r.wdb, func(tx *sql.Tx) error { return r.insertTail(ctx, tx, s, all) }); err != nil {
 		return false, failure("write the index", err)
@@ -69,7 +74,7 @@ func (r *Ring) takeTail(ctx context.Context, s *found, have int64) (known bool, 
 	last := &all[len(all)-1]
 	s.x = extent{size: last.pl.offset + last.size, parts: last.pl.number + 1, finish: last.finish}
 	r.recovered.Add(int64(len(all)))
-	return true, nil
+	return known, nil
 }
 
 func (r *Ring) insertTail(ctx context.Context, tx *sql.Tx, s *found, all []latePart) error {

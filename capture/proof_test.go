@@ -207,8 +207,17 @@ func (k *stepped) run(d, burst time.Duration) {
 	}
 }
 
-// close ends the recording.
+// close ends the recording, once all has come that was sent.
 func (k *stepped) close() capture.Counters {
+	for quiet := false; !quiet; {
+		ctx, cancel := context.WithTimeout(k.t.Context(), 500*time.Millisecond)
+		if _, err := k.sub.Next(ctx); err == nil {
+			k.got++
+		} else {
+			quiet = true
+		}
+		cancel()
+	}
 	k.end = footage.TicksOf(k.fake.Now())
 	r := k.s.Health()[0]
 	k.s.Close()

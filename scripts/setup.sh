@@ -36,7 +36,7 @@ case $purpose in
             "lib:girepository-1.0/GstRtspServer-1.0.typelib gir1.2-gst-rtsp-server-1.0"
             "lib:gstreamer-1.0/libgstrtp.so gstreamer1.0-plugins-good" "lib:gstreamer-1.0/libgstopus.so gstreamer1.0-plugins-base"
             "lib:gstreamer-1.0/libgstx265.so gstreamer1.0-plugins-bad" "lib:gstreamer-1.0/libgstx264.so gstreamer1.0-plugins-ugly"
-            "lib:gstreamer-1.0/libgstlibav.so gstreamer1.0-libav"
+            "lib:gstreamer-1.0/libgstlibav.so gstreamer1.0-libav" "lib:gio/modules/libgiognutls.so glib-networking"
             "onvif-util onvif-tools" "wsdd wsdd" "ip iproute2" "setpriv util-linux"
         )
         ;;

@@ -8,12 +8,10 @@ import (
 
 const (
 	queueParts = 64
-	keptParts  = 2  // whose buffers are kept for the next
 	peakDecay  = 16 // parts, in which a peak is forgotten by a good half
 )
 
-// A partQueue holds a camera's parts between the builder and the writer, and
-// the buffers of those that are done. What it holds is bounded in bytes: the
+// A partQueue holds a camera's parts between the builder and the writer. What it holds is bounded in bytes: the
 // part being filled, those that wait and those being stored.
 type partQueue struct {
 	limit int
@@ -24,7 +22,6 @@ type partQueue struct {
 	bytes  int // of parts that were given and are not done
 	count  int
 	peak   int // how big parts have been of late
-	free   []*footage.Part
 	closed bool
 }
 
@@ -46,9 +43,7 @@ func (q *partQueue) fits(n int) bool {
 func (q *partQueue) take() *footage.Part {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if n := len(q.free); n > 0 {
-		p := q.free[n-1]
-		q.free = q.free[:n-1]
+	if p := spare.take(q.peak); p != nil {
 		return p
 	}
 	// As big as those before, so that it does not grow in steps.
@@ -113,8 +108,7 @@ func (q *partQueue) done(p *footage.Part) {
 	q.bytes -= partBytes(p)
 	q.count--
 	q.peak = max(n, q.peak-q.peak/peakDecay)
-	if len(q.free) == keptParts || cap(p.Data) > 2*q.peak+64<<10 {
-		return
+	if cap(p.Data) <= roomFor(q.peak) {
+		spare.give(p)
 	}
-	q.free = append(q.free, p)
 }

@@ -94,7 +94,7 @@ func cameraView(c store.Camera, h capture.Health) CameraView {
 	}
 	if h.Format.Codec != 0 {
 		v.Codec, v.Width, v.Height = h.Format.Codec.String(), h.Format.Width, h.Format.Height
-		v.Live = h.Format.Codec == footage.H264 || h.Format.Codec == footage.H265 || c.SubURL != ""
+		v.Live = true // as it is, by its sub stream, or made anew: the live server chooses
 	}
 	return v
 }

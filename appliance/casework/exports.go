@@ -177,6 +177,9 @@ func (e *exports) result(job *exporting) (ExportView, error) {
 
 func (s *Service) finishExport(ctx context.Context, job *exporting, x exportRecord, asked footage.Span, seq int64) {
 	err := s.export(ctx, job, &x, asked, seq)
+	if err != nil && x.View.Kept { // nobody has got what it was kept for
+		err = errors.Join(err, s.o.Ring.Release(ctx, exportHold+x.View.ID, "clock"))
+	}
 	s.exports.mu.Lock()
 	defer s.exports.mu.Unlock()
 	defer close(job.done)
@@ -225,6 +228,11 @@ func (s *Service) export(ctx context.Context, job *exporting, x *exportRecord, a
 		st.CameraName = c.Name
 	} else if !errors.Is(err, store.ErrNotFound) {
 		return err
+	}
+	if c, doubted, err := s.doubt(ctx); err != nil {
+		return fmt.Errorf("casework: %w", err)
+	} else if doubted {
+		st.ClockNote = c.Text.DA
 	}
 	text, err := statement.Sign(st, s.o.Signer)
 	if err != nil {

@@ -315,3 +315,31 @@ func TestTheClockIsConfirmedByAPerson(t *testing.T) {
 		t.Errorf("on record: %+v", e)
 	}
 }
+
+// brokenSigner is a signer whose key is away.
+type brokenSigner struct{ note.Signer }
+
+func (brokenSigner) Sign([]byte) ([]byte, error) { return nil, errors.New("the key is away") }
+
+func TestAnExportThatFailsKeepsNothing(t *testing.T) {
+	b := newBox(t)
+	from, to := span()
+	a := b.people["manager"]
+	b.o.Signer = brokenSigner{b.o.Signer}
+	if _, err := b.NewExport(t.Context(), a, till, NewExport{From: from, To: to, Purpose: "0700-1", Keep: true}, true); err == nil {
+		t.Fatal("an export without a signature")
+	}
+	x, err := b.NewExport(t.Context(), a, till, NewExport{From: from, To: to, Purpose: "0700-1", Keep: true}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.until(func() bool { x, err = b.Export(t.Context(), a, x.ID); return err != nil || x.State == "failed" }, func() string { return x.State })
+	if err != nil || x.Problem == nil || x.Statement != "" {
+		t.Errorf("%+v, %v", x, err)
+	}
+	_, _, err = b.ExportClip(t.Context(), a, x.ID)
+	refused(t, err, "export.wait")
+	if holds, err := b.Holds(t.Context(), a); err != nil || len(holds) != 0 {
+		t.Errorf("%+v, %v", holds, err)
+	}
+}

@@ -217,8 +217,6 @@ func (s *Service) recordThumbs(ctx context.Context, a Actor, cam footage.CameraI
 }
 
 func (s *Service) makePictures(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, pictureTime)
-	defer cancel()
 	s.pictures.slots <- struct{}{}
 	defer func() { <-s.pictures.slots }()
 	for {
@@ -226,7 +224,9 @@ func (s *Service) makePictures(ctx context.Context) {
 		if len(batch) == 0 {
 			return
 		}
-		s.decode(ctx, batch)
+		limit, cancel := context.WithTimeout(ctx, pictureTime)
+		s.decode(limit, batch)
+		cancel()
 		s.pictures.settle(batch)
 	}
 }

@@ -97,7 +97,7 @@ type CameraView struct {
 	Codec        string           `json:"codec,omitempty"`
 	Width        int              `json:"width,omitempty"`
 	Height       int              `json:"height,omitempty"`
-	Live         bool             `json:"live"` // some rendition can be passed to a browser as it is
+	Live         bool             `json:"live"` // pictures come, so that a live view can be asked for
 }
 
 // A CameraAlarm is a change of a camera that nobody has accepted yet. Code is

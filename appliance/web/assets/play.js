@@ -1,7 +1,7 @@
 // Playing what the box has. Where the browser cannot play what the camera sent,
 // the box is asked for the same as H.264; where the network or the box fails
 // midway, playing goes on from the same second.
-import { ask, el, Problem, seconds, showProblem, t } from './api.js';
+import { ask, el, Problem, showProblem, t } from './api.js';
 
 const kinds = { 'H.264': 'avc1.640028', 'H.265': 'hvc1.1.6.L123.B0' };
 const tries = 6;
@@ -21,13 +21,21 @@ export class Playback {
     Object.assign(this, { video, making, place, run: 0 });
     video.dataset.managed = '1';
     video.addEventListener('error', () => this.failed());
-    video.addEventListener('playing', () => { this.again = 0; this.making.replaceChildren(); this.place.replaceChildren(); });
-    video.addEventListener('timeupdate', () => { if (!video.error && video.currentTime > 0) this.at = video.currentTime; });
+    video.addEventListener('waiting', () => { // the browser asks again by itself for a while
+      clearTimeout(this.slow);
+      this.slow = setTimeout(() => { if (!this.making.childElementCount) this.making.replaceChildren(el('p', { className: 'hint' }, t('play.waiting'))); }, 2000);
+    });
+    video.addEventListener('playing', () => { clearTimeout(this.slow); this.making.replaceChildren(); this.place.replaceChildren(); });
+    video.addEventListener('timeupdate', () => {
+      if (video.error || video.currentTime === 0) return;
+      this.at = video.currentTime;
+      if (this.at > (this.cut ?? 0) + 2) this.again = 0; // past the place that failed
+    });
   }
 
   /** load shows path; the promise ends when the video has been given its source. */
   async load(path, codec) {
-    Object.assign(this, { path, at: 0, again: 0, made: false });
+    Object.assign(this, { path, at: 0, cut: 0, again: 0, made: false });
     this.run++;
     this.place.replaceChildren();
     this.making.replaceChildren();
@@ -76,11 +84,12 @@ export class Playback {
       if (e.name === 'NotAllowedError' || e.name === 'AbortError' || run !== this.run) return;
       if (!(e instanceof Problem) || (e.status > 0 && e.status < 500)) { showProblem(this.place, e); return; }
     }
+    this.cut = this.at;
     if (++this.again > tries) {
       showProblem(this.place, new Problem(0, 'broken', t('play.broken'), t('play.brokenremedy')));
       return;
     }
-    this.making.replaceChildren(el('p', { className: 'warn', 'data-testid': 'again' }, t('play.again', seconds(Math.round(this.at)))));
+    this.making.replaceChildren(el('p', { className: 'warn', 'data-testid': 'again' }, t('play.again')));
     await pause(Math.min(8000, 500 * 2 ** this.again));
     if (run !== this.run) return;
     this.source(video.getAttribute('src').split('#')[0]);

@@ -132,10 +132,55 @@ func TestTimeline(t *testing.T) {
 	} {
 		var l timeline
 		for i, s := range steps {
-			got, rogue := l.at(s.ts, begin.Add(time.Duration(s.arrived*float64(time.Second))))
+			got, rogue := l.at(s.ts, begin.Add(time.Duration(s.arrived*float64(time.Second))), false)
 			if d := got - int64(s.want*footage.TicksPerSecond); rogue != s.rogue || d < -9000 || d > 9000 {
 				t.Errorf("%s, step %d: %.3f s and %v, want %.3f s and %v", name, i, float64(got)/footage.TicksPerSecond, rogue, s.want, s.rogue)
 			}
+		}
+	}
+}
+
+// A camera's clock that is set back by less than reordering could be in the
+// worst case must not pile pictures on top of each other.
+func TestTimelineStepsBack(t *testing.T) {
+	begin := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for _, k := range []struct {
+		name  string
+		fps   int64
+		back  float64 // s, at picture 60
+		key   bool    // which is a keyframe
+		rogue bool
+	}{
+		{"a second, within a GOP", 25, 1, false, true},
+		{"a third of a second, at a keyframe", 25, 0.3, true, true},
+		{"a third of a second, within a GOP: it may be a reordered picture", 25, 0.3, false, false},
+		{"a second at 5 pictures a second may be reordered too", 5, 1, false, false},
+		{"a second at 5 pictures a second, at a keyframe", 5, 1, true, true},
+		{"a shake, at a keyframe", 25, 0.05, true, false},
+		{"nothing", 25, 0, true, false},
+	} {
+		var l timeline
+		var before int64
+		rogues := 0
+		for i := range int64(120) {
+			at := i * footage.TicksPerSecond / k.fps
+			stamp := at
+			if i >= 60 {
+				stamp -= int64(k.back * footage.TicksPerSecond)
+			}
+			pts, rogue := l.at(uint32(stamp), begin.Add(footage.Ticks(at).Duration()), i == 0 || i == 60 && k.key)
+			if rogue {
+				rogues++
+			}
+			if k.rogue && i > 0 {
+				if d := pts - before - footage.TicksPerSecond/k.fps; d < -9000 || d > 9000 {
+					t.Errorf("%s: picture %d comes %d ticks after the one before", k.name, i, pts-before)
+				}
+			}
+			before = pts
+		}
+		if (rogues == 1) != k.rogue || rogues > 1 {
+			t.Errorf("%s: %d stamps were replaced", k.name, rogues)
 		}
 	}
 }

@@ -72,7 +72,7 @@ func (s *session) unit(ts uint32, arrived time.Time, nalus [][]byte) {
 	} else if !rasl {
 		s.skipRASL = false
 	}
-	pts, replaced := s.times.at(ts, arrived)
+	pts, replaced := s.times.at(ts, arrived, key)
 	if replaced {
 		s.opt.Stats.Rogue.Add(1)
 		s.decode.e264, s.decode.e265 = nil, nil
@@ -91,7 +91,7 @@ func (s *session) picture(ts uint32, arrived time.Time, jpeg []byte, width, heig
 	if !s.changed(footage.Format{Codec: footage.MJPEG, Width: width, Height: height}) {
 		return
 	}
-	pts, replaced := s.times.at(ts, arrived)
+	pts, replaced := s.times.at(ts, arrived, true)
 	if replaced {
 		s.opt.Stats.Rogue.Add(1)
 	}

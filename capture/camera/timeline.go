@@ -12,19 +12,26 @@ import (
 const (
 	rogue      = 10 * footage.TicksPerSecond // off the clock of arrival
 	rogueBack  = 2 * footage.TicksPerSecond  // behind the latest picture; more than any reordering
+	shake      = footage.TicksPerSecond / 10 // of stamps that are a little off
+	maxReorder = 16                          // pictures (H.264 §A.3.1 h, H.265 §A.4.2)
+	knownPace  = 8                           // pictures from which the pace is known
 	skewWeight = 256                         // how slowly the expected skew follows
 )
 
 // A timeline turns RTP time stamps, 32 bits that wrap, into ticks from 0 at
 // the first picture. A camera's clock may drift, and its packets may be late;
 // but a time stamp more than 10 s from where the clock of arrival expects it,
-// or more than 2 s behind the latest, is replaced by the clock of arrival, and
-// the stream goes on from there.
+// or further behind the latest than reordering explains, is replaced by the
+// clock of arrival, and the stream goes on from there. Nothing is shown before
+// what was sent before a keyframe, so there even a short step back, as of a
+// clock that is set, is told from reordering.
 type timeline struct {
 	begun     bool
 	ts        uint32
 	pts       int64
 	highest   int64
+	pace      int64 // from one latest picture to the next, of late
+	paced     int   // pictures that it was learnt from, up to knownPace
 	beginning time.Time
 	skew      int64 // what stream less arrival has been of late
 	// The most that it has been, this window and before: that of the pictures
@@ -34,7 +41,7 @@ type timeline struct {
 }
 
 // at returns when a picture is presented, and whether its stamp was replaced.
-func (l *timeline) at(ts uint32, arrived time.Time) (int64, bool) {
+func (l *timeline) at(ts uint32, arrived time.Time, key bool) (int64, bool) {
 	if !l.begun {
 		*l = timeline{begun: true, ts: ts, beginning: arrived}
 		return 0, false
@@ -44,7 +51,7 @@ func (l *timeline) at(ts uint32, arrived time.Time) (int64, bool) {
 	clock := int64(footage.TicksIn(arrived.Sub(l.beginning)))
 	off := pts - clock - l.skew
 	replaced := false
-	if off > rogue || off < -rogue || pts < l.highest-rogueBack {
+	if off > rogue || off < -rogue || l.highest-pts > l.reorder(key) {
 		pts = max(clock+l.skew, l.highest+1)
 		l.skew = pts - clock
 		l.ahead, l.turned = [2]int64{l.skew, l.skew}, clock
@@ -56,8 +63,25 @@ func (l *timeline) at(ts uint32, arrived time.Time) (int64, bool) {
 		l.ahead[1], l.ahead[0], l.turned = l.ahead[0], pts-clock, clock
 	}
 	l.ahead[0] = max(l.ahead[0], pts-clock)
+	if pts > l.highest && !replaced {
+		if l.paced < knownPace {
+			l.paced++
+		}
+		l.pace += (pts - l.highest - l.pace) / int64(l.paced)
+	}
 	l.pts, l.highest = pts, max(l.highest, pts)
 	return pts, replaced
+}
+
+// reorder returns how far behind the latest a picture may be.
+func (l *timeline) reorder(key bool) int64 {
+	switch {
+	case key:
+		return shake
+	case l.paced < knownPace:
+		return rogueBack
+	}
+	return min(max(maxReorder*l.pace, shake), rogueBack)
 }
 
 // now returns the stream's time at an instant of the clock of arrival, by the

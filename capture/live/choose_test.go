@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/pion/rtcp"
-	"github.com/pion/rtp/codecs"
 	"github.com/pion/webrtc/v4"
 
 	"veilbox/capture"
@@ -373,15 +372,13 @@ func TestPacks265(t *testing.T) {
 			got = append(got, pkt.Payload)
 			continue
 		}
-		var f codecs.H265FragmentationUnitPacket
-		if _, err := f.Unmarshal(pkt.Payload); err != nil {
-			t.Fatal(err)
+		// RFC 7798 §4.4.3: payload header, FU header (S, E, type), fragment.
+		head, fu := pkt.Payload[:2], pkt.Payload[2]
+		if fu&0x80 != 0 {
+			open = []byte{head[0]&0x81 | fu&0x3f<<1, head[1]}
 		}
-		if f.FuHeader().S() {
-			open = []byte{f.FuHeader().FuType() << 1, byte(f.PayloadHeader())}
-		}
-		open = append(open, f.Payload()...)
-		if f.FuHeader().E() {
+		open = append(open, pkt.Payload[3:]...)
+		if fu&0x40 != 0 {
 			got = append(got, open)
 		}
 	}

@@ -25,7 +25,6 @@ type counting struct {
 }
 
 type slow struct {
-	camera  string
 	begun   chan struct{}
 	release chan struct{}
 }

@@ -236,7 +236,6 @@ func (f *powerFile) Punch(off, n int64) error {
 // shadow is what the ring must have, may have, and may not have any more.
 type shadow struct {
 	must, may map[footage.CameraID]map[footage.Ticks]*footage.Part
-	gone      map[footage.CameraID]footage.Ticks // all that starts before is deleted, but for what is held
 	next      footage.Ticks
 }
 

@@ -15,14 +15,16 @@ import (
 // A camera sends a picture as ten to a hundred packets within a few
 // milliseconds. Read as they come, each costs a wake-up and a call or two, which
 // together are most of what recording costs. So once a connection carries video
-// it is read at a pace: every paceEvery one look at all connections at once, and
-// one call for each that has something, which takes all that is there. A picture
+// a call takes all that is there, and where there are many such connections they
+// are read at a pace: every paceEvery one look at all of them at once. A picture
 // is at most that much later; no byte is lost, as TCP holds what waits.
 //
-// The runtime's poller would still wake for every packet, so the socket is
-// taken out of it.
+// The runtime's poller would still wake for every packet, so a paced socket is
+// taken out of it. Looking costs the same for one connection as for many: for
+// few it is more than it saves.
 const (
 	paceEvery  = 10 * time.Millisecond
+	paceFrom   = 8        // connections that carry video
 	paceAfter  = 64 << 10 // bytes that come before: the conversation is not slowed
 	paceBuffer = 32 << 10
 	writeLook  = 100 // milliseconds between two looks of a write that waits
@@ -44,8 +46,9 @@ type pacedConn struct {
 
 	// Of the reader.
 	got     int
+	video   bool   // counted as one that carries video; written with mu held
 	drained bool   // the socket was empty at the last call
-	buf     []byte // nil until the connection is paced
+	buf     []byte // nil until it carries video
 	have    []byte // what of buf has not been taken
 
 	waiting         atomic.Bool   // the reader waits for wake
@@ -63,14 +66,20 @@ func (c *pacedConn) LocalAddr() net.Addr  { return c.local }
 func (c *pacedConn) RemoteAddr() net.Addr { return c.remote }
 
 func (c *pacedConn) Read(p []byte) (int, error) {
-	if c.buf == nil {
-		if t := c.unpaced(); t != nil {
-			n, err := t.Read(p)
-			c.got += n
-			return n, err
-		}
-	}
 	for len(c.have) == 0 {
+		if t := c.unpaced(); t != nil {
+			if !c.video {
+				n, err := t.Read(p)
+				c.got += n
+				return n, err
+			}
+			n, err := t.Read(c.buf)
+			if n == 0 {
+				return 0, err
+			}
+			c.have = c.buf[:n]
+			break
+		}
 		if c.drained {
 			c.waiting.Store(true)
 			<-c.wake
@@ -93,15 +102,22 @@ func (c *pacedConn) Read(p []byte) (int, error) {
 }
 
 // unpaced returns the library's connection as long as it is to be read, and
-// turns to the pace once enough has come.
+// turns to the pace once there are enough that carry video.
 func (c *pacedConn) unpaced() *net.TCPConn {
-	if c.got < paceAfter || !c.wmu.TryLock() {
+	if c.tcp == nil || c.got < paceAfter || c.video && pacing.video.Load() < paceFrom || !c.wmu.TryLock() {
 		return c.tcp
 	}
 	defer c.wmu.Unlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.end != nil {
+		return c.tcp
+	}
+	if !c.video {
+		c.video, c.buf = true, make([]byte, paceBuffer)
+		pacing.video.Add(1)
+	}
+	if pacing.video.Load() < paceFrom {
 		return c.tcp
 	}
 	raw, err := c.tcp.SyscallConn()
@@ -116,7 +132,7 @@ func (c *pacedConn) unpaced() *net.TCPConn {
 	// The socket stays open by its second name; a close can fail in no way that
 	// matters to that.
 	_ = c.tcp.Close()
-	c.tcp, c.fd, c.buf = nil, fd, make([]byte, paceBuffer)
+	c.tcp, c.fd = nil, fd
 	pacing.add(c)
 	return nil
 }
@@ -184,6 +200,9 @@ func (c *pacedConn) Close() error {
 		return c.end
 	}
 	c.end = net.ErrClosed
+	if c.video {
+		pacing.video.Add(-1)
+	}
 	if c.tcp != nil {
 		return c.tcp.Close()
 	}
@@ -235,6 +254,8 @@ func (c *pacedConn) setDeadline(by *atomic.Int64, t time.Time, set func(*net.TCP
 var pacing pacer
 
 type pacer struct {
+	video atomic.Int32 // connections that carry video, paced or not
+
 	mu      sync.Mutex
 	conns   map[*pacedConn]struct{}
 	running bool

@@ -32,22 +32,37 @@ func pipe(t *testing.T) (net.Conn, *net.TCPConn) {
 	return p, far.(*net.TCPConn)
 }
 
+// crowd makes connections be paced as if there were many.
+func crowd(t *testing.T) {
+	pacing.video.Add(paceFrom)
+	t.Cleanup(func() { pacing.video.Add(-paceFrom) })
+}
+
 // paced returns one that has gone over to the pace.
 func paced(t *testing.T) (*pacedConn, *net.TCPConn) {
 	t.Helper()
+	crowd(t)
 	c, far := pipe(t)
 	p := c.(*pacedConn)
 	go far.Write(make([]byte, paceAfter+1))
 	if _, err := io.ReadFull(p, make([]byte, paceAfter)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := io.ReadFull(p, make([]byte, 1)); err != nil || p.buf == nil {
+	if _, err := io.ReadFull(p, make([]byte, 1)); err != nil || p.tcp != nil {
 		t.Fatalf("not paced after %d bytes (%v)", paceAfter, err)
 	}
 	return p, far
 }
 
 func TestPaceLosesNothing(t *testing.T) {
+	t.Run("few", func(t *testing.T) { losesNothing(t, false) })
+	t.Run("many", func(t *testing.T) { losesNothing(t, true) })
+}
+
+func losesNothing(t *testing.T, many bool) {
+	if many {
+		crowd(t)
+	}
 	c, far := pipe(t)
 	sent := make([]byte, 3<<20)
 	for i := range sent {
@@ -70,8 +85,8 @@ func TestPaceLosesNothing(t *testing.T) {
 	if !bytes.Equal(got.Bytes(), sent) {
 		t.Fatalf("%d bytes came of %d, or others", got.Len(), len(sent))
 	}
-	if c.(*pacedConn).buf == nil {
-		t.Error("it was never paced")
+	if c := c.(*pacedConn); (c.tcp == nil) != many || !c.video {
+		t.Errorf("paced: %v, carries video: %v", c.tcp == nil, c.video)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"veilbox/appliance/casework"
 	"veilbox/appliance/store"
+	"veilbox/capture/live"
 	"veilbox/capture/ring"
 	"veilbox/internal/clock"
 	"veilbox/internal/problem"
@@ -200,6 +201,17 @@ func (d *Daemon) registerGauges() {
 	gauge("ring_parts", "Parts in the index.", stats(func(s ring.Stats) float64 { return float64(s.Parts) }))
 	gauge("ring_damaged", "Parts and segments found damaged or missing since start.", stats(func(s ring.Stats) float64 { return float64(s.Damaged) }))
 	gauge("ring_failed_deletes", "Deletions that failed at the last expiry.", stats(func(s ring.Stats) float64 { return float64(s.FailedDeletes) }))
+	gauge("ring_recovered", "Parts that a power cut kept from the index and that the start put into it.", stats(func(s ring.Stats) float64 { return float64(s.Recovered) }))
+	gauge("ring_clock_doubt_seconds", "How far the clock has jumped ahead of what is believed; 0 where it is believed.", stats(func(s ring.Stats) float64 { return s.Doubt.Jump.Seconds() }))
+	gauge("live_viewers", "Open live views.", func() float64 { return float64(d.live.Viewers()) })
+	counter := func(name, help string, f func(live.Stats) uint64) {
+		d.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: "veilbox", Name: name, Help: help},
+			func() float64 { return float64(f(d.live.Stats())) }))
+	}
+	counter("live_views_total", "Live views begun.", func(s live.Stats) uint64 { return s.Views })
+	counter("live_transcodes_total", "Transcodes begun for live views.", func(s live.Stats) uint64 { return s.Transcodes })
+	counter("live_repairs_total", "Pictures that a browser said it had lost.", func(s live.Stats) uint64 { return s.Repairs })
+	counter("live_lost_gops_total", "GOPs left out for viewers that are too slow.", func(s live.Stats) uint64 { return s.LostGOPs })
 	gauge("sandbox_holds", "1 where the sandbox of the veiling holds.", func() float64 {
 		if at, err := d.sandbox.get(); err != nil || at.IsZero() {
 			return 0

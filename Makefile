@@ -19,6 +19,7 @@ LDFLAGS = -X veilbox/internal/version.Version=$(VERSION) -X main.version=$(VERSI
 # No VCS stamp: git refuses a clone that another user owns, and VERSION says it.
 GOBUILD = go build $(PARALLEL) -buildvcs=false -trimpath -ldflags '$(LDFLAGS)'
 CHECK ?=
+BENCH ?=
 FUZZTIME ?= 1m
 TESTFLAGS ?=
 
@@ -33,7 +34,7 @@ help:
 	@echo '  make setup           install all that the tests need; the others do it by themselves'
 	@echo '  make lint            gofmt, vet, staticcheck, import rules, known vulnerabilities'
 	@echo '  make fuzz            every fuzz target for FUZZTIME (1m); FUZZ=name chooses'
-	@echo '  make bench           measured figures, one a line'
+	@echo '  make bench           measured figures, one a line; BENCH=capture,ring chooses groups'
 	@echo '  make clean           take bin/ away'
 	@echo
 	@echo 'On Debian 12 or 13 each installs what it lacks, as root or by sudo. Go must be there.'
@@ -68,9 +69,9 @@ fuzz:
 # Standard output is figures alone.
 .PHONY: bench
 bench:
-	@scripts/setup.sh run >&2
+	@scripts/setup.sh bench >&2
 	@$(MAKE) --no-print-directory build >&2
-	@go run -trimpath -buildvcs=false ./test/bench
+	@go run -trimpath -buildvcs=false ./test/bench $(if $(BENCH),-only '$(BENCH)')
 
 .PHONY: lint
 lint:

@@ -3,7 +3,7 @@
 # a system made from them: by apt, only what is missing, and nothing else.
 # Called by make; quiet where nothing is missing.
 #
-#   scripts/setup.sh build|run|test
+#   scripts/setup.sh build|run|bench|test
 set -euo pipefail
 
 fail() {
@@ -26,6 +26,7 @@ wants=(
 case $purpose in
     build) ;;
     run) wants+=("ffmpeg ffmpeg" "ffprobe ffmpeg") ;;
+    bench) wants+=("ffmpeg ffmpeg" "ffprobe ffmpeg" "chromium chromium" "strace strace") ;;
     test)
         wants+=("ffmpeg ffmpeg" "ffprobe ffmpeg" "chromium chromium")
         # Browsers of other makers, and cameras that are not of our making.
@@ -40,7 +41,7 @@ case $purpose in
             "onvif-util onvif-tools" "wsdd wsdd" "ip iproute2" "setpriv util-linux"
         )
         ;;
-    *) fail "usage: scripts/setup.sh build|run|test" ;;
+    *) fail "usage: scripts/setup.sh build|run|bench|test" ;;
 esac
 
 missing=()

@@ -36,7 +36,10 @@ const (
 // picture before, and the stream is tied to the wall clock anew.
 //
 // Arrival is late by what the network delays, so drift is judged by the least
-// delay of the last 15 to 30 s.
+// delay of the last 15 to 30 s, and by no less than a picture lasts. Reordered
+// pictures are decoded well before they are shown, how long before is known only
+// when the first have come, and some cameras send several at once: so the delay is
+// that of the n-th picture sent against the n-th shown.
 type builder struct {
 	cam  footage.CameraID
 	fits func(bytes int) bool // whether a part of that many bytes may be held
@@ -56,10 +59,11 @@ type builder struct {
 	last     int64 // its decode time
 	partDTS  int64
 	base     footage.Ticks // wall time of stream time 0
-	delay    [2]int64      // least of monotonic less stream time, this window and before
-	turned   int64         // when the window began, monotonic
-	wallMono int64         // wall less monotonic time
-	allowed  int64         // how far ahead of the wall is all right
+	sent     sentQueue
+	delay    [2]int64 // least of monotonic less stream time, this window and before
+	turned   int64    // when the window began, monotonic
+	wallMono int64    // wall less monotonic time
+	allowed  int64    // how far ahead of the wall is all right
 
 	// Pictures end in a part or in droppedUnits.
 	droppedGOPs, droppedUnits, drifts, steps, gaps uint64
@@ -68,10 +72,9 @@ type builder struct {
 // add takes a picture that arrived at wall, which by the monotonic clock was
 // mono ticks after some fixed instant.
 func (b *builder) add(au *footage.AccessUnit, wall footage.Ticks, mono int64) {
-	lateness := mono - au.DTS
 	// A monotonic clock that falls back is none: it is the shifted clock of a
 	// test, and what was learnt by it is void.
-	if b.live && (au.DTS-b.last > maxGap || lateness+maxGap < min(b.delay[0], b.delay[1])) {
+	if b.live && (au.DTS-b.last > maxGap || mono-au.DTS+maxGap < min(b.delay[0], b.delay[1])) {
 		b.gaps++
 		b.cut(0)
 	}
@@ -80,14 +83,18 @@ func (b *builder) add(au *footage.AccessUnit, wall footage.Ticks, mono int64) {
 		start := max(wall, b.ended)
 		b.base = start - footage.Ticks(au.DTS)
 		b.allowed = int64(start - wall)
-		b.delay = [2]int64{lateness, lateness}
+		b.delay = [2]int64{mono - au.DTS, mono - au.DTS}
+		b.sent.n = 0
 		b.turned, b.wallMono = mono, int64(wall)-mono
 		b.last = au.DTS
 	}
-	if mono-b.turned > window {
-		b.delay[1], b.delay[0], b.turned = b.delay[0], lateness, mono
+	b.sent.push(au.PTS, mono)
+	for late, ok := b.sent.pop(au.DTS); ok; late, ok = b.sent.pop(au.DTS) {
+		if mono-b.turned > window {
+			b.delay[1], b.delay[0], b.turned = b.delay[0], late, mono
+		}
+		b.delay[0] = min(b.delay[0], late)
 	}
-	b.delay[0] = min(b.delay[0], lateness)
 
 	size := b.format.Codec.SampleSize(au.NALUs)
 	if b.cur != nil {
@@ -170,6 +177,7 @@ func (b *builder) finish(dts, wallMono int64) {
 	b.sound.fill(b.cur, b.base, dts)
 	should := footage.Ticks(dts + min(b.delay[0], b.delay[1]) + wallMono)
 	off := int64(should - (b.base + footage.Ticks(dts)))
+	tolerance := max(tolerance, int64(b.cur.Duration())/int64(len(b.cur.Samples)))
 	switch {
 	case off > tolerance:
 		if moved <= tolerance {

@@ -71,6 +71,7 @@ func kindOf(c footage.Codec, nalu []byte) unitKind {
 type sequence struct {
 	width, height int
 	fps           float64 // 0 where it is not said
+	reorder       int     // pictures sent before one that is shown earlier; of H.265
 }
 
 const maxSide = 16384
@@ -91,13 +92,16 @@ func parseSPS(c footage.Codec, b []byte) (q sequence, err error) {
 		if err := s.Unmarshal(b); err != nil {
 			return sequence{}, fmt.Errorf("%w: %w", errSequence, err)
 		}
-		q = sequence{s.Width(), s.Height(), s.FPS()}
+		q = sequence{width: s.Width(), height: s.Height(), fps: s.FPS()}
+		if n := len(s.MaxNumReorderPics); n > 0 {
+			q.reorder = int(min(s.MaxNumReorderPics[n-1], maxReorder))
+		}
 	default:
 		var s h264.SPS
 		if err := s.Unmarshal(b); err != nil {
 			return sequence{}, fmt.Errorf("%w: %w", errSequence, err)
 		}
-		q = sequence{s.Width(), s.Height(), s.FPS()}
+		q = sequence{width: s.Width(), height: s.Height(), fps: s.FPS()}
 	}
 	if q.width < 16 || q.height < 16 || q.width > maxSide || q.height > maxSide {
 		return sequence{}, fmt.Errorf("%w: a picture of %d x %d", errSequence, q.width, q.height)
@@ -119,6 +123,7 @@ type paramSets struct {
 	sps     []byte
 	pps     [maxPPS][]byte
 	changed bool
+	reorder int // as the sequence says
 }
 
 // put takes a copy of a parameter set and reports whether it is plausible.
@@ -169,7 +174,7 @@ func (s *paramSets) format() (footage.Format, error) {
 	if err != nil {
 		return f, err
 	}
-	f.Width, f.Height = q.width, q.height
+	f.Width, f.Height, s.reorder = q.width, q.height, q.reorder
 	return f, nil
 }
 

@@ -375,9 +375,9 @@ func TestSPSFields(t *testing.T) {
 		b    []byte
 		want sequence
 	}{
-		{footage.H264, sps320, sequence{320, 240, 15}},
-		{footage.H264, sps160, sequence{160, 128, 15}},
-		{footage.H265, sps265, sequence{320, 240, 15}},
+		{footage.H264, sps320, sequence{width: 320, height: 240, fps: 15}},
+		{footage.H264, sps160, sequence{width: 160, height: 128, fps: 15}},
+		{footage.H265, sps265, sequence{width: 320, height: 240, fps: 15, reorder: 2}},
 	} {
 		if q, err := parseSPS(tc.c, tc.b); err != nil || q != tc.want {
 			t.Errorf("%v: %+v, %v, want %+v", tc.c, q, err, tc.want)

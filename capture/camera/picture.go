@@ -75,9 +75,9 @@ func (s *session) unit(ts uint32, arrived time.Time, nalus [][]byte) {
 	pts, replaced := s.times.at(ts, arrived, key)
 	if replaced {
 		s.opt.Stats.Rogue.Add(1)
-		s.decode.e264, s.decode.e265 = nil, nil
+		s.decode.forget()
 	}
-	dts, pts := s.decode.next(&s.sets, s.nalus, pts)
+	dts, pts := s.decode.next(&s.sets, s.nalus, pts, s.times.spread())
 	s.give(footage.AccessUnit{Arrived: arrived, DTS: dts, PTS: pts, Key: key, NALUs: s.nalus})
 }
 

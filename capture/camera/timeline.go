@@ -3,9 +3,6 @@ package camera
 import (
 	"time"
 
-	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h264"
-	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h265"
-
 	"veilbox/capture/footage"
 )
 
@@ -13,6 +10,7 @@ const (
 	rogue      = 10 * footage.TicksPerSecond // off the clock of arrival
 	rogueBack  = 2 * footage.TicksPerSecond  // behind the latest picture; more than any reordering
 	shake      = footage.TicksPerSecond / 10 // of stamps that are a little off
+	slowGroup  = 5 * footage.TicksPerSecond  // of reordered pictures, a few of which come in a second
 	maxReorder = 16                          // pictures (H.264 §A.3.1 h, H.265 §A.4.2)
 	knownPace  = 8                           // pictures from which the pace is known
 	skewWeight = 256                         // how slowly the expected skew follows
@@ -32,6 +30,7 @@ type timeline struct {
 	highest   int64
 	pace      int64 // from one latest picture to the next, of late
 	paced     int   // pictures that it was learnt from, up to knownPace
+	jump      int64 // the last one of these steps, within which reordered pictures lie
 	beginning time.Time
 	skew      int64 // what stream less arrival has been of late
 	// The most that it has been, this window and before: that of the pictures
@@ -67,7 +66,8 @@ func (l *timeline) at(ts uint32, arrived time.Time, key bool) (int64, bool) {
 		if l.paced < knownPace {
 			l.paced++
 		}
-		l.pace += (pts - l.highest - l.pace) / int64(l.paced)
+		l.jump = pts - l.highest
+		l.pace += (l.jump - l.pace) / int64(l.paced)
 	}
 	l.pts, l.highest = pts, max(l.highest, pts)
 	return pts, replaced
@@ -75,79 +75,25 @@ func (l *timeline) at(ts uint32, arrived time.Time, key bool) (int64, bool) {
 
 // reorder returns how far behind the latest a picture may be.
 func (l *timeline) reorder(key bool) int64 {
+	within := l.jump
+	if within > slowGroup {
+		within = 0 // a pause
+	}
 	switch {
 	case key:
 		return shake
 	case l.paced < knownPace:
-		return rogueBack
+		return max(rogueBack, within)
 	}
-	return min(max(maxReorder*l.pace, shake), rogueBack)
+	return max(min(max(maxReorder*l.pace, shake), rogueBack), within)
 }
+
+// spread returns how long before it is shown a picture may be decoded: of few
+// pictures a second, each is waited for longer.
+func (l *timeline) spread() int64 { return max(rogueBack, min(3*l.pace, rogue)) }
 
 // now returns the stream's time at an instant of the clock of arrival, by the
 // pictures that were delayed least of late.
 func (l *timeline) now(arrived time.Time) int64 {
 	return int64(footage.TicksIn(arrived.Sub(l.beginning))) + max(l.ahead[0], l.ahead[1])
-}
-
-// A decodeClock gives decode times to pictures in the order they are sent.
-type decodeClock struct {
-	codec footage.Codec
-	e264  *h264.DTSExtractor
-	e265  *h265.DTSExtractor
-	last  int64
-	begun bool
-	units [][]byte
-}
-
-// next returns the decode time of a picture: later than that before, and with
-// it the presentation time, not before it. Where the extractor, which looks
-// into slice headers for reordered pictures, finds none, the picture is taken
-// as sent in the order it is shown.
-func (d *decodeClock) next(sets *paramSets, nalus [][]byte, pts int64) (int64, int64) {
-	dts, ok := d.extract(sets, nalus, pts)
-	if !ok {
-		d.e264, d.e265 = nil, nil
-		dts = pts
-	}
-	if d.begun {
-		dts = max(dts, d.last+1)
-	}
-	d.begun, d.last = true, dts
-	return dts, max(pts, dts)
-}
-
-func (d *decodeClock) extract(sets *paramSets, nalus [][]byte, pts int64) (dts int64, ok bool) {
-	defer func() {
-		if recover() != nil {
-			dts, ok = 0, false
-		}
-	}()
-	// The extractor keeps what it is given, so it gets the sets' own copies.
-	d.units = d.units[:0]
-	if sets.vps != nil {
-		d.units = append(d.units, sets.vps)
-	}
-	d.units = append(d.units, sets.sps)
-	for _, p := range sets.pps {
-		if p != nil {
-			d.units = append(d.units, p)
-		}
-	}
-	d.units = append(d.units, nalus...)
-	var err error
-	if d.codec == footage.H265 {
-		if d.e265 == nil {
-			d.e265 = &h265.DTSExtractor{}
-			d.e265.Initialize()
-		}
-		dts, err = d.e265.Extract(d.units, pts)
-	} else {
-		if d.e264 == nil {
-			d.e264 = &h264.DTSExtractor{}
-			d.e264.Initialize()
-		}
-		dts, err = d.e264.Extract(d.units, pts)
-	}
-	return dts, err == nil && dts <= pts && pts-dts < rogueBack
 }

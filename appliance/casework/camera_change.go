@@ -260,38 +260,3 @@ func (s *Service) cameraView(c store.Camera) CameraView {
 	}
 	return cameraView(c, connecting(c.ID, s.o.Clock.Now().UTC()))
 }
-
-// FindCameras asks the network which cameras there are.
-func (s *Service) FindCameras(ctx context.Context, a Actor, l CameraLogin) ([]CameraFound, error) {
-	if err := s.allow(a, account.ManageCameras); err != nil {
-		return nil, err
-	}
-	for f, v := range map[string]string{"username": l.Username, "password": l.Password} {
-		if err := checkWords(f, v, 1000); err != nil {
-			return nil, err
-		}
-	}
-	if s.o.Find == nil {
-		return nil, errNoFind
-	}
-	found, err := s.o.Find(ctx, l.Username, l.Password)
-	if err != nil {
-		return nil, err
-	}
-	cams, err := s.o.Store.Cameras(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for i := range found {
-		for _, c := range cams {
-			if h := hostOf(c.URL); h != "" && (h == strings.ToLower(found[i].Address) || h == hostOf("rtsp://"+found[i].Address)) {
-				found[i].Camera = c.ID
-			}
-		}
-	}
-	return found, nil
-}
-
-var errNoFind = problem.New(501, "camera.find",
-	problem.Text{DA: "Boksen kan ikke søge efter kameraer.", EN: "The box cannot look for cameras."},
-	problem.Text{DA: "Skriv kameraets adresse selv; den står i dets vejledning.", EN: "Type the camera's address; its manual has it."})

@@ -230,14 +230,25 @@ func TestDevicesAreLookedAtByThemselves(t *testing.T) {
 func TestFindCameras(t *testing.T) {
 	b := newBox(t)
 	b.found = []CameraFound{{Address: "192.0.2.7"}, {Address: "192.0.2.7:8000"}, {Address: "192.0.2.8"}, {Address: ""}}
-	all, err := b.FindCameras(t.Context(), b.people["operator"], CameraLogin{Username: "admin"})
+	a := b.people["operator"]
+	all, err := b.FindCameras(t.Context(), a)
 	if err != nil || len(all) != 4 || all[0].Camera != till || all[1].Camera != till || all[2].Camera != "" || all[3].Camera != "" {
 		t.Errorf("%+v, %v", all, err)
 	}
-	_, err = b.FindCameras(t.Context(), b.people["operator"], CameraLogin{Username: strings.Repeat("x", 2000)})
-	refused(t, err, "input.words")
-	b.o.Find = nil
-	_, err = b.FindCameras(t.Context(), b.people["operator"], CameraLogin{})
+	for _, l := range []CameraLook{{Address: "192.0.2.7", Username: strings.Repeat("x", 2000)}, {Address: strings.Repeat("x", 2000)}} {
+		_, err = b.LookForStreams(t.Context(), a, l)
+		refused(t, err, "input.words")
+	}
+	_, err = b.LookForStreams(t.Context(), a, CameraLook{Address: " ", Username: "u"})
+	refused(t, err, "onvif.address")
+	one, err := b.LookForStreams(t.Context(), a, CameraLook{Address: "192.0.2.7", Username: "u", Password: "p"})
+	if err != nil || one.Camera != till || one.Address != "192.0.2.7" || !slices.Equal(b.looked, []string{"192.0.2.7 u p"}) {
+		t.Errorf("%+v, %v, %q", one, err, b.looked)
+	}
+	b.o.Find, b.o.Look = nil, nil
+	_, err = b.FindCameras(t.Context(), a)
+	refused(t, err, "camera.find")
+	_, err = b.LookForStreams(t.Context(), a, CameraLook{Address: "192.0.2.7"})
 	refused(t, err, "camera.find")
 }
 

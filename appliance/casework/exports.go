@@ -100,7 +100,7 @@ func (s *Service) NewExport(ctx context.Context, a Actor, cam footage.CameraID, 
 	// What is stored later must not change the movie: it ends where it ends now.
 	x := exportRecord{Span: footage.Span{From: asked.From, To: m.Span().To}, View: ExportView{
 		ID: rand.Text(), Camera: cam, From: m.Span().From.Time(), To: m.Span().To.Time(), Made: now, By: a.Session.Person.Name,
-		Purpose: purpose, State: "hashing", Size: m.Size(), Gaps: []TimeSpan{}, Kept: n.Keep}}
+		Purpose: purpose, State: "hashing", Size: m.Size(), Gaps: []TimeSpan{}, Kept: n.Keep, VerifierKey: s.o.Audit.VerifierKey()}}
 	job := &exporting{view: x.View, done: make(chan struct{})}
 	if err := s.exports.add(job); err != nil {
 		return ExportView{}, err

@@ -203,6 +203,36 @@ func TestKeptForThePolice(t *testing.T) {
 	if holds, err = b.Holds(t.Context(), manager); err != nil || !holds[0].Due {
 		t.Errorf("%+v, %v", holds, err)
 	}
+	for _, bad := range []struct {
+		id   string
+		ch   HoldChange
+		code string
+	}{
+		{holds[0].ID, HoldChange{review.Add(time.Hour), " "}, "hold.why"}, {holds[0].ID, HoldChange{review, "x"}, "hold.review"},
+		{holds[0].ID, HoldChange{review.Add(keepMost + time.Hour), "x"}, "hold.review"}, {"none", HoldChange{review.Add(time.Hour), "x"}, "hold.missing"},
+	} {
+		_, err := b.ExtendHold(t.Context(), manager, bad.id, bad.ch)
+		refused(t, err, bad.code)
+	}
+	later := review.Add(keepFor)
+	h, err := b.ExtendHold(t.Context(), manager, holds[0].ID, HoldChange{later, " retssagen kører "})
+	if err != nil || h.Due || !h.Review.Equal(later) || h.What != "0700-1" {
+		t.Fatalf("%+v, %v", h, err)
+	}
+	if e := b.last("hold.extend"); e.Why != "retssagen kører" || e.Who.Name != names["manager"] || e.About["until"] != later.Format(time.RFC3339) || e.About["before"] != review.Format(time.RFC3339) {
+		t.Errorf("on record: %+v", e)
+	}
+	b.at(start.Add(40 * 24 * time.Hour)) // the footage is older than anything may be without a hold
+	if _, err := b.opt.Ring.Expire(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	m, _, err := b.ExportClip(t.Context(), manager, x.ID)
+	if err != nil || m.Size() != x.Size {
+		t.Fatalf("what is kept for the police is gone: %v", err)
+	}
+	if err := m.Close(); err != nil {
+		t.Error(err)
+	}
 	refused(t, b.ReleaseHold(t.Context(), manager, holds[0].ID, " "), "hold.reason")
 	refused(t, b.ReleaseHold(t.Context(), manager, "none", "x"), "hold.missing")
 	if err := b.ReleaseHold(t.Context(), manager, holds[0].ID, "sagen er afgjort"); err != nil {
@@ -211,6 +241,11 @@ func TestKeptForThePolice(t *testing.T) {
 	if holds, err = b.Holds(t.Context(), manager); err != nil || len(holds) != 0 {
 		t.Errorf("%+v, %v", holds, err)
 	}
+	if _, err := b.opt.Ring.Expire(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = b.ExportClip(t.Context(), manager, x.ID)
+	refused(t, err, "export.changed")
 	if e := b.last("hold.release"); e.Why != "sagen er afgjort" || e.Who.Name != names["manager"] || e.About["hold"] != exportHold+x.ID {
 		t.Errorf("on record: %+v", e)
 	}

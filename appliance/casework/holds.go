@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"veilbox/appliance/account"
 	"veilbox/appliance/incident"
@@ -51,6 +52,51 @@ func (s *Service) Holds(ctx context.Context, a Actor) ([]HoldView, error) {
 		views = append(views, v)
 	}
 	return views, nil
+}
+
+// ExtendHold keeps held footage until a person looks again at another time.
+func (s *Service) ExtendHold(ctx context.Context, a Actor, id string, ch HoldChange) (HoldView, error) {
+	if err := s.allow(a, account.KeepFootage); err != nil {
+		return HoldView{}, err
+	}
+	ch.Reason = strings.TrimSpace(ch.Reason)
+	if ch.Reason == "" {
+		return HoldView{}, badInput("hold.why", "Skriv, hvorfor optagelsen stadig skal bruges.", "Write why the footage is still needed.")
+	}
+	if err := checkWords("reason", ch.Reason, maxName); err != nil {
+		return HoldView{}, err
+	}
+	if now := s.deadlineNow(); !ch.Review.After(now) || ch.Review.Sub(now) > keepMost {
+		return HoldView{}, badInput("hold.review", "Vælg en dato, der ligger fremme og inden for et år.", "Choose a date ahead, within a year.")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	find := func() (HoldView, error) {
+		all, err := s.Holds(ctx, a)
+		if err != nil {
+			return HoldView{}, err
+		}
+		i := slices.IndexFunc(all, func(h HoldView) bool { return h.ID == id })
+		if i < 0 {
+			return HoldView{}, errNoHold
+		}
+		return all[i], nil
+	}
+	h, err := find()
+	if err != nil {
+		return HoldView{}, err
+	}
+	about := map[string]string{"hold": id, "camera": string(h.Camera), "until": ch.Review.UTC().Format(time.RFC3339), "before": h.Review.Format(time.RFC3339)}
+	if h.Case != "" {
+		about["case"] = string(h.Case)
+	}
+	if err := s.record(ctx, a, "hold.extend", ch.Reason, about); err != nil {
+		return HoldView{}, err
+	}
+	if err := s.o.Ring.Extend(ctx, id, ch.Review); err != nil {
+		return HoldView{}, fmt.Errorf("casework: keep the footage: %w", err)
+	}
+	return find()
 }
 
 // closable reports whether nothing waits for a case, so that it can be given up.

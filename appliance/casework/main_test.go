@@ -91,6 +91,7 @@ type box struct {
 	accounts *account.Accounts
 	device   Device // what the camera says that it is
 	found    []CameraFound
+	looked   []string
 	export   string
 }
 
@@ -143,9 +144,13 @@ func newBox(t *testing.T) *box {
 	b.opt = Options{
 		Dir: dir, Key: key, Clock: c, Log: slog.New(slog.DiscardHandler), Store: st, Accounts: acc, Audit: log, Ring: r,
 		Recorder: b.rec, Redactor: b.red, Uplink: b.up, Settings: policy.Settings{TwoPersons: true}, MaxClip: time.Minute,
-		Probe:    func(context.Context, camera.Source) (camera.Description, error) { return camera.Description{}, nil },
-		Checks:   func(context.Context) []Check { return nil },
-		Find:     func(context.Context, string, string) ([]CameraFound, error) { return b.found, nil },
+		Probe:  func(context.Context, camera.Source) (camera.Description, error) { return camera.Description{}, nil },
+		Checks: func(context.Context) []Check { return nil },
+		Find:   func(context.Context) ([]CameraFound, error) { return b.found, nil },
+		Look: func(_ context.Context, address, user, password string) (CameraFound, error) {
+			b.looked = append(b.looked, address+" "+user+" "+password)
+			return CameraFound{Address: address}, nil
+		},
 		Identify: func(context.Context, camera.Source) (Device, error) { return b.device, nil },
 	}
 	b.opt.Signer = signer

@@ -70,7 +70,10 @@ func acts() []act {
 			return none(b.ChangeCamera(b.t.Context(), a, till, CameraChange{Name: &name}))
 		}},
 		{"FindCameras", account.ManageCameras, "", "operator", nil, func(b *box, a Actor, _ CaseView) (any, error) {
-			return none(b.FindCameras(b.t.Context(), a, CameraLogin{}))
+			return none(b.FindCameras(b.t.Context(), a))
+		}},
+		{"LookForStreams", account.ManageCameras, "", "operator", nil, func(b *box, a Actor, _ CaseView) (any, error) {
+			return none(b.LookForStreams(b.t.Context(), a, CameraLook{Address: "192.0.2.9"}))
 		}},
 		{"TrustCamera", account.ManageCameras, "camera.trust", "manager", func(b *box) CaseView { b.pinned(); return CaseView{} }, func(b *box, a Actor, _ CaseView) (any, error) {
 			return nil, b.TrustCamera(b.t.Context(), a, till)
@@ -102,6 +105,9 @@ func acts() []act {
 			return jpeg(b.ExportStatement(b.t.Context(), a, b.export))
 		}},
 		{"Holds", account.KeepFootage, "", "manager", nil, func(b *box, a Actor, _ CaseView) (any, error) { return none(b.Holds(b.t.Context(), a)) }},
+		{"ExtendHold", account.KeepFootage, "hold.extend", "manager", (*box).newCase, func(b *box, a Actor, v CaseView) (any, error) {
+			return none(b.ExtendHold(b.t.Context(), a, string(v.ID), HoldChange{Review: start.Add(keepFor), Reason: "retssagen kører"}))
+		}},
 		{"ReleaseHold", account.KeepFootage, "hold.release", "manager", (*box).newCase, func(b *box, a Actor, v CaseView) (any, error) {
 			return nil, b.ReleaseHold(b.t.Context(), a, string(v.ID), "frafaldet")
 		}},

@@ -110,9 +110,13 @@ type Options struct {
 	Settings policy.Settings
 	// Probe looks at a camera without adding it.
 	Probe func(context.Context, camera.Source) (camera.Description, error)
-	// Find asks the network for cameras, with a log-in or without. Nil: the box
+	// Find asks the network for cameras. It gives no log-in: any device could
+	// take its digest and guess the password from it at leisure. Nil: the box
 	// does not look for them.
-	Find func(ctx context.Context, user, password string) ([]CameraFound, error)
+	Find func(ctx context.Context) ([]CameraFound, error)
+	// Look asks the camera at one address, which a person chose, for its streams.
+	// Nil: as Find.
+	Look func(ctx context.Context, address, user, password string) (CameraFound, error)
 	// Identify asks a camera what it is (ONVIF). Nil: nobody asks.
 	Identify func(context.Context, camera.Source) (Device, error)
 	// Signer signs what is said of an exported original: the audit log's key.

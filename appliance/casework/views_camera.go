@@ -43,15 +43,17 @@ type CameraDescription struct {
 	Warnings []problem.Text `json:"warnings,omitempty"`
 }
 
-// A CameraLogin is what cameras are asked with; both may be empty.
-type CameraLogin struct {
-	Username string `json:"username"`
-	Password string `json:"password"`
+// A CameraLook asks one camera for its streams.
+type CameraLook struct {
+	Address  string `json:"address"` // a CameraFound's service, or HOST[:PORT], or its http(s) URL
+	Username string `json:"username,omitempty"`
+	Password string `json:"password,omitempty"`
 }
 
 // A CameraFound is a camera that answered on the network.
 type CameraFound struct {
-	Address string `json:"address"` // host, or host:port
+	Address string `json:"address"`           // host, or host:port
+	Service string `json:"service,omitempty"` // what a CameraLook asks it by
 	Name    string `json:"name,omitempty"`
 	Device
 	Streams    []CameraStream   `json:"streams,omitempty"`
@@ -146,6 +148,12 @@ type HoldView struct {
 	Release bool `json:"release"`
 }
 
+// A HoldChange gives a hold another review date.
+type HoldChange struct {
+	Review time.Time `json:"review"` // within a year
+	Reason string    `json:"reason"` // why the footage is still needed; it is on record
+}
+
 // A NewExport asks for the original of a span, for the police.
 type NewExport struct {
 	From    time.Time `json:"from"`
@@ -173,6 +181,9 @@ type ExportView struct {
 	Frames    int64            `json:"frames,omitempty"`
 	Gaps      []TimeSpan       `json:"gaps"`
 	Statement string           `json:"statement,omitempty"`
-	Kept      bool             `json:"kept"` // held beyond its 30 days
-	Problem   *ProblemView     `json:"problem,omitempty"`
+	// VerifierKey is what the statement's signature is checked with: the box's
+	// audit.pub, to be compared with that by another way.
+	VerifierKey string       `json:"verifier_key"`
+	Kept        bool         `json:"kept"` // held beyond its 30 days
+	Problem     *ProblemView `json:"problem,omitempty"`
 }

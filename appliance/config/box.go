@@ -1,6 +1,10 @@
 package config
 
-import "time"
+import (
+	"fmt"
+	"net/netip"
+	"time"
+)
 
 // A Box is the settings of a box (veilbox.toml).
 type Box struct {
@@ -18,6 +22,25 @@ type Box struct {
 // Cameras is where the box looks for cameras.
 type Cameras struct {
 	Interfaces []string `toml:"interfaces"` // empty: all with a private address
+	// Addresses are asked one by one, for cameras behind a router, where the
+	// search itself does not come through: IP, or IP:PORT.
+	Addresses []string `toml:"addresses"`
+}
+
+// Asked returns the addresses; a port of 0 is the usual one.
+func (c Cameras) Asked() ([]netip.AddrPort, error) {
+	var out []netip.AddrPort
+	for _, s := range c.Addresses {
+		a, err := netip.ParseAddr(s)
+		at := netip.AddrPortFrom(a, 0)
+		if err != nil {
+			if at, err = netip.ParseAddrPort(s); err != nil {
+				return nil, fmt.Errorf("config: %w", err)
+			}
+		}
+		out = append(out, at)
+	}
+	return out, nil
 }
 
 // Ring is how much of the cameras is kept.
@@ -62,7 +85,7 @@ func DefaultBox() Box {
 		Listen:    ":8443",
 		Hostnames: []string{"veilbox.local"},
 		Metrics:   "127.0.0.1:9090",
-		Cameras:   Cameras{Interfaces: []string{}},
+		Cameras:   Cameras{Interfaces: []string{}, Addresses: []string{}},
 		Ring:      Ring{Retention: Duration(MaxRetention)},
 		Redact:    Redact{FFmpeg: "ffmpeg", Encoder: "libx264", Preset: "veryfast", CRF: 20, MaxClip: Duration(15 * time.Minute)},
 		Gate:      Gate{TwoPersons: true, MaxDisclosure: Duration(MaxDisclosure)},
@@ -76,6 +99,9 @@ func (b *Box) check(c *checker) {
 	c.hostnames("hostnames", b.Hostnames)
 	c.metrics("metrics", b.Metrics)
 	c.interfaces("cameras.interfaces", b.Cameras.Interfaces)
+	if _, err := b.Cameras.Asked(); err != nil || len(b.Cameras.Addresses) > 64 {
+		c.fault("cameras.addresses", "it is no list of up to 64 addresses", `write them as "192.168.7.20", or "192.168.7.20:3702" with a port of its own`)
+	}
 	if b.Ring.Quota != 0 && b.Ring.Quota < 1<<30 {
 		c.fault("ring.quota", b.Ring.Quota.String()+" is too little to record in", `give at least "1GiB", or "0B" for what the disk has`)
 	}

@@ -108,6 +108,7 @@ func TestFaultsNameLineKeyAndRemedy(t *testing.T) {
 		{box, "data_dir = '/var/../etc'\n", 1, "data_dir", "without .."},
 		{box, "hostnames = []\n", 1, "hostnames", "1 to 16"},
 		{box, "hostnames = ['https://x']\n", 1, "hostnames", "without port"},
+		{box, "[cameras]\naddresses = ['192.0.2.7', 'camera.local']\n", 2, "cameras.addresses", "192.168.7.20"},
 		{box, "[cameras]\ninterfaces = ['eth 1']\n", 2, "cameras.interfaces", "ip -br link"},
 		{box, "metrics = ':9090'\n", 1, "metrics", "127.0.0.1"},
 		{box, "metrics = '0.0.0.0:9090'\n", 1, "metrics", "127.0.0.1"},

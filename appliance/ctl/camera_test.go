@@ -18,7 +18,8 @@ import (
 func cameraAPI(handle func(pattern, text string)) {
 	handle("POST /api/v1/cameras/find", `[
 		{"address":"192.168.7.20","name":"Front","manufacturer":"Acme","model":"C1\u001b[2J","firmware":"1.2","streams":[{"name":"main","codec":"H.265","width":2560,"height":1440,"fps":20,"url":"rtsp://192.168.7.20/0"},{"codec":"H.264","width":640,"height":360,"url":"rtsp://192.168.7.20/1"}],"url":"rtsp://192.168.7.20/0","sub_url":"rtsp://192.168.7.20/1","needs_login":false,"warnings":[{"da":"Langt.","en":"Keyframes are 10.0 seconds apart."}],"camera":"till-1"},
-		{"address":"192.168.7.21","name":"Back","needs_login":true}]`)
+		{"address":"192.168.7.21","service":"http://192.168.7.21:8000/onvif","name":"Back","needs_login":true}]`)
+	handle("POST /api/v1/cameras/look", `{"address":"192.168.7.21","url":"rtsp://192.168.7.21/0","needs_login":false}`)
 	handle("PATCH /api/v1/cameras/till-1", `{"id":"till-1","name":"Kasse 1","url":"rtsp://h/","state":"recording","since":"2026-02-03T11:00:00Z","alarms":[{"code":"pin","since":"2026-02-03T11:00:00Z","cause":{"en":"Another certificate."},"remedy":{"en":"Look at the camera."}}]}`)
 	handle("DELETE /api/v1/cameras/till-1/pin", ``)
 	handle("DELETE /api/v1/cameras/till-1/device", ``)
@@ -26,12 +27,22 @@ func cameraAPI(handle func(pattern, text string)) {
 
 func TestCameraFindOverTheBoxGolden(t *testing.T) {
 	s, sent := loggedIn(t)
-	code, out, errs := s.run("", "camera", "find", "--user", "admin", "--password-file", s.file("cam", "hemmelig\n"))
+	login := []string{"--user", "admin", "--password-file", s.file("cam", "hemmelig\n")}
+	if code, _, errs := s.run("", append([]string{"camera", "find"}, login...)...); code != exitUsage || !strings.Contains(errs, "every device that answers") {
+		t.Errorf("a log-in for everybody: %d %s", code, errs)
+	}
+	code, out, errs := s.run("", "camera", "find")
 	if code != 0 || !strings.Contains(errs, "192.168.7.20: Keyframes are 10.0 seconds apart.") || strings.Contains(out+errs, "\x1b") {
 		t.Errorf("%d %s", code, errs)
 	}
 	golden(t, "find.txt", out)
-	if got, want := sent["POST /api/v1/cameras/find"], `{"username":"admin","password":"hemmelig"}`; got != want {
+	if got := sent["POST /api/v1/cameras/find"]; got != "" {
+		t.Errorf("sent %s", got)
+	}
+	if out := s.ok(append([]string{"camera", "find", "http://192.168.7.21:8000/onvif"}, login...)...); !strings.Contains(out, "rtsp://192.168.7.21/0") {
+		t.Errorf("one camera: %s", out)
+	}
+	if got, want := sent["POST /api/v1/cameras/look"], `{"address":"http://192.168.7.21:8000/onvif","username":"admin","password":"hemmelig"}`; got != want {
 		t.Errorf("sent %s", got)
 	}
 	var all []struct {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/mod/sumdb/note"
+
 	"veilbox/appliance/casework"
 	"veilbox/appliance/ctl/client"
 	"veilbox/appliance/statement"
@@ -34,7 +36,7 @@ type clipExportCmd struct {
 	Output  string `required:"" short:"o" help:"The video to write; its statement goes beside it, as FILE.statement.txt." placeholder:"FILE" type:"path"`
 	Purpose string `required:"" help:"What it is for, such as \"police, case 4200-...\"; kept in the audit log and said in the statement."`
 	Keep    bool   `help:"Keep the recording beyond its 30 days for this, until somebody looks again in 90 days."`
-	Key     string `help:"The box's verifier key, or a file with it (audit.pub in its data folder): the statement's signature is checked with it." placeholder:"KEY"`
+	Key     string `help:"The box's verifier key, or a file with it (audit.pub in its data folder), where it is known beforehand; else the key that the box tells is used, and shown." placeholder:"KEY"`
 }
 
 // exported is what --json says of an export.
@@ -44,7 +46,8 @@ type exported struct {
 	StatementFile string `json:"statement_file"`
 	Size          int64  `json:"size"`
 	SHA256        string `json:"sha256"`
-	Signature     string `json:"signature"` // "holds" or "not checked"
+	Signature     string `json:"signature"` // "holds"
+	VerifierKey   string `json:"verifier_key"`
 	AuditEntry    int64  `json:"audit_entry"`
 }
 
@@ -80,6 +83,13 @@ func (c *clipExportCmd) Run(e *env) error {
 	if v, err = e.awaitExport(cl, v); err != nil {
 		return err
 	}
+	told := c.Key == ""
+	if told {
+		// The box that TLS has shown to be the right one says what it signs with.
+		if key, err = note.NewVerifier(v.VerifierKey); err != nil {
+			return fmt.Errorf("ctl: the box tells no verifier key that can be read (%v): use a veilctl of the box's own version, or give --key", err)
+		}
+	}
 	text, err := cl.ExportStatement(e.ctx, v.ID)
 	if err != nil {
 		return err
@@ -91,13 +101,13 @@ func (c *clipExportCmd) Run(e *env) error {
 	if s.Camera != cam || s.SHA256.String() != v.SHA256 || s.Size != v.Size {
 		return fmt.Errorf("ctl: the statement is not about this export (%s): nothing is kept; tell the operator", v.ID)
 	}
-	out := exported{ID: v.ID, File: c.Output, StatementFile: statementFile(c.Output), Size: s.Size, SHA256: v.SHA256, Signature: signature, AuditEntry: s.AuditEntry}
+	out := exported{ID: v.ID, File: c.Output, StatementFile: statementFile(c.Output), Size: s.Size, SHA256: v.SHA256, Signature: signature, VerifierKey: v.VerifierKey, AuditEntry: s.AuditEntry}
 	if err := e.saveExport(cl, out, s, text); err != nil {
 		return err
 	}
 	e.notice("%s", outside)
-	if key == nil {
-		e.notice("The statement's signature was not checked, as no --key was given. Check it with: veilctl clip verify %s %s --key KEY", out.File, out.StatementFile)
+	if told {
+		e.notice("The signature was checked with the key that the box told over this connection. Compare it with audit.pub in the box's data folder: %s", printable(v.VerifierKey))
 	}
 	return e.show(out, table{{"FILE", "BYTES", "SHA-256", "SIGNATURE"}, {out.File, fmt.Sprint(out.Size), out.SHA256, out.Signature}, {out.StatementFile, fmt.Sprint(len(text)), "", ""}})
 }

@@ -59,7 +59,7 @@ func stated(t testing.TB, video string) []byte {
 // exportAPI makes exports as the purpose says: "police" as they should be.
 func exportAPI(t *testing.T, mux *http.ServeMux, sent map[string]string) {
 	sum := sha256.Sum256([]byte(theVideo))
-	v := casework.ExportView{Camera: "till-1", State: "ready", Size: int64(len(theVideo)), SHA256: fmt.Sprintf("%x", sum)}
+	v := casework.ExportView{VerifierKey: boxVerifier(t), Camera: "till-1", State: "ready", Size: int64(len(theVideo)), SHA256: fmt.Sprintf("%x", sum)}
 	reply := func(w http.ResponseWriter, status int, v casework.ExportView) {
 		w.WriteHeader(status)
 		if err := json.NewEncoder(w).Encode(v); err != nil {
@@ -147,8 +147,8 @@ func TestClipExportIsWholeOrNotThere(t *testing.T) {
 	if got, want := sent["export"], `{"from":"2026-02-03T11:58:00Z","to":"2026-02-03T12:00:00Z","purpose":"police"}`; got != want || sent["prefer"] != "respond-async" {
 		t.Errorf("asked %s, want %s", got, want)
 	}
-	if code, _, errs := s.run("", args("police")...); code != 0 || !strings.Contains(errs, "was not checked") {
-		t.Errorf("without a key: %d %s", code, errs)
+	if code, out, errs := s.run("", args("police")...); code != 0 || !strings.Contains(errs, "audit.pub in the box's data folder: "+boxVerifier(t)) || !strings.Contains(out, "holds") {
+		t.Errorf("with the key that the box tells: %d %s", code, errs)
 	}
 	other, err := note.NewEd25519VerifierKey("veilbox-box-k3x", ed25519.NewKeyFromSeed(make([]byte, 32)).Public().(ed25519.PublicKey))
 	if err != nil {
@@ -181,6 +181,9 @@ func TestClipVerifyGolden(t *testing.T) {
 		code, out, errs := s.run("", append([]string{"clip", "verify"}, c.args...)...)
 		if code != c.code || c.code == 1 && !strings.HasPrefix(errs, "veilctl: ") {
 			t.Errorf("%s: status %d: %s", c.name, code, errs)
+		}
+		if c.name == "no-key" && !strings.Contains(errs, "audit.pub in the box's data folder") {
+			t.Errorf("where to get the key is not said: %s", errs)
 		}
 		golden(t, "verify-"+c.name+".txt", out)
 	}

@@ -16,6 +16,7 @@ import (
 )
 
 type cameraFindCmd struct {
+	Address   string        `arg:"" optional:"" help:"Ask this camera alone: its address, HOST[:PORT] or http(s)://. Only then is a log-in given, and to no other device."`
 	Here      bool          `help:"Search from this machine instead of from the box. Needs no box."`
 	Interface []string      `help:"With --here: network interfaces to search on (default: those with a private address)." placeholder:"NAME"`
 	Wait      time.Duration `help:"With --here: how long to wait for answers." default:"3s"`
@@ -28,32 +29,60 @@ const (
 )
 
 func (c *cameraFindCmd) Run(e *env) error {
-	if !c.Here {
-		if len(c.Interface) > 0 {
-			return usage("--interface is for --here: the box's own settings say where it searches")
-		}
-		cl, err := e.client()
-		if err != nil {
-			return err
-		}
-		defer cl.Close()
-		password, err := c.password(e)
-		if err != nil {
-			return err
-		}
-		all, err := cl.FindCameras(e.ctx, casework.CameraLogin{Username: c.User, Password: password.Reveal()})
-		if err != nil {
-			return err
-		}
-		return e.showFound(all)
+	if c.Address == "" && (c.User != "" || c.PasswordFile != "") {
+		return usage("give the address of the camera that the log-in is for: a search asks every device that answers, and one of them could guess the password from what it gets")
+	}
+	if !c.Here && len(c.Interface) > 0 {
+		return usage("--interface is for --here: the box's own settings say where it searches")
+	}
+	if err := noPassword(c.Address); err != nil {
+		return err
+	}
+	find := c.overTheBox
+	if c.Here {
+		find = c.fromHere
+	}
+	all, err := find(e)
+	if err != nil {
+		return err
+	}
+	return e.showFound(all)
+}
+
+func (c *cameraFindCmd) overTheBox(e *env) ([]casework.CameraFound, error) {
+	cl, err := e.client()
+	if err != nil {
+		return nil, err
+	}
+	defer cl.Close()
+	if c.Address == "" {
+		return cl.FindCameras(e.ctx)
 	}
 	password, err := c.password(e)
 	if err != nil {
-		return err
+		return nil, err
+	}
+	v, err := cl.LookForStreams(e.ctx, casework.CameraLook{Address: c.Address, Username: c.User, Password: password.Reveal()})
+	return []casework.CameraFound{v}, err
+}
+
+func (c *cameraFindCmd) fromHere(e *env) ([]casework.CameraFound, error) {
+	if c.Address != "" {
+		password, err := c.password(e)
+		if err != nil {
+			return nil, err
+		}
+		d, err := onvif.Look(e.ctx, c.Address, c.User, password.Reveal(), onvif.Limits{Clock: e.Clock})
+		if err != nil && !(d.NeedsUser && c.User == "") {
+			return nil, err
+		}
+		v := casework.FoundAs(onvif.Found{}, d, err)
+		v.Address, v.Service = d.Address, c.Address
+		return []casework.CameraFound{v}, nil
 	}
 	found, err := onvif.Discover(e.ctx, onvif.Options{Interfaces: c.Interface, Wait: c.Wait, Clock: e.Clock})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	found = found[:min(len(found), lookMost)]
 	all := make([]casework.CameraFound, len(found))
@@ -63,33 +92,12 @@ func (c *cameraFindCmd) Run(e *env) error {
 		wg.Go(func() {
 			gate <- struct{}{}
 			defer func() { <-gate }()
-			d, err := onvif.Look(e.ctx, f.LookAt(), c.User, password.Reveal(), onvif.Limits{Clock: e.Clock})
-			all[i] = describe(f.Address.String(), f.Name, d, err)
+			d, err := onvif.Look(e.ctx, f.LookAt(), "", "", onvif.Limits{Clock: e.Clock})
+			all[i] = casework.FoundAs(f, d, err)
 		})
 	}
 	wg.Wait()
-	if err := context.Cause(e.ctx); err != nil {
-		return err
-	}
-	return e.showFound(all)
-}
-
-// describe is what a box's search would say of a camera.
-func describe(address, name string, d onvif.Device, err error) casework.CameraFound {
-	v := casework.CameraFound{Address: address, Name: name, NeedsLogin: d.NeedsUser, URL: d.Main().URL, SubURL: d.Sub().URL, Warnings: d.Warnings,
-		Device: casework.Device{Manufacturer: d.Manufacturer, Model: d.Model, Firmware: d.Firmware, Serial: d.Serial}}
-	if err != nil && !d.NeedsUser {
-		p := problem.Of(err)
-		v.Warnings = append(v.Warnings, problem.Text{DA: p.Cause.DA + " " + p.Remedy.DA, EN: p.Cause.EN + " " + p.Remedy.EN})
-	}
-	for _, s := range d.Streams {
-		codec := s.Encoding
-		if s.Codec != 0 {
-			codec = s.Codec.String()
-		}
-		v.Streams = append(v.Streams, casework.CameraStream{Name: s.Name, Codec: codec, Width: s.Width, Height: s.Height, FPS: s.FPS, URL: s.URL})
-	}
-	return v
+	return all, context.Cause(e.ctx)
 }
 
 func (e *env) showFound(all []casework.CameraFound) error {
@@ -100,7 +108,7 @@ func (e *env) showFound(all []casework.CameraFound) error {
 	for _, v := range all {
 		url, picture := v.URL, ""
 		if url == "" && v.NeedsLogin {
-			url = "(wants a log-in: --user)"
+			url = "(wants a log-in: camera find " + v.Service + " --user NAME)"
 		}
 		for _, s := range v.Streams {
 			if s.URL == v.URL && s.URL != "" {

@@ -112,7 +112,7 @@ func (c *clipVerifyCmd) Run(e *env) error {
 		return err
 	}
 	if v.Signature == notChecked {
-		return errors.New("the signature was not checked, so nothing shows who wrote the statement: give the box's verifier key with --key")
+		return errors.New("the signature was not checked, so nothing shows who wrote the statement: give the box's verifier key with --key. It is audit.pub in the box's data folder; ask the box's owner for it, by another way than the video came")
 	}
 	if v.Signature != holds || v.Video != holds {
 		return errNotVerified

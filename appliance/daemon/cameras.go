@@ -4,13 +4,11 @@ import (
 	"context"
 	"net"
 	"net/url"
-	"slices"
 	"sync"
 
 	"veilbox/appliance/casework"
 	"veilbox/capture/camera"
 	"veilbox/capture/camera/onvif"
-	"veilbox/internal/problem"
 )
 
 const (
@@ -18,10 +16,14 @@ const (
 	findMost   = 64 // cameras that are asked at all
 )
 
-// findCameras asks the network for cameras and each that answers for its
-// streams. A camera that does not tell them is listed all the same.
-func (d *Daemon) findCameras(ctx context.Context, user, password string) ([]casework.CameraFound, error) {
-	o := onvif.Options{Clock: d.clock}
+// findCameras asks the network for cameras, and each that answers for what it
+// tells strangers. A camera that tells nothing is listed all the same.
+func (d *Daemon) findCameras(ctx context.Context) ([]casework.CameraFound, error) {
+	addrs, err := d.cfg.Cameras.Asked()
+	if err != nil {
+		return nil, err
+	}
+	o := onvif.Options{Clock: d.clock, Addrs: addrs}
 	if len(d.cfg.Cameras.Interfaces) > 0 {
 		o.Interfaces = d.cfg.Cameras.Interfaces
 	}
@@ -37,36 +39,23 @@ func (d *Daemon) findCameras(ctx context.Context, user, password string) ([]case
 		wg.Go(func() {
 			gate <- struct{}{}
 			defer func() { <-gate }()
-			out[i] = lookAt(ctx, f, user, password, onvif.Limits{Clock: d.clock})
+			dev, err := onvif.Look(ctx, f.LookAt(), "", "", onvif.Limits{Clock: d.clock})
+			out[i] = casework.FoundAs(f, dev, err)
 		})
 	}
 	wg.Wait()
 	return out, context.Cause(ctx)
 }
 
-func lookAt(ctx context.Context, f onvif.Found, user, password string, lim onvif.Limits) casework.CameraFound {
-	c := casework.CameraFound{Address: f.Address.String(), Name: f.Name}
-	dev, err := onvif.Look(ctx, f.LookAt(), user, password, lim)
-	c.Device = deviceOf(dev)
-	c.NeedsLogin = dev.NeedsUser
-	c.Warnings = slices.Clone(dev.Warnings)
-	if err != nil && !dev.NeedsUser {
-		p := problem.Of(err)
-		c.Warnings = append(c.Warnings, p.Cause, p.Remedy)
+// lookAt asks the camera at an address that a person chose.
+func (d *Daemon) lookAt(ctx context.Context, address, user, password string) (casework.CameraFound, error) {
+	dev, err := onvif.Look(ctx, address, user, password, onvif.Limits{Clock: d.clock})
+	if err != nil && !(dev.NeedsUser && user == "") {
+		return casework.CameraFound{}, err
 	}
-	for _, s := range dev.Streams {
-		codec := s.Encoding
-		if s.Codec != 0 {
-			codec = s.Codec.String()
-		}
-		c.Streams = append(c.Streams, casework.CameraStream{Name: s.Name, Codec: codec, Width: s.Width, Height: s.Height, FPS: s.FPS, URL: s.URL})
-	}
-	c.URL, c.SubURL = dev.Main().URL, dev.Sub().URL
-	return c
-}
-
-func deviceOf(d onvif.Device) casework.Device {
-	return casework.Device{Manufacturer: d.Manufacturer, Model: d.Model, Firmware: d.Firmware, Serial: d.Serial}
+	v := casework.FoundAs(onvif.Found{}, dev, err)
+	v.Address, v.Service = dev.Address, address
+	return v, nil
 }
 
 // identify asks the camera behind a stream what it is.
@@ -81,5 +70,5 @@ func (d *Daemon) identify(ctx context.Context, src camera.Source) (casework.Devi
 		host = "[" + host + "]"
 	}
 	dev, err := onvif.Look(ctx, host, src.Username, string(src.Password), onvif.Limits{Clock: d.clock})
-	return deviceOf(dev), err
+	return casework.DeviceOf(dev), err
 }

@@ -298,7 +298,7 @@ func (d *Daemon) openWork(ctx context.Context, master keys.Key) (err error) {
 		Probe: func(ctx context.Context, s camera.Source) (camera.Description, error) {
 			return camera.Probe(ctx, s, camera.Limits{})
 		},
-		Find: d.findCameras, Identify: d.identify,
+		Find: d.findCameras, Look: d.lookAt, Identify: d.identify,
 		Signer:  signer,
 		MaxClip: time.Duration(d.cfg.Redact.MaxClip),
 		Checks:  d.checks,
@@ -332,6 +332,7 @@ func (d *Daemon) Work() *casework.Service { return d.work }
 func (d *Daemon) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	frugal()
 	if err := d.work.StartCameras(ctx); err != nil {
 		return err
 	}

@@ -51,12 +51,17 @@ func (s *server) apiChangeCamera(w http.ResponseWriter, r *http.Request, a casew
 }
 
 func (s *server) apiFindCameras(w http.ResponseWriter, r *http.Request, a casework.Actor) error {
-	b, err := body[casework.CameraLogin](r)
+	v, err := s.Box.FindCameras(r.Context(), a)
+	return list(w, v, err)
+}
+
+func (s *server) apiLookForStreams(w http.ResponseWriter, r *http.Request, a casework.Actor) error {
+	b, err := body[casework.CameraLook](r)
 	if err != nil {
 		return err
 	}
-	v, err := s.Box.FindCameras(r.Context(), a, b)
-	return list(w, v, err)
+	v, err := s.Box.LookForStreams(r.Context(), a, b)
+	return ok(w, v, err)
 }
 
 func (s *server) apiTrustCamera(w http.ResponseWriter, r *http.Request, a casework.Actor) error {

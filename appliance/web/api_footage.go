@@ -208,6 +208,15 @@ func (s *server) apiHolds(w http.ResponseWriter, r *http.Request, a casework.Act
 	return list(w, v, err)
 }
 
+func (s *server) apiExtendHold(w http.ResponseWriter, r *http.Request, a casework.Actor) error {
+	b, err := body[casework.HoldChange](r)
+	if err != nil {
+		return err
+	}
+	v, err := s.Box.ExtendHold(r.Context(), a, r.PathValue("id"), b)
+	return ok(w, v, err)
+}
+
 func (s *server) apiReleaseHold(w http.ResponseWriter, r *http.Request, a casework.Actor) error {
 	b, err := body[reasonBody](r)
 	if err != nil {

@@ -45,7 +45,8 @@ type Cameras interface {
 	AddCamera(context.Context, casework.Actor, casework.NewCamera) (casework.CameraView, error)
 	RemoveCamera(context.Context, casework.Actor, footage.CameraID) error
 	ChangeCamera(context.Context, casework.Actor, footage.CameraID, casework.CameraChange) (casework.CameraView, error)
-	FindCameras(context.Context, casework.Actor, casework.CameraLogin) ([]casework.CameraFound, error)
+	FindCameras(context.Context, casework.Actor) ([]casework.CameraFound, error)
+	LookForStreams(context.Context, casework.Actor, casework.CameraLook) (casework.CameraFound, error)
 	TrustCamera(context.Context, casework.Actor, footage.CameraID) error
 	LookAtCamera(context.Context, casework.Actor, footage.CameraID) (casework.CameraView, error)
 	AcceptDevice(context.Context, casework.Actor, footage.CameraID) error
@@ -99,6 +100,7 @@ type House interface {
 	VerifyAudit(context.Context, casework.Actor) (audit.Report, error)
 	Health(context.Context) ([]casework.Check, error)
 	Holds(context.Context, casework.Actor) ([]casework.HoldView, error)
+	ExtendHold(ctx context.Context, a casework.Actor, id string, ch casework.HoldChange) (casework.HoldView, error)
 	ReleaseHold(ctx context.Context, a casework.Actor, id, reason string) error
 	ConfirmClock(context.Context, casework.Actor) error
 }

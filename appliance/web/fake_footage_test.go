@@ -23,8 +23,11 @@ func (b *fakeBox) ChangeCamera(_ context.Context, _ casework.Actor, id footage.C
 	}
 	return v, b.act("ChangeCamera")
 }
-func (b *fakeBox) FindCameras(_ context.Context, _ casework.Actor, l casework.CameraLogin) ([]casework.CameraFound, error) {
-	return b.found, b.act("FindCameras " + l.Username)
+func (b *fakeBox) FindCameras(context.Context, casework.Actor) ([]casework.CameraFound, error) {
+	return b.found, b.act("FindCameras")
+}
+func (b *fakeBox) LookForStreams(_ context.Context, _ casework.Actor, l casework.CameraLook) (casework.CameraFound, error) {
+	return casework.CameraFound{Address: l.Address}, b.act("LookForStreams " + l.Address + " " + l.Username)
 }
 func (b *fakeBox) TrustCamera(context.Context, casework.Actor, footage.CameraID) error {
 	return b.act("TrustCamera")
@@ -126,6 +129,9 @@ func (b *fakeBox) ExportStatement(context.Context, casework.Actor, string) ([]by
 }
 func (b *fakeBox) Holds(context.Context, casework.Actor) ([]casework.HoldView, error) {
 	return b.holds, b.act("Holds")
+}
+func (b *fakeBox) ExtendHold(_ context.Context, _ casework.Actor, id string, ch casework.HoldChange) (casework.HoldView, error) {
+	return casework.HoldView{ID: id, Review: ch.Review}, b.act("ExtendHold " + id + " " + ch.Reason)
 }
 func (b *fakeBox) ReleaseHold(_ context.Context, _ casework.Actor, id, reason string) error {
 	return b.act("ReleaseHold " + id + " " + reason)

@@ -57,6 +57,7 @@ func (s *server) apiRoutes() []route {
 		{post, "/api/v1/cameras", signedIn, s.apiAddCamera},
 		{post, "/api/v1/cameras/probe", signedIn, s.apiProbe},
 		{post, "/api/v1/cameras/find", signedIn, s.apiFindCameras},
+		{post, "/api/v1/cameras/look", signedIn, s.apiLookForStreams},
 		{patch, "/api/v1/cameras/{cam}", signedIn, s.apiChangeCamera},
 		{remove, "/api/v1/cameras/{cam}", signedIn, s.apiRemoveCamera},
 		{remove, "/api/v1/cameras/{cam}/pin", signedIn, s.apiTrustCamera},
@@ -102,6 +103,7 @@ func (s *server) apiRoutes() []route {
 		{get, "/api/v1/audit/verify", signedIn, s.apiVerify},
 		{get, "/api/v1/health", signedIn, s.apiHealth},
 		{get, "/api/v1/holds", signedIn, s.apiHolds},
+		{post, "/api/v1/holds/{id}", signedIn, s.apiExtendHold},
 		{post, "/api/v1/holds/{id}/release", signedIn, s.apiReleaseHold},
 		{post, "/api/v1/clock", signedIn, s.apiClock},
 	}

@@ -1,10 +1,15 @@
 package web
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"io/fs"
 	"maps"
+	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -37,15 +42,78 @@ func valuesOf() map[string][]string {
 	for _, o := range slices.Concat(covered, uncovered) {
 		all["offence."] = append(all["offence."], string(o))
 	}
-	for _, s := range []capture.State{capture.Connecting, capture.Describing, capture.WaitingForKeyframe, capture.Recording, capture.Stalled, capture.Failed, capture.Storage, capture.Unwritten} {
-		all["camstate."] = append(all["camstate."], string(s))
-		all["statenext."] = append(all["statenext."], string(s))
+	for _, s := range states() {
+		all["camstate."] = append(all["camstate."], s)
+		all["statenext."] = append(all["statenext."], s)
 	}
 	for _, r := range account.Roles {
 		all["role."] = append(all["role."], string(r))
 		all["rolesays."] = append(all["rolesays."], string(r))
 	}
 	return all
+}
+
+// states are the values of capture.State, as its source declares them: one that
+// is added there needs words here.
+func states() []string {
+	var all []string
+	files, err := filepath.Glob("../../capture/*.go")
+	if err != nil {
+		panic(err)
+	}
+	for _, name := range files {
+		f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			panic(err)
+		}
+		for _, d := range f.Decls {
+			g, _ := d.(*ast.GenDecl)
+			if g == nil || g.Tok != token.CONST {
+				continue
+			}
+			for _, s := range g.Specs {
+				v := s.(*ast.ValueSpec)
+				if kind, _ := v.Type.(*ast.Ident); kind == nil || kind.Name != "State" {
+					continue
+				}
+				for _, x := range v.Values {
+					word, err := strconv.Unquote(x.(*ast.BasicLit).Value)
+					if err != nil {
+						panic(err)
+					}
+					all = append(all, word)
+				}
+			}
+		}
+	}
+	return all
+}
+
+// What a person sees and is to do is said for each state, in both languages, and
+// differently for each.
+func TestEveryCameraStateSpeaks(t *testing.T) {
+	all := states()
+	for _, s := range []capture.State{capture.Connecting, capture.Recording, capture.Unwritten} {
+		if !slices.Contains(all, string(s)) {
+			t.Fatalf("the source declares %q, without %s", all, s)
+		}
+	}
+	texts, err := loadTexts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for lang, c := range texts {
+		said := map[string]string{}
+		for _, s := range all {
+			for _, key := range []string{"camstate." + s, "statenext." + s} {
+				words := strings.TrimSpace(c[key])
+				if words == "" || said[words] != "" {
+					t.Errorf("%s: %s says %q, as %q does", lang, key, words, said[words])
+				}
+				said[words] = key
+			}
+		}
+	}
 }
 
 func usedKeys(t *testing.T) map[string]bool {

@@ -27,7 +27,8 @@ type startData struct {
 	Doubt *casework.Check
 	// Due is the held footage that somebody must look at again.
 	Due     []casework.HoldView
-	Keeps   bool // may say that the clock is right and let footage go
+	Review  time.Time // suggested for what is kept longer
+	Keeps   bool      // may say that the clock is right and let footage go
 	Manager bool
 	// NoAuthorisation says why there may be nothing to see (V7).
 	NoAuthorisation bool
@@ -83,6 +84,7 @@ func (s *server) startPage(w http.ResponseWriter, r *http.Request, a casework.Ac
 		}
 		d.Due = slices.DeleteFunc(slices.Clone(holds), func(h casework.HoldView) bool { return !h.Due })
 	}
+	d.Review = s.Clock.Now().Add(keepFor).In(clock.Copenhagen)
 	d.NoAuthorisation = a.Session.Can(account.ViewCases) && !a.Session.Person.Authorisation.Valid(s.Clock.Now())
 	d.Manager = a.Session.Allow(account.ManageCameras, s.Clock.Now()) == nil
 	return s.render(w, r, http.StatusOK, "start", a, d)

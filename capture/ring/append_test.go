@@ -282,6 +282,18 @@ func TestHoldsDue(t *testing.T) {
 		}
 		fakeOf(opt).Advance(time.Hour)
 	}
+	now := opt.Clock.Now()
+	if err := r.Extend(t.Context(), "h0", now.Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if due, err := r.HoldsDue(t.Context()); err != nil || len(due) != 2 || due[0].ID != "h2" {
+		t.Errorf("after one was extended: %v, %v", due, err)
+	}
+	for id, review := range map[string]time.Time{"none": now.Add(time.Hour), "h1": now, "h2": now.Add(MaxReview + time.Second)} {
+		if err := r.Extend(t.Context(), id, review); !errors.Is(err, ErrHold) {
+			t.Errorf("%s until %v: %v", id, review, err)
+		}
+	}
 }
 
 // An append changes few pages of the index and syncs it only now and then, and

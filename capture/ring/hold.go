@@ -119,6 +119,32 @@ func (r *Ring) Release(ctx context.Context, id, person string) error {
 	return failureOf("write the index", err)
 }
 
+// Extend gives a hold another review date. Who asked for it, and why, is for the
+// caller to put on record.
+func (r *Ring) Extend(ctx context.Context, id string, review time.Time) error {
+	now := r.opt.Clock.Now()
+	if !review.After(now) || review.Sub(now) > MaxReview {
+		return fmt.Errorf("ring: %w: the review must lie ahead, within a year", ErrHold)
+	}
+	r.expire.Lock()
+	defer r.expire.Unlock()
+	var n int64
+	err := r.tx(ctx, r.wdb, func(tx *sql.Tx) error {
+		res, err := tx.ExecContext(ctx, "UPDATE hold SET review = ? WHERE id = ? AND released = 0", footage.TicksOf(review), id)
+		if err == nil {
+			n, err = res.RowsAffected()
+		}
+		return err
+	})
+	if err != nil {
+		return failureOf("write the index", err)
+	}
+	if n == 0 {
+		return fmt.Errorf("ring: %w: no hold is called %q", ErrHold, id)
+	}
+	return nil
+}
+
 func (r *Ring) openWords(id string, sealed []byte) (holdWords, error) {
 	var w holdWords
 	b, err := r.master.Open("ring hold "+id, sealed)

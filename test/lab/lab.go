@@ -28,6 +28,7 @@ type Options struct {
 	Footage string // video file; not used where Camera is set
 	Camera  *story.Camera
 	Log     *slog.Logger
+	Ask     []string // addresses that box A asks for cameras
 }
 
 // A Lab is a running world.
@@ -151,6 +152,10 @@ func (l *Lab) StartBox(name string) error {
 	c.Hostnames = []string{"localhost", "127.0.0.1"}
 	c.Redact.Worker = l.o.Worker
 	c.Ring.Quota = 4 << 30
+	c.Cameras.Interfaces = []string{"lo"} // nobody else's network is asked
+	if name == "a" {
+		c.Cameras.Addresses = l.o.Ask
+	}
 	d, err := daemon.New(l.ctx, c, daemon.Options{Clock: l.Clock, Log: l.o.Log.With("part", "box-"+name), Version: "lab"})
 	if err != nil {
 		return err

@@ -31,11 +31,17 @@ func (c *Client) AddCamera(ctx context.Context, n casework.NewCamera) (casework.
 	return v, c.ask(ctx, http.MethodPost, path("cameras"), nil, n, &v)
 }
 
-// FindCameras asks the box to search its network for cameras, with a log-in of
-// theirs or without.
-func (c *Client) FindCameras(ctx context.Context, login casework.CameraLogin) ([]casework.CameraFound, error) {
+// FindCameras asks the box to search its network for cameras.
+func (c *Client) FindCameras(ctx context.Context) ([]casework.CameraFound, error) {
 	var v []casework.CameraFound
-	return v, c.ask(ctx, http.MethodPost, path("cameras", "find"), nil, login, &v)
+	return v, c.ask(ctx, http.MethodPost, path("cameras", "find"), nil, nil, &v)
+}
+
+// LookForStreams asks the box to ask one camera for its streams, with a log-in
+// for it or without.
+func (c *Client) LookForStreams(ctx context.Context, l casework.CameraLook) (casework.CameraFound, error) {
+	var v casework.CameraFound
+	return v, c.ask(ctx, http.MethodPost, path("cameras", "look"), nil, l, &v)
 }
 
 // ChangeCamera changes how a camera is reached or what is recorded of it.

@@ -87,6 +87,10 @@ func TestRequestsGoWhereTheAPISays(t *testing.T) {
 		{`DELETE /api/v1/session`, func() error { return c.Logout(ctx) }},
 		{`DELETE /api/v1/cameras/till-1`, func() error { return c.RemoveCamera(ctx, "till-1") }},
 		{`POST /api/v1/cameras/probe {"id":"","name":"","url":"rtsp://h/"}`, func() error { return second(c.ProbeCamera(ctx, casework.NewCamera{URL: "rtsp://h/"})) }},
+		{`POST /api/v1/cameras/find`, func() error { return second(c.FindCameras(ctx)) }},
+		{`POST /api/v1/cameras/look {"address":"192.0.2.7","username":"u","password":"p"}`, func() error {
+			return second(c.LookForStreams(ctx, casework.CameraLook{Address: "192.0.2.7", Username: "u", Password: "p"}))
+		}},
 		{`GET /api/v1/cameras/c/timeline?from=2026-01-02T02%3A04%3A05Z&to=2026-01-02T02%3A05%3A05Z`, func() error { return second(c.Timeline(ctx, "c", at, at.Add(time.Minute))) }},
 		{`GET /api/v1/cases/X`, func() error { return second(c.Case(ctx, "X")) }},
 		{`POST /api/v1/cases/X/submit {"version":3}`, func() error { return second(c.Submit(ctx, "X", 3)) }},

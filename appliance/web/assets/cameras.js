@@ -40,37 +40,62 @@ camera?.elements.id.addEventListener('input', () => { camera.elements.id.dataset
 const size = (s) => [s.codec, s.width ? `${s.width} × ${s.height}` : '', s.fps ? t('find.fps', Math.round(s.fps)) : ''].filter(Boolean).join(' · ');
 
 // choose fills the form in and tries the camera at once.
-function choose(c) {
+function choose(c, login = { username: '', password: '' }) {
   const f = camera.elements;
   $('camera-details').open = true;
+  $('chosen').textContent = c.url ? t('find.then') : t('find.nostream');
   if (!f.name.value) f.name.value = c.name || [c.manufacturer, c.model].filter(Boolean).join(' ') || c.address;
   named();
   f.url.value = c.url || `rtsp://${c.address}/`;
   f.sub_url.value = c.sub_url ?? '';
-  f.username.value = $('find').elements.username.value;
-  f.password.value = $('find').elements.password.value;
+  f.username.value = login.username;
+  f.password.value = login.password;
   camera.scrollIntoView({ block: 'start' });
   f.name.focus({ preventScroll: true });
   f.name.select();
   if (c.url) probe();
 }
 
-function card(c, i) {
+// A log-in goes to the one camera that was chosen: whatever else answers on the
+// network could guess the password from it.
+function logIn(c, i) {
+  const field = (name, type, text) => el('label', {}, text, el('input', { name, type, required: true, autocomplete: 'off', autocapitalize: 'none', spellcheck: false, 'data-testid': `look-${name}-${i}` }));
+  const form = el('form', { className: 'form', 'data-testid': `look-form-${i}` }, el('p', { className: 'lead' }, t('find.loginlead')),
+    el('div', { className: 'fields two' }, field('username', 'text', t('admin.camerauser')), field('password', 'password', t('admin.camerapassword'))),
+    el('div', { className: 'problems' }), el('div', { className: 'bar' }, el('button', { className: 'primary', 'data-testid': `look-${i}` }, t('find.ask'))));
+  onSubmit(form, async (f) => {
+    const login = { username: f.username.value.trim(), password: f.password.value };
+    const told = await send('POST', '/api/v1/cameras/look', { address: c.service || c.address, ...login });
+    const now = { ...told, name: told.name || c.name, address: c.address };
+    form.closest('li').replaceWith(card(now, i, login));
+    choose(now, login);
+  });
+  return form;
+}
+
+function card(c, i, login) {
   const what = [c.manufacturer, c.model].filter(Boolean).join(' ');
+  const pick = () => {
+    if (!c.needs_login || login) { choose(c, login); return; }
+    const form = logIn(c, i);
+    act.replaceWith(form);
+    form.elements.username.focus();
+  };
+  const act = c.camera ? null : el('button', { type: 'button', 'data-testid': `choose-${i}`, onclick: pick }, t('find.choose'));
   return el('li', { className: 'row' }, el('span', { className: 'main' }, c.name || what || c.address),
     c.camera ? el('span', { className: 'chip cam-recording' }, t('find.known')) : null,
     el('span', { className: 'sub' }, [c.address, what, c.firmware && t('find.firmware', c.firmware)].filter(Boolean).join(' · ')),
     ...(c.streams ?? []).map((s) => el('span', { className: 'sub' }, [s.name, size(s)].filter(Boolean).join(': '))),
     c.needs_login ? el('p', { className: 'warn sub' }, t('find.needslogin')) : null,
     ...(c.warnings ?? []).map((w) => el('p', { className: 'warn sub' }, say(w))),
-    c.camera ? null : el('button', { type: 'button', 'data-testid': `choose-${i}`, onclick: () => choose(c) }, t('find.choose')));
+    act);
 }
 
-onSubmit($('find'), async (f) => {
+onSubmit($('find'), async () => {
   $('found').replaceChildren();
   $('finding').hidden = false;
   try {
-    const list = await send('POST', '/api/v1/cameras/find', { username: f.username.value.trim(), password: f.password.value });
+    const list = await send('POST', '/api/v1/cameras/find');
     if (list.length === 0) {
       $('found').replaceChildren(el('div', { className: 'empty', 'data-testid': 'none-found' }, el('p', { className: 'big' }, t('find.none')),
         el('ul', {}, ...[t('find.check1'), t('find.check2'), t('find.check3'), t('find.check4')].map((x) => el('li', {}, x)))));
@@ -78,7 +103,7 @@ onSubmit($('find'), async (f) => {
     }
     list.sort((a, b) => Boolean(a.camera) - Boolean(b.camera));
     $('found').replaceChildren(el('p', { className: 'q' }, list.length === 1 ? t('find.one') : t('find.some', list.length)),
-      el('ul', { className: 'rows plain' }, ...list.map(card)));
+      el('ul', { className: 'rows plain' }, ...list.map((c, i) => card(c, i))));
   } finally {
     $('finding').hidden = true;
   }

@@ -14,7 +14,8 @@ function result(box, x) {
       el('a', { className: 'button primary huge', href: `${base}/clip.mp4`, download: '', 'data-testid': 'export-video' }, t('export.video')),
       el('a', { className: 'button primary huge', href: `${base}/statement.txt`, download: '', 'data-testid': 'export-statement' }, t('export.statement'))),
     el('h3', {}, t('export.next')), el('ol', {}, ...[t('export.next1'), t('export.next2'), t('export.next3')].map((n) => el('li', {}, n)), x.kept ? el('li', {}, t('export.kept')) : null),
-    el('details', { className: 'sub' }, el('summary', {}, t('export.numbers')), el('p', { className: 'hash' }, 'SHA-256 ', el('code', { 'data-testid': 'export-hash' }, x.sha256)), el('pre', { className: 'statement' }, x.statement)));
+    el('details', { className: 'sub' }, el('summary', {}, t('export.numbers')), el('p', { className: 'hash' }, 'SHA-256 ', el('code', { 'data-testid': 'export-hash' }, x.sha256)),
+      el('p', { className: 'hash' }, `${t('export.key')} `, el('code', { 'data-testid': 'export-key' }, x.verifier_key)), el('pre', { className: 'statement' }, x.statement)));
   box.scrollIntoView({ block: 'start' });
 }
 

@@ -127,9 +127,14 @@ function state(live, c) {
     chip.className = `chip cam-${c.state}`;
     chip.textContent = t(`camstate.${c.state}`);
   }
+  const next = document.querySelector(`[data-next-of="${c.id}"]`);
+  if (next) {
+    next.hidden = c.state === 'recording';
+    next.textContent = t(`statenext.${c.state}`);
+  }
   box.dataset.live = c.live;
-  if (Boolean(c.problem) === Boolean(box.dataset.problem)) return;
-  box.dataset.problem = c.problem ? '1' : '';
+  if ((c.problem?.code ?? '') === box.dataset.problem) return;
+  box.dataset.problem = c.problem?.code ?? '';
   live.end();
   box.querySelector('.away')?.remove();
   live.img.hidden = true;

@@ -4,6 +4,7 @@ import { ask, clockOf, el, iso, t } from './api.js';
 
 const kept = new Map(); // address -> promise of an object URL, the oldest first
 const most = 200;
+const least = 12; // pixels of a piece that is worth a picture
 
 /** thumb fetches the picture at a time, once; null where nothing was recorded. */
 export function thumb(cam, ms, width) {
@@ -37,17 +38,18 @@ export class Strip {
     line.root.addEventListener('pointerup', (e) => { if (e.pointerType !== 'mouse') this.leave(); });
   }
 
-  // recorded finds a recorded moment of a cell: its middle, or else where the
-  // recording begins in it, which stays while the newest cell fills.
-  recorded(from, to) {
-    const mid = (from + to) / 2;
-    let best = null;
+  // pieces are what is recorded of a cell, so that no picture covers a gap: each
+  // with a moment of it, which is the cell's middle, or else where the piece
+  // begins; that stays while the newest cell fills.
+  pieces(from, to) {
+    const mid = (from + to) / 2, all = [];
     for (const r of this.line.recorded) {
-      const at = inside(r, mid >= r.from && mid <= r.to - 2000 ? mid : Math.max(r.from, from));
-      if (at === null || at < from || at >= to) continue;
-      if (best === null || Math.abs(at - mid) < Math.abs(best - mid)) best = at;
+      const a = Math.max(r.from, from), b = Math.min(r.to, to);
+      if (b <= a) continue;
+      const at = inside(r, mid >= a && mid <= r.to - 2000 ? mid : a);
+      all.push({ from: a, to: b, at: at !== null && at >= a && at < b ? at : null });
     }
-    return best;
+    return all;
   }
 
   /** show fills the strip for the shown span; cells keep their places in time,
@@ -57,19 +59,19 @@ export class Strip {
     if (!width) return;
     const step = ((to - from) / Math.max(3, Math.floor(width / 118))) || 1;
     const first = Math.floor(from / step) * step;
-    const name = `${step} ${first} ${this.line.recorded.length} ${this.line.recorded.at(-1)?.to > first + step ? 1 : 0}`;
-    if (name === this.shown && this.root.childElementCount) { this.place(); return; }
-    this.shown = name;
     const old = new Map([...this.root.children].map((c) => [c.dataset.cell, c]));
     const cells = [];
     for (let at = first; at < to; at += step) {
-      const moment = this.recorded(at, at + step), key = `${step} ${at} ${moment === null ? '-' : Math.floor(moment / 1000)}`;
-      const cell = old.get(key) ?? this.cell(key, moment);
-      cell.dataset.from = at;
-      cell.dataset.to = at + step;
-      cells.push(cell);
+      for (const p of this.pieces(at, at + step)) {
+        const px = ((p.to - p.from) / (to - from)) * width, moment = px < least ? null : p.at;
+        const key = `${step} ${at} ${moment ?? `- ${p.from}`}`, cell = old.get(key) ?? this.cell(key, moment);
+        cell.dataset.from = p.from;
+        cell.dataset.to = p.to;
+        if (moment !== null) cell.dataset.at = moment;
+        cells.push(cell);
+      }
     }
-    this.root.replaceChildren(...cells);
+    if (cells.length !== this.root.childElementCount || cells.some((c, i) => c !== this.root.children[i])) this.root.replaceChildren(...cells);
     this.place();
   }
 

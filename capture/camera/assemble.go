@@ -19,6 +19,8 @@ import (
 // the mark. Others set it too often, which their bytes belie: what holds no
 // slice yet (SEI, parameter sets) or half a NAL unit is not ended by it, and
 // where another slice of the same picture follows a mark, marks count no more.
+// Which habit a camera has is known when its first picture was followed by
+// something: until then a mark ends nothing.
 type assembler struct {
 	codec footage.Codec
 	limit int
@@ -40,6 +42,7 @@ type assembler struct {
 	slices  bool // there is one among the NAL units
 	marked  bool // the last access unit was ended by a mark
 	untrue  bool // marks count no more
+	known   bool // whether marks count
 	peak    int
 }
 
@@ -55,10 +58,17 @@ func (a *assembler) push(seq uint16, ts uint32, mark bool, p []byte) {
 	}
 	a.started, a.seq = true, seq
 	if a.open && ts != a.ts {
-		if lost {
+		if lost && !a.marked {
 			a.damaged = true
 		}
+		a.known = a.known || a.marked
 		a.flush()
+	}
+	if a.open && a.marked {
+		a.known, a.untrue = true, laterSlice(a.codec, p)
+		if !a.untrue {
+			a.flush()
+		}
 	}
 	if !a.open {
 		if a.marked && ts == a.ts && laterSlice(a.codec, p) {
@@ -70,8 +80,10 @@ func (a *assembler) push(seq uint16, ts uint32, mark bool, p []byte) {
 	}
 	a.payload(p)
 	if mark && !a.untrue && (a.damaged || !a.inFU && a.pictured()) {
-		a.flush()
 		a.marked = true
+		if a.known || a.damaged {
+			a.flush()
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,7 +25,7 @@ func TestAssembler(t *testing.T) {
 		p    []byte
 	}
 	for _, tc := range []struct {
-		name    string
+		name    string // where it tells of the first picture, the camera's habit is not known
 		codec   footage.Codec
 		in      []pkt
 		want    []string // NAL units in hex by picture, apart by a space
@@ -58,12 +59,27 @@ func TestAssembler(t *testing.T) {
 			{0, 0, true, fu(0x65, 0x88)}, {1, 0, true, fu(0x65, 0x40)},
 			{2, 3000, true, fu(0x41, 0x88)}, {3, 3000, true, fu(0x41, 0x40)}, {4, 6000, true, fu(0x41, 0x89)},
 		}, []string{"6588", "6540", "4188 4140"}, 0},
+		{"first: mark on each slice", footage.H264, []pkt{
+			{0, 0, true, fu(0x65, 0x88)}, {1, 0, true, fu(0x65, 0x40)}, {2, 0, true, fu(0x65, 0x20)},
+			{3, 3000, true, fu(0x41, 0x88)}, {4, 3000, true, fu(0x41, 0x40)}, {5, 6000, true, fu(0x41, 0x89)},
+		}, []string{"6588 6540 6520", "4188 4140"}, 0},
+		{"first: mark on each slice of H.265", footage.H265, []pkt{
+			{0, 0, true, fu(0x26, 1, 0x80)}, {1, 0, true, fu(0x62, 1, 0x93, 0x40)}, {2, 0, true, fu(0x62, 1, 0x53, 2)},
+			{3, 3000, true, fu(0x02, 1, 0x80)},
+		}, []string{"260180 26014002"}, 0},
+		{"first: mark on the last slice", footage.H264, []pkt{
+			{0, 0, false, fu(0x65, 0x88)}, {1, 0, true, fu(0x65, 0x40)}, {2, 3000, true, fu(0x41, 0x88)}, {3, 6000, true, fu(0x41, 0x89)},
+		}, []string{"6588 6540", "4188", "4189"}, 0},
+		{"first: stamps that stand", footage.H264, []pkt{
+			{0, 0, true, fu(0x65, 0x88)}, {1, 0, true, fu(0x41, 0x88)}, {2, 0, true, fu(0x41, 0x89)},
+		}, []string{"6588", "4188", "4189"}, 0},
+		{"first: what follows is lost", footage.H264, []pkt{{0, 0, true, fu(0x65, 0x88)}, {2, 3000, true, fu(0x41, 0x88)}}, []string{"6588", "4188"}, 0},
 		{"H.265 short", footage.H265, []pkt{{0, 0, true, fu(0x26)}}, nil, 1},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			var got []string
 			var stats Stats
-			a := assembler{codec: tc.codec, limit: 100, stats: &stats, now: func() time.Time { return time.Time{} },
+			a := assembler{codec: tc.codec, known: !strings.HasPrefix(tc.name, "first"), limit: 100, stats: &stats, now: func() time.Time { return time.Time{} },
 				emit: func(_ uint32, _ time.Time, nalus [][]byte) {
 					var s []byte
 					for i, n := range nalus {

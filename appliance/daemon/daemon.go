@@ -98,8 +98,8 @@ func New(ctx context.Context, cfg config.Box, o Options) (_ *Daemon, err error) 
 		if err == nil {
 			return
 		}
-		if problem.Of(err).Code == problem.Internal.Code && sqlitedb.Full(err) {
-			err = problem.DiskFull.With(err)
+		if p := sqlitedb.ProblemOf(err); problem.Of(err).Code == problem.Internal.Code && p.Code != problem.Internal.Code {
+			err = p
 		}
 		if e := d.Close(); e != nil {
 			err = errors.Join(err, e)

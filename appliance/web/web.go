@@ -158,10 +158,7 @@ func remote(r *http.Request) string {
 // fail answers err: the API with a problem detail, a page with cause and remedy
 // in the reader's language or, without a session, with the login page.
 func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
-	p := problem.Of(err)
-	if p.Code == problem.Internal.Code && sqlitedb.Full(err) {
-		p = problem.DiskFull.With(err)
-	}
+	p := sqlitedb.ProblemOf(err)
 	if p.Status >= 500 && !errors.Is(err, context.Canceled) {
 		s.Log.Error("request failed", "method", r.Method, "route", r.Pattern, "code", p.Code, "error", err)
 	} else if p.Status < 500 && r.Method != http.MethodGet {

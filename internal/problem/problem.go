@@ -72,6 +72,12 @@ var DiskFull = New(http.StatusInsufficientStorage, "disk.full",
 	Text{"Der er ikke plads på disken.", "There is no room on the disk."},
 	Text{"Frigør plads på disken, eller sænk ring.quota i indstillingerne, og prøv igen.", "Free space on the disk, or lower ring.quota in the settings, and try again."})
 
+// DiskFailed is what a caller sees where the disk did not take what was written,
+// or did not give what was read, for another reason than want of room.
+var DiskFailed = New(http.StatusServiceUnavailable, "disk.failing",
+	Text{"Disken svarer med en fejl, eller der kan ikke skrives på den.", "The disk answers with an error, or cannot be written to."},
+	Text{"Kontrollér disken og dens tilslutning, og at den ikke er skrivebeskyttet. Bliver fejlen ved, skal disken skiftes.", "Check the disk and its connection, and that it is not read-only. If the error stays, replace the disk."})
+
 // Of returns the Problem in err's chain, or Internal wrapping err.
 func Of(err error) *Problem {
 	var p *Problem

@@ -12,6 +12,8 @@ import (
 	"syscall"
 
 	"github.com/mattn/go-sqlite3"
+
+	"veilbox/internal/problem"
 )
 
 // A Migration brings a schema from version i to i+1, where i is its index.
@@ -89,4 +91,29 @@ func Tx(ctx context.Context, db *sql.DB, f func(*sql.Tx) error) error {
 func Full(err error) bool {
 	var s sqlite3.Error
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.As(err, &s) && s.Code == sqlite3.ErrFull
+}
+
+// failed reports whether err comes from a disk that fails or is read-only.
+func failed(err error) bool {
+	for _, e := range []syscall.Errno{syscall.EROFS, syscall.EIO, syscall.EFBIG} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	var s sqlite3.Error
+	return errors.As(err, &s) && (s.Code == sqlite3.ErrIoErr || s.Code == sqlite3.ErrReadonly || s.Code == sqlite3.ErrCantOpen)
+}
+
+// ProblemOf is problem.Of, which knows in addition what the disk has done.
+func ProblemOf(err error) *problem.Problem {
+	p := problem.Of(err)
+	switch {
+	case p.Code != problem.Internal.Code:
+		return p
+	case Full(err):
+		return problem.DiskFull.With(err)
+	case failed(err):
+		return problem.DiskFailed.With(err)
+	}
+	return p
 }

@@ -2,10 +2,47 @@ package sqlitedb
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+
+	"github.com/mattn/go-sqlite3"
+
+	"veilbox/internal/problem"
 )
+
+// What a disk does wrong is told as the disk's fault; an error that knows better
+// what it is stays as it is.
+func TestProblemOf(t *testing.T) {
+	known := problem.New(http.StatusConflict, "known", problem.Text{}, problem.Text{})
+	for _, tc := range []struct {
+		err  error
+		want string
+	}{
+		{syscall.ENOSPC, "disk.full"},
+		{sqlite3.Error{Code: sqlite3.ErrFull}, "disk.full"},
+		{&fs.PathError{Op: "open", Path: "box.db", Err: syscall.EROFS}, "disk.failing"},
+		{syscall.EIO, "disk.failing"},
+		{syscall.EFBIG, "disk.failing"},
+		{sqlite3.Error{Code: sqlite3.ErrIoErr}, "disk.failing"},
+		{sqlite3.Error{Code: sqlite3.ErrReadonly}, "disk.failing"},
+		{sqlite3.Error{Code: sqlite3.ErrCantOpen}, "disk.failing"},
+		{known.With(syscall.EIO), "known"},
+		{sqlite3.Error{Code: sqlite3.ErrConstraint}, "internal"},
+		{errors.New("something else"), "internal"},
+	} {
+		err := fmt.Errorf("store: %w", tc.err)
+		p := ProblemOf(err)
+		if p.Code != tc.want || !errors.Is(p, tc.err) {
+			t.Errorf("%v is told as %v, want %s", tc.err, p, tc.want)
+		}
+	}
+}
 
 func TestMigrations(t *testing.T) {
 	ctx := context.Background()

@@ -8,11 +8,14 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"veilbox/capture/footage"
 )
 
 // A camera that lets its session die after two seconds is shown often enough that
 // it is wanted, by what it accepts.
 func TestKeepalive(t *testing.T) {
+	t.Parallel()
 	offer := func(r *request, methods string) string {
 		return r.ok("Public: " + methods)
 	}
@@ -41,6 +44,8 @@ func TestKeepalive(t *testing.T) {
 				defer cancel()
 				var mu sync.Mutex
 				var asked []string
+				var stats Stats
+				var units []uint64 // that came before each
 				playing := false
 				url := script{sdp: videoSDP, play: pictures, answer: func(r *request) string {
 					mu.Lock()
@@ -58,9 +63,7 @@ func TestKeepalive(t *testing.T) {
 					if r.header["Session"] != "1" {
 						t.Errorf("%s in the session %q", r.method, r.header["Session"])
 					}
-					if asked = append(asked, r.method); len(asked) == 3 {
-						cancel()
-					}
+					asked, units = append(asked, r.method), append(units, stats.Units.Load())
 					if tc.answer != nil {
 						if out := tc.answer(r); out != "" {
 							return out
@@ -68,15 +71,22 @@ func TestKeepalive(t *testing.T) {
 					}
 					return r.ok("Session: 1;timeout=2")
 				}}.start(t)
-				var stats Stats
-				err := Run(ctx, Source{URL: url, Username: "u", Password: "hunter2"}, Options{Stats: &stats}, &collect{})
+				err := Run(ctx, Source{URL: url, Username: "u", Password: "hunter2"}, Options{Stats: &stats}, check(func(_ *footage.Format, au *footage.AccessUnit) {
+					mu.Lock()
+					defer mu.Unlock()
+					if n := len(asked); au != nil && n >= 3 && stats.Units.Load() > units[n-1] {
+						cancel()
+					}
+				}))
 				mu.Lock()
 				defer mu.Unlock()
-				if got := strings.Join(asked[:min(3, len(asked))], " "); got != tc.want || !errors.Is(err, context.Canceled) {
-					t.Errorf("%s, want %s: %v", got, tc.want, err)
+				if len(asked) < 3 || strings.Join(asked[:3], " ") != tc.want || !errors.Is(err, context.Canceled) {
+					t.Fatalf("%s, want %s: %v", asked, tc.want, err)
 				}
-				if stats.Units.Load() < 100 {
-					t.Errorf("%d pictures", stats.Units.Load())
+				for i, n := range units[:3] {
+					if i == 0 && n == 0 || i > 0 && n <= units[i-1] {
+						t.Errorf("the pictures stopped: %d had come before what keeps alive", units)
+					}
 				}
 			})
 		})

@@ -108,6 +108,8 @@ type box struct {
 	done    chan struct{} // closed when cmd has ended
 	call    *client.Client
 	session string // of veilctl
+
+	login, password string
 }
 
 // newBox starts a box on a folder, which need not be there, and logs in.
@@ -164,7 +166,8 @@ func (b *box) start() {
 }
 
 // page asks for pages before the box's certificate is known.
-var page = http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+var page = http.Client{Timeout: 5 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 
 // in returns b for a test within the test that started it.
 func (b *box) in(t *testing.T) *box {
@@ -228,6 +231,10 @@ func (b *box) firstLogin() {
 	roles := []account.Role{account.Manager, account.Staff}
 	must[casework.PersonView](t)(b.call.ChangePerson(ctx, s.Person.ID, casework.PersonChange{Name: &name, Function: &function, Need: &need, Roles: &roles}))
 	must[client.Session](t)(b.call.Login(ctx, lines[0], password))
+	if err := b.call.AcceptConditions(ctx, casework.ConditionsVersion); err != nil {
+		t.Fatal(err)
+	}
+	b.login, b.password = lines[0], password
 	file := filepath.Join(t.TempDir(), "password")
 	if err := os.WriteFile(file, []byte(password+"\n"), 0o600); err != nil {
 		t.Fatal(err)

@@ -234,6 +234,7 @@ func TestChoice(t *testing.T) {
 // One transcode serves all, a third camera finds none free, and it ends after
 // its last viewer.
 func TestOneTranscodeForAll(t *testing.T) {
+	t.Parallel()
 	st, enc := &studio{main: capture.NewFan()}, &encoder{}
 	play(st.main, formatJPEG, 0, 5, 1, false)
 	srv, url := whep(t, Options{Source: st, Transcoder: enc, Transcodes: 1})
@@ -269,6 +270,7 @@ func TestOneTranscodeForAll(t *testing.T) {
 }
 
 func TestTranscodeThatFails(t *testing.T) {
+	t.Parallel()
 	st, enc := &studio{main: capture.NewFan()}, &encoder{fail: errors.New("no")}
 	play(st.main, formatJPEG, 0, 5, 1, false)
 	srv, url := whep(t, Options{Source: st, Transcoder: enc})
@@ -285,6 +287,7 @@ func TestTranscodeThatFails(t *testing.T) {
 // Who comes late has the keyframe and all after it, close together in time, and
 // the same again on loss.
 func TestLateViewer(t *testing.T) {
+	t.Parallel()
 	st := &studio{main: capture.NewFan()}
 	play(st.main, coded264, 0, 40, 1000, false)
 	srv, url := whep(t, Options{Source: st})

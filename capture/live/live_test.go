@@ -213,6 +213,7 @@ func sent(sim *simulate.Camera) []string {
 }
 
 func TestPassThrough(t *testing.T) {
+	t.Parallel()
 	sim, sup, srv, base := serve(t, footage.H264, 3)
 	url := base + "/whep/" + string(cam)
 	poll(t, "the first keyframe", func() bool { _, _, ok := sup.LastKeyframe(cam); return ok })
@@ -287,6 +288,7 @@ func TestPassThrough(t *testing.T) {
 }
 
 func TestEndsWithCamera(t *testing.T) {
+	t.Parallel()
 	_, sup, srv, base := serve(t, footage.H264, 0)
 	poll(t, "the first keyframe", func() bool { _, _, ok := sup.LastKeyframe(cam); return ok })
 	w := watch(t, base+"/whep/"+string(cam))
@@ -303,6 +305,7 @@ func TestEndsWithCamera(t *testing.T) {
 }
 
 func TestRefused(t *testing.T) {
+	t.Parallel()
 	_, sup, srv, base := serve(t, footage.H265, 0)
 	poll(t, "the first keyframe", func() bool { _, _, ok := sup.LastKeyframe(cam); return ok })
 	_, good := offer(t)
@@ -337,6 +340,7 @@ func TestRefused(t *testing.T) {
 }
 
 func TestBadOffers(t *testing.T) {
+	t.Parallel()
 	_, sup, srv, base := serve(t, footage.H264, 1)
 	poll(t, "the first keyframe", func() bool { _, _, ok := sup.LastKeyframe(cam); return ok })
 	_, good := offer(t)

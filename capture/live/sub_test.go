@@ -65,6 +65,7 @@ func through(t *testing.T, raw string, c *counted) string {
 // A real H.265 camera with an H.264 sub stream: each is pulled once, the sub
 // stream only while it is watched.
 func TestSubStreamOnDemand(t *testing.T) {
+	t.Parallel()
 	file := footagetest.Synthetic(t, footagetest.Options{FPS: 15, Duration: 3 * time.Second})
 	var url [2]string
 	var doors [2]*counted

@@ -162,6 +162,7 @@ func steady(t *testing.T, r *recording) {
 }
 
 func TestGStreamer(t *testing.T) {
+	t.Parallel()
 	host := gstreamer(t)
 	const pictures = 50
 	for _, tc := range []struct {
@@ -183,28 +184,34 @@ func TestGStreamer(t *testing.T) {
 		{"pcmu", footage.H264, footage.PCMU, 8000},
 		{"opus", footage.H264, footage.Opus, 48000},
 	} {
-		for _, by := range []camera.Transport{camera.TCP, camera.UDP} {
-			t.Run(tc.stream+"/"+string(by), func(t *testing.T) {
-				r := record(t, camera.Source{URL: "rtsp://" + host + "/" + tc.stream, Transport: by, Audio: tc.audio != 0}, camera.Options{}, pictures)
-				if f := r.formats[0]; f.Codec != tc.codec || f.Width != 320 || f.Height != 240 || len(r.formats) != 1 {
-					t.Errorf("formats: %+v", r.formats)
-				}
-				decode(t, r)
-				steady(t, r)
-				if r.audio.Codec != tc.audio || r.audio.Rate != tc.rate {
-					t.Errorf("sound: %+v", r.audio)
-				}
-				if whole := pictures * time.Second / 25; tc.audio != 0 && (r.lasts < whole*7/10 || r.lasts > whole*12/10 || r.apart > footage.TicksPerSecond/2) {
-					t.Errorf("%v of sound in %v, %d ticks from the pictures", r.lasts, whole, r.apart)
-				}
-			})
-		}
+		t.Run(tc.stream, func(t *testing.T) {
+			t.Parallel()
+			// One after the other: the server disturbs who watches a stream already.
+			for _, by := range []camera.Transport{camera.TCP, camera.UDP} {
+				t.Run(string(by), func(t *testing.T) {
+					r := record(t, camera.Source{URL: "rtsp://" + host + "/" + tc.stream, Transport: by, Audio: tc.audio != 0}, camera.Options{}, pictures)
+					if f := r.formats[0]; f.Codec != tc.codec || f.Width != 320 || f.Height != 240 || len(r.formats) != 1 {
+						t.Errorf("formats: %+v", r.formats)
+					}
+					decode(t, r)
+					steady(t, r)
+					if r.audio.Codec != tc.audio || r.audio.Rate != tc.rate {
+						t.Errorf("sound: %+v", r.audio)
+					}
+					if whole := pictures * time.Second / 25; tc.audio != 0 && (r.lasts < whole*7/10 || r.lasts > whole*12/10 || r.apart > footage.TicksPerSecond/2) {
+						t.Errorf("%v of sound in %v, %d ticks from the pictures", r.lasts, whole, r.apart)
+					}
+				})
+			}
+		})
 	}
 }
 
 func TestGStreamerTransports(t *testing.T) {
+	t.Parallel()
 	for _, offered := range []string{"tcp", "udp"} {
 		t.Run(offered, func(t *testing.T) {
+			t.Parallel()
 			host := gstreamer(t, "--transport", offered)
 			d, err := camera.Probe(t.Context(), camera.Source{URL: "rtsp://" + host + "/aac"}, camera.Limits{})
 			if err != nil {
@@ -230,8 +237,10 @@ func TestGStreamerTransports(t *testing.T) {
 }
 
 func TestGStreamerPasswords(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []string{"basic", "digest"} {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
 			url := "rtsp://" + gstreamer(t, "--auth", kind) + "/h264"
 			r := record(t, camera.Source{URL: url, Username: "viewer", Password: "hunter2"}, camera.Options{}, 30)
 			decode(t, r)
@@ -245,6 +254,7 @@ func TestGStreamerPasswords(t *testing.T) {
 }
 
 func TestGStreamerTLS(t *testing.T) {
+	t.Parallel()
 	file, pin := certificate(t)
 	host := gstreamer(t, "--tls", file, "--auth", "digest")
 	src := camera.Source{URL: "rtsps://" + host + "/opus", Username: "viewer", Password: "hunter2", Audio: true}
@@ -277,11 +287,13 @@ func TestGStreamerTLS(t *testing.T) {
 }
 
 func TestVLC(t *testing.T) {
+	t.Parallel()
 	for name, encoder := range map[string][]string{
 		"H.264": {"-c:v", "libx264", "-preset", "ultrafast", "-g", "25", "-bf", "0"},
 		"H.265": {"-c:v", "libx265", "-preset", "ultrafast", "-tag:v", "hvc1", "-x265-params", "keyint=25:bframes=0:log-level=none"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			url := vlc(t, encoder...)
 			learned := new(camera.Learned)
 			for range 2 {

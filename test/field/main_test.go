@@ -34,7 +34,7 @@ var bin string
 func TestMain(m *testing.M) {
 	flag.Parse()
 	// The tests wait for cameras more than they compute.
-	if err := flag.Set("test.parallel", "8"); err != nil {
+	if err := flag.Set("test.parallel", "32"); err != nil {
 		panic(err)
 	}
 	os.Exit(func() int {
@@ -386,7 +386,8 @@ func decode(t *testing.T, file string) (v video) {
 	t.Helper()
 	cmd := exec.Command("ffmpeg", "-nostdin", "-v", "warning", "-xerror", "-i", file, "-f", "null", "-")
 	if out, err := cmd.CombinedOutput(); err != nil || bytes.Contains(bytes.ToLower(out), []byte("error")) || bytes.Contains(out, []byte("non monoton")) {
-		t.Errorf("%s does not decode: %v\n%s", filepath.Base(file), err, out)
+		times, _ := exec.Command("ffprobe", "-v", "error", "-select_streams", "v", "-show_entries", "packet=pts_time,dts_time,flags", "-of", "csv=p=0", file).Output() // as a help
+		t.Errorf("%s does not decode: %v\n%s\npictures at\n%s", filepath.Base(file), err, out, times[:min(len(times), 1500)])
 	}
 	out, err := exec.Command("ffprobe", "-v", "error", "-count_frames", "-show_streams", "-show_format", "-of", "json", file).Output()
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 //
 // The payload is the entropy-coded data; what stands before it in a file is
 // made from the packet's header. Some cameras send the whole file instead, which
-// is taken as it is.
+// is taken as it is; others what jpegExtension tells of.
 type jpegAssembler struct {
 	limit int
 	stats *Stats
@@ -34,6 +34,10 @@ type jpegAssembler struct {
 	started bool
 	peak    int
 
+	ext     jpegExtension
+	unsized int    // pictures in a row of which the size was not told
+	tooBig  func() // tells that the camera's pictures are all of that kind
+
 	q         uint8 // what tables belong to, 0 for none yet
 	precision uint8
 	tables    [2 * 128]byte
@@ -44,8 +48,14 @@ func newJPEG(limit int, stats *Stats, now func() time.Time, emit func(ts uint32,
 	return &jpegAssembler{limit: limit, stats: stats, now: now, emit: emit}
 }
 
-// push takes the next packet.
+// push takes the next packet, which has no header extension.
 func (a *jpegAssembler) push(seq uint16, ts uint32, mark bool, p []byte) {
+	a.pushExtended(seq, ts, mark, 0, nil, p)
+}
+
+// pushExtended takes the next packet, with the header extension that has the
+// identifier id.
+func (a *jpegAssembler) pushExtended(seq uint16, ts uint32, mark bool, id uint16, extension, p []byte) {
 	lost := false
 	if a.started && seq != a.seq+1 {
 		lost = true
@@ -63,10 +73,16 @@ func (a *jpegAssembler) push(seq uint16, ts uint32, mark bool, p []byte) {
 	if !a.open {
 		a.open, a.ts, a.arrived = true, ts, a.now()
 		a.buf, a.head = a.buf[:0], 0
+		a.ext.begin(id)
 	} else if lost {
 		a.damaged = true
 	}
-	a.payload(p)
+	if !a.ext.take(id, extension, len(a.buf) > 0) {
+		a.bad()
+	}
+	if len(p) > 0 || !a.ext.on {
+		a.payload(p)
+	}
 	if mark {
 		a.flush()
 	}
@@ -110,16 +126,18 @@ func (a *jpegAssembler) payload(p []byte) {
 				return
 			}
 			p = p[n:]
-		} else if !a.usualTables(q) {
+		} else if !a.usualTables(q) && !(a.ext.on && q == 0) {
 			a.bad()
 			return
 		}
-		if !bytes.HasPrefix(p, []byte{0xff, 0xd8}) {
-			if h.typ&0x3f > 1 || h.typ >= 128 || h.width == 0 || h.height == 0 {
+		if a.ext.on && len(p) == 0 {
+			return // the data begin in a later packet
+		}
+		if a.ext.on || !bytes.HasPrefix(p, []byte{0xff, 0xd8}) {
+			if h.typ >= 128 || !a.header(h, q) {
 				a.bad()
 				return
 			}
-			a.header(h)
 		}
 	} else if len(a.buf) == 0 {
 		a.damaged = true // its beginning was lost, or the session begins here
@@ -181,8 +199,28 @@ type jpegHeader struct {
 	restart       uint16
 }
 
-// header begins a file (ISO/IEC 10918-1 Annex B, as RFC 2435 Appendix B puts it).
-func (a *jpegAssembler) header(h jpegHeader) {
+// header begins a file (ISO/IEC 10918-1 Annex B, as RFC 2435 Appendix B puts it),
+// and reports whether enough is known.
+func (a *jpegAssembler) header(h jpegHeader, q uint8) bool {
+	e := &a.ext
+	if !e.on {
+		e.forget()
+	} else if !e.parse(q != 0) {
+		return false
+	}
+	if h.width == 0 || h.height == 0 {
+		if e.sof == nil {
+			if a.unsized++; a.unsized == maxUnsized && a.tooBig != nil {
+				a.tooBig()
+			}
+			return false
+		}
+	} else if !e.told {
+		e.sof = nil
+	}
+	if e.sof == nil && h.typ&0x3f > 1 {
+		return false
+	}
 	b := append(a.buf[:0], 0xff, 0xd8)
 	frame, count := byte(0xc0), byte(0)
 	for from := 0; from < a.tableLen; count++ {
@@ -195,19 +233,31 @@ func (a *jpegAssembler) header(h jpegHeader) {
 		b = append(b, a.tables[from:from+n]...)
 		from += n
 	}
-	if h.restart != 0 {
+	b = append(b, e.dqt...)
+	if len(e.dri) > 0 {
+		b = append(b, e.dri...)
+	} else if h.restart != 0 {
 		b = append(b, 0xff, 0xdd, 0, 4, byte(h.restart>>8), byte(h.restart))
 	}
-	sampling := byte(0x21)
-	if h.typ&0x3f == 1 {
-		sampling = 0x22
+	if e.sof != nil {
+		b = append(b, e.sof...)
+	} else {
+		sampling := byte(0x21)
+		if h.typ&0x3f == 1 {
+			sampling = 0x22
+		}
+		chroma := max(count, 1) - 1
+		b = append(b, 0xff, frame, 0, 17, 8, byte(h.height>>8), byte(h.height), byte(h.width>>8), byte(h.width), 3,
+			1, sampling, 0, 2, 0x11, chroma, 3, 0x11, chroma)
 	}
-	chroma := count - 1
-	b = append(b, 0xff, frame, 0, 17, 8, byte(h.height>>8), byte(h.height), byte(h.width>>8), byte(h.width), 3,
-		1, sampling, 0, 2, 0x11, chroma, 3, 0x11, chroma)
-	b = append(b, huffmanTables()...)
-	b = append(b, 0xff, 0xda, 0, 12, 3, 1, 0x00, 2, 0x11, 3, 0x11, 0, 63, 0)
+	b = append(append(b, huffmanTables()...), e.dht...)
+	if len(e.sos) > 0 {
+		b = append(b, e.sos...)
+	} else {
+		b = append(b, 0xff, 0xda, 0, 12, 3, 1, 0x00, 2, 0x11, 3, 0x11, 0, 63, 0)
+	}
 	a.buf, a.head = b, len(b)
+	return true
 }
 
 func (a *jpegAssembler) flush() {
@@ -216,6 +266,7 @@ func (a *jpegAssembler) flush() {
 			a.buf = append(a.buf, 0xff, 0xd9)
 		}
 		if w, h, ok := jpegSize(a.buf); ok {
+			a.unsized = 0
 			a.emit(a.ts, a.arrived, a.buf, w, h)
 		} else {
 			a.bad()

@@ -223,6 +223,17 @@ func FuzzJPEG(f *testing.F) {
 	}
 	f.Add([]byte{12, 0, 1, 0, 0, 0, 0, 65, 50, 8, 8, 0, 9, 255, 255, 12, 0, 1, 0, 0, 0, 0, 1, 200, 8, 8, 0, 0, 0, 0})
 	f.Add(append([]byte{60, 0, 1, 0, 0, 0, 0, 1, 50, 0, 0}, drawn(f, 16, 16, 50)[:52]...))
+	extension, data := extended(f, drawn(f, 64, 64, 50))
+	for _, split := range []bool{true, false} {
+		first := append([]byte{byte(len(extension) / 2)}, extension...)
+		how := byte(8)
+		rest := append([]byte{0, 0, 0, 0, 2, 0, 0, 0}, data...)
+		if !split {
+			first, how, rest = append(first, rest...), 9, nil
+		}
+		seed := append([]byte{byte(len(first)), byte(len(first) >> 8), how}, first...)
+		f.Add(append(append(seed, byte(len(rest)), byte(len(rest)>>8), 1), rest...))
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		const limit = 1 << 13
 		s := newJPEGSeen(limit)
@@ -233,7 +244,13 @@ func FuzzJPEG(f *testing.F) {
 			n, how := min(int(b[0])|int(b[1]&15)<<8, len(b)-3), b[2]
 			seq += 1 + uint16(how>>1&1)
 			ts += uint32(how >> 2 & 1)
-			s.push(seq, ts, how&1 != 0, b[3:3+n])
+			id, extended := uint16(0), 0
+			if how>>3&1 != 0 && n > 0 {
+				id, extended = []uint16{jpegBegins, jpegGoesOn, 0xbede, 0}[how>>4&3], min(n-1, int(b[3])<<1)
+				n--
+				b = b[1:]
+			}
+			s.pushExtended(seq, ts, how&1 != 0, id, b[3:3+extended], b[3+extended:3+n])
 			b = b[3+n:]
 			pushed++
 		}

@@ -55,6 +55,9 @@ var (
 	ErrFlood = problem.New(http.StatusBadGateway, "camera.flood",
 		text{DA: "Kameraet sender langt mere, end et kamera skal, og er koblet fra for de andres skyld.", EN: "The camera sends far more than a camera should, and was cut off for the sake of the others."},
 		text{DA: "Sæt bithastigheden ned i kameraet. Er den ikke høj, så genstart kameraet; fortsætter det, kan det være overtaget: tag det af nettet.", EN: "Lower the bit rate in the camera. If it is not high, restart the camera; if it goes on, the camera may be taken over: take it off the network."})
+	ErrPictureSize = problem.New(http.StatusBadGateway, "camera.picturesize",
+		text{DA: "Kameraet sender MJPEG i en størrelse, som det ikke fortæller; det sker over 2040 billedpunkter på en led.", EN: "The camera sends MJPEG of a size that it does not tell; this happens above 2040 pixels on a side."},
+		text{DA: "Vælg H.264 for strømmen i kameraets indstillinger, eller en opløsning på højst 1920 x 1080.", EN: "Choose H.264 for the stream in the camera's settings, or a resolution of 1920 x 1080 at most."})
 	ErrUnsteady = problem.New(http.StatusBadGateway, "camera.unsteady",
 		text{DA: "Kameraet skifter hele tiden billedformat.", EN: "The camera keeps changing its picture format."},
 		text{DA: "Sæt en fast opløsning i kameraet, slå automatisk tilpasning fra, og kontrollér, at ikke andre ændrer strømmen.", EN: "Set a fixed resolution in the camera, switch automatic adaptation off, and check that no one else changes the stream."})

@@ -296,6 +296,9 @@ func (s *session) when(t time.Time) (int64, bool) {
 func (s *session) start(t track) {
 	if t.codec == footage.MJPEG {
 		s.jpeg = newJPEG(s.opt.Limits.AccessUnit, s.opt.Stats, s.opt.Clock.Now, s.picture)
+		s.jpeg.tooBig = func() {
+			s.fail(ErrPictureSize.With(fmt.Errorf("camera: %d JPEGs in a row without a size", maxUnsized)))
+		}
 		return
 	}
 	s.sets = paramSets{codec: t.codec, limit: s.opt.Limits.ParameterSet}
@@ -327,7 +330,11 @@ func (s *session) packet(p *rtp.Packet) {
 	s.opt.Stats.Packets.Add(1)
 	s.opt.Stats.Bytes.Add(uint64(len(p.Payload)))
 	if s.jpeg != nil {
-		s.jpeg.push(p.SequenceNumber, p.Timestamp, p.Marker, p.Payload)
+		var extension []byte
+		if p.Extension {
+			extension = p.GetExtension(0)
+		}
+		s.jpeg.pushExtended(p.SequenceNumber, p.Timestamp, p.Marker, p.ExtensionProfile, extension, p.Payload)
 		return
 	}
 	s.asm.push(p.SequenceNumber, p.Timestamp, p.Marker, p.Payload)

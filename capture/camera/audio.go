@@ -86,9 +86,9 @@ type audio struct {
 	step   int64 // RTP time that an access unit of AAC lasts
 
 	sizeLen, indexLen, deltaLen int // of MPEG4-GENERIC
-	mux                         *mpeg4audio.StreamMuxConfig
-	inBand                      bool // the configuration of LATM
-	frames                      int  // of a LATM element
+	mux                         latmMux
+	inBand                      bool   // the configuration of LATM
+	aligned                     []byte // units of LATM that do not begin with a byte
 
 	buf   []byte // a fragmented unit
 	skip  bool   // until its end

@@ -292,6 +292,8 @@ func FuzzAudio(f *testing.F) {
 	f.Add(uint8(0), hbr, []byte{7, 1, 0, 16, 0, 24, 33, 1, 2, 5, 0, 0, 16, 0, 40, 33})
 	f.Add(uint8(1), "cpresent=0;config=40002810", []byte{4, 1, 3, 33, 1, 2})
 	f.Add(uint8(1), "", []byte{8, 1, 0x20, 0, 0x14, 8, 0x1f, 0xe0, 0x84, 0x1c})
+	f.Add(uint8(1), "cpresent=0;config=40002810adca003fc0", []byte{4, 1, 3, 33, 1, 2})
+	f.Add(uint8(1), "", append([]byte{12, 1}, packBits("0"+muxHead+lc16+withSBR+variable+bitsOf(3, 0x21, 7, 8))...))
 	f.Add(uint8(2), "", []byte{3, 1, 213, 213, 213, 2, 250, 1, 2})
 	f.Add(uint8(4), "sprop-stereo=1", []byte{2, 1, 0x78, 1, 2, 1, 0x7b, 0})
 	f.Fuzz(func(t *testing.T, kind uint8, fmtp string, b []byte) {

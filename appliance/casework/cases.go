@@ -144,6 +144,13 @@ func (s *Service) cut(ctx context.Context, cam footage.CameraID, span footage.Sp
 	if n := len(runs); n > 0 {
 		span.From, span.To = max(span.From, runs[0].From), min(span.To, runs[n-1].To)
 	}
+	// From the keyframe on: what is marked at a second of the clip must be at
+	// that second in every browser, and in the copy.
+	whole, err := clip.OpenWith(ctx, s.o.Ring, cam, span, clip.Options{OneFormat: true, FromKeyframe: true})
+	if err != nil {
+		return span, footage.ClipHash{}, err
+	}
+	span.From = whole.Span().From
 	m, err := clip.Open(ctx, s.o.Ring, cam, span)
 	if err != nil {
 		return span, footage.ClipHash{}, err

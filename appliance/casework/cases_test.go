@@ -61,11 +61,13 @@ func TestNewCaseBounds(t *testing.T) {
 func TestNewCaseKeepsWhatIsRecorded(t *testing.T) {
 	b := newBox(t)
 	for name, tc := range map[string]struct{ from, to, wantFrom, wantTo time.Duration }{
-		"within":      {time.Second, 3 * time.Second, time.Second, 3 * time.Second},
-		"too late":    {4 * time.Second, 20 * time.Second, 4 * time.Second, seconds * time.Second},
-		"too early":   {-10 * time.Second, 2 * time.Second, 0, 2 * time.Second},
-		"both":        {-10 * time.Second, 20 * time.Second, 0, seconds * time.Second},
-		"mid picture": {1010 * time.Millisecond, 2 * time.Second, 1010 * time.Millisecond, 2 * time.Second},
+		"within":    {time.Second, 3 * time.Second, time.Second, 3 * time.Second},
+		"too late":  {4 * time.Second, 20 * time.Second, 4 * time.Second, seconds * time.Second},
+		"too early": {-10 * time.Second, 2 * time.Second, 0, 2 * time.Second},
+		"both":      {-10 * time.Second, 20 * time.Second, 0, seconds * time.Second},
+		// From the keyframe, so that nothing of the clip is hidden.
+		"mid picture": {1010 * time.Millisecond, 2 * time.Second, time.Second, 2 * time.Second},
+		"mid GOP":     {1700 * time.Millisecond, 2 * time.Second, time.Second, 2 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := theft()

@@ -93,7 +93,7 @@ func (s *Service) NewExport(ctx context.Context, a Actor, cam footage.CameraID, 
 		return ExportView{}, badInput("export.review", "Vælg en dato inden for et år.", "Choose a date within a year.")
 	}
 	asked := footage.SpanOf(n.From, n.To)
-	m, err := s.movie(ctx, cam, asked, true)
+	m, err := clip.OpenWith(ctx, s.o.Ring, cam, asked, originals)
 	if err != nil {
 		return ExportView{}, err
 	}
@@ -194,7 +194,7 @@ func (s *Service) finishExport(ctx context.Context, job *exporting, x exportReco
 
 // export reads the movie once, signs what it found and keeps it.
 func (s *Service) export(ctx context.Context, job *exporting, x *exportRecord, asked footage.Span, seq int64) error {
-	m, err := s.movie(ctx, x.View.Camera, x.Span, true)
+	m, err := clip.OpenWith(ctx, s.o.Ring, x.View.Camera, x.Span, originals)
 	if err != nil {
 		return err
 	}
@@ -320,7 +320,7 @@ func (s *Service) ExportClip(ctx context.Context, a Actor, id string) (Media, Ex
 	if err := s.recordView(ctx, a, "export.fetch", x.View.Purpose, exportAbout(x.View)); err != nil {
 		return nil, ExportView{}, err
 	}
-	m, err := s.movie(ctx, x.View.Camera, x.Span, true)
+	m, err := clip.OpenWith(ctx, s.o.Ring, x.View.Camera, x.Span, originals)
 	if errors.Is(err, clip.ErrNone) || err == nil && m.Size() != x.View.Size {
 		return nil, ExportView{}, errExportChanged.With(err)
 	}

@@ -17,6 +17,8 @@ type Wanted struct {
 	From, To time.Time
 	Export   bool   // out of the system, with a purpose
 	Purpose  string //
+	// Whole begins with the keyframe before From, and hides nothing: for browsers.
+	Whole bool
 	// As is "h264" for a browser that cannot play what the camera sends; else "".
 	As string
 }
@@ -41,7 +43,11 @@ func (s *Service) Footage(ctx context.Context, a Actor, cam footage.CameraID, w 
 		return nil, errAs
 	}
 	span := footage.SpanOf(w.From, w.To)
-	m, err := s.movie(ctx, cam, span, w.Export)
+	opt := clip.Options{Audio: clip.Browser, FromKeyframe: w.Whole}
+	if w.Export {
+		opt = originals
+	}
+	m, err := clip.OpenWith(ctx, s.o.Ring, cam, span, opt)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +58,7 @@ func (s *Service) Footage(ctx context.Context, a Actor, cam footage.CameraID, w 
 		return nil, err
 	}
 	if w.As == asH264 {
-		return s.playable(cam, m.Span(), func(ctx context.Context) (*clip.Movie, error) { return s.movie(ctx, cam, span, false) })
+		return s.playable(cam, m.Span(), func(ctx context.Context) (*clip.Movie, error) { return clip.OpenWith(ctx, s.o.Ring, cam, span, opt) })
 	}
 	return nopCloser{m}, nil
 }
@@ -61,15 +67,9 @@ const asH264 = "h264"
 
 var errAs = badInput("footage.as", "Vælg h264, eller udelad as.", "Choose h264, or leave as out.")
 
-// movie opens a span, with all its sound where it is to leave the system, else
-// with the sound that browsers play.
-func (s *Service) movie(ctx context.Context, cam footage.CameraID, span footage.Span, all bool) (*clip.Movie, error) {
-	opt := clip.Options{Audio: clip.Browser}
-	if all {
-		opt.Audio = clip.All
-	}
-	return clip.OpenWith(ctx, s.o.Ring, cam, span, opt)
-}
+// originals is how footage leaves the system: with all its sound, and nothing that some
+// players hide and others show.
+var originals = clip.Options{Audio: clip.All, FromKeyframe: true}
 
 // stillWidth bounds the still picture of a camera, in pixels.
 const stillWidth = 960

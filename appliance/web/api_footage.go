@@ -85,6 +85,13 @@ func (s *server) apiFootage(w http.ResponseWriter, r *http.Request, a casework.A
 	default:
 		return badField("export", "Skriv 1 eller udelad den.", "Write 1 or leave it out.")
 	}
+	switch q.Get("whole") {
+	case "", "0":
+	case "1":
+		want.Whole = true
+	default:
+		return badField("whole", "Skriv 1 eller udelad den.", "Write 1 or leave it out.")
+	}
 	if len(want.Purpose) > maxPurpose {
 		return badField("purpose", "Skriv formålet kortere.", "Write a shorter purpose.")
 	}

@@ -111,6 +111,11 @@ type Options struct {
 	Audio Audio
 	// OneFormat makes a change of the picture's format a problem.
 	OneFormat bool
+	// FromKeyframe shows the movie from its keyframe on, which Span().From then
+	// names, instead of hiding what lies before the span: there are players
+	// (Firefox, VLC) that show what an edit list hides, and are late by it ever
+	// after.
+	FromKeyframe bool
 }
 
 // Open computes the movie of span for a case: pictures of one format, without
@@ -136,7 +141,7 @@ func OpenWith(ctx context.Context, src Source, cam footage.CameraID, span footag
 	if err := m.sortFormats(opt.OneFormat); err != nil {
 		return nil, err
 	}
-	if !m.measure(span) {
+	if !m.measure(span, opt.FromKeyframe) {
 		return nil, ErrNone
 	}
 	if opt.Audio != None {

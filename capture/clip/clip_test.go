@@ -352,7 +352,7 @@ func TestTheTableFollowsTheWallClock(t *testing.T) {
 	} {
 		m := &Movie{parts: slices.Clone(c.parts), formats: []footage.Format{f}}
 		var got [][]uint32
-		m.measure(c.span)
+		m.measure(c.span, false)
 		for i := range m.parts {
 			var ds []uint32
 			for _, s := range m.pictures(i, nil) {
@@ -366,6 +366,38 @@ func TestTheTableFollowsTheWallClock(t *testing.T) {
 		if _, err := Open(t.Context(), fake{c.parts}, "a", c.span); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+func TestFromTheKeyframe(t *testing.T) {
+	f := footage.Format{Codec: footage.H264, Width: 16, Height: 16, Params: [][]byte{{0x67, 66, 0, 10, 0x88}, {0x68, 0xce, 0x38}}}
+	src := fake{[]ring.PartInfo{info(1000, f, 10, 10, 10, 10), info(1040, f, 10, 10)}}
+	asked := footage.Span{From: 1025, To: 1055}
+	hidden, err := OpenWith(t.Context(), src, "a", asked, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, err := OpenWith(t.Context(), src, "a", asked, Options{FromKeyframe: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (footage.Span{From: 1020, To: 1055}); hidden.Span() != want {
+		t.Errorf("with an edit list it shows %v, want %v", hidden.Span(), want)
+	}
+	want := footage.Span{From: 1000, To: 1055}
+	if whole.Span() != want {
+		t.Errorf("from the keyframe it shows %v, want %v", whole.Span(), want)
+	}
+	if bytes.Contains(whole.header, []byte("elst")) || !bytes.Contains(hidden.header, []byte("elst")) {
+		t.Error("an edit list belongs where something is hidden, and there alone")
+	}
+	// What begins with its keyframe has nothing to hide, however it is asked for.
+	again, err := OpenWith(t.Context(), src, "a", want, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(again.header, whole.header) {
+		t.Error("the same span gives other bytes")
 	}
 }
 

@@ -38,9 +38,9 @@ const (
 	params              // the parameter sets of the part's format
 )
 
-// measure fixes what the movie shows of span and leaves out the parts behind
-// it. It reports whether anything is left.
-func (m *Movie) measure(span footage.Span) bool {
+// measure fixes what the movie shows of span, or from the keyframe before it,
+// and leaves out the parts behind it. It reports whether anything is left.
+func (m *Movie) measure(span footage.Span, keyframe bool) bool {
 	m.first = m.parts[0].Start
 	m.stop = span.To + delay(m.parts)
 	from, end := m.first, m.first
@@ -53,7 +53,7 @@ func (m *Movie) measure(span footage.Span) bool {
 				break
 			}
 			any = true
-			if at <= span.From {
+			if at <= span.From && !keyframe {
 				from = at
 			}
 			at += footage.Ticks(p.Samples[k].Duration)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"veilbox/appliance/ctl/client"
+	"veilbox/appliance/incident"
 	"veilbox/internal/clock"
 	"veilbox/test/lab"
 	"veilbox/test/story"
@@ -83,7 +84,7 @@ func TestPages(t *testing.T) {
 }
 
 // enter logs in and accepts the conditions.
-func (k *walk) enter(p *person, l story.Login) {
+func enter(p *person, l story.Login) {
 	p.types(id("login"), l.Login)
 	p.types(id("password"), l.Password)
 	p.click(id("login-button"))
@@ -99,7 +100,7 @@ func (k *walk) logIn() {
 	p.sees(id("login-button"))
 	p.shot("login")
 	p.all("login")
-	k.enter(p, k.w.A.Staff)
+	enter(p, k.w.A.Staff)
 }
 
 func (k *walk) live() {
@@ -215,6 +216,12 @@ func (k *walk) create() {
 	p.sees("body.page-case")
 	p.sees(id("overlay"))
 	k.caseURL = strings.TrimPrefix(strings.SplitN(p.where(), "#", 2)[0], p.base)
+	// The clip begins with the keyframe before what was picked.
+	c, err := k.w.A.As(k.t.Context(), k.w.A.Staff)
+	p.must("log in by the API", err)
+	v, err := c.Case(k.t.Context(), incident.CaseID(strings.TrimPrefix(k.caseURL, "/cases/")))
+	p.must("the case", err)
+	k.at += k.from.Sub(v.ClipFrom).Seconds()
 }
 
 func (k *walk) mark() {

@@ -33,7 +33,7 @@ const lead = 8 // seconds for the camera's first pictures to become a recording
 func take(t *testing.T) scene {
 	t.Helper()
 	from, to := story.Window()
-	k := story.Subject().Keyframes[0]
+	k := story.Subject(0).Keyframes[0]
 	s := scene{path: filepath.Join(t.TempDir(), "scene.mp4"), lead: lead, at: k.At, rect: *k.Rect}
 	length := to - from + 2*lead
 	s.loop = time.Duration(length * float64(time.Second))

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"math"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,11 +27,12 @@ const (
 	length = 12 * time.Second // of the clip that is played
 )
 
-// drawn makes the film that the camera loops: nobody's picture.
+// drawn makes the film that the camera loops: nobody's picture. Its left half
+// grows lighter by ten steps a second, so that a picture tells its time.
 func drawn(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "drawn.mp4")
-	out, err := exec.Command("ffmpeg", "-hide_banner", "-loglevel", "error", "-nostdin", "-f", "lavfi", "-i", "testsrc2=s=640x360:r=10:d=20",
+	out, err := exec.Command("ffmpeg", "-hide_banner", "-loglevel", "error", "-nostdin", "-f", "lavfi", "-i", "nullsrc=s=640x360:r=10:d=20,geq=lum='if(lt(X,320),16+T*10,X/3)':cb=128:cr=128",
 		"-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", path).CombinedOutput()
 	if err != nil {
 		t.Fatalf("ffmpeg: %v\n%s", err, out)
@@ -100,7 +104,8 @@ type look struct {
 	Time, Duration float64
 	Width, Height  int
 	Error          string
-	Colours        int // different ones in the picture; a blank one has few
+	Colours        int     // different ones in the picture; a blank one has few
+	Light          float64 // of the left half, 0 to 255
 }
 
 const lookAt = `
@@ -110,9 +115,11 @@ c.width = 64; c.height = 36;
 const g = c.getContext('2d');
 g.drawImage(v, 0, 0, 64, 36);
 const d = g.getImageData(0, 0, 64, 36).data, seen = new Set();
+let light = 0;
+for (let y = 8; y < 28; y++) for (let x = 6; x < 26; x++) light += d[(y * 64 + x) * 4 + 1] / 400;
 for (let i = 0; i < d.length; i += 4) seen.add((d[i] >> 4) << 8 | (d[i + 1] >> 4) << 4 | d[i + 2] >> 4);
 return { Time: v.currentTime, Duration: Number.isFinite(v.duration) ? v.duration : -1, Width: v.videoWidth, Height: v.videoHeight,
-  Error: v.error ? v.error.code + ' ' + v.error.message : '', Colours: seen.size }; })();`
+  Error: v.error ? v.error.code + ' ' + v.error.message : '', Colours: seen.size, Light: light }; })();`
 
 // seek moves to a time and waits until the picture there is shown.
 const seek = `
@@ -125,8 +132,46 @@ await new Promise((ok, no) => {
   v.currentTime = %[1]g;
 });` + lookAt
 
+// lightAt returns how light the left half is at a time of the clip, by ffmpeg.
+func lightAt(t *testing.T, clip string, at float64) float64 {
+	t.Helper()
+	out, err := exec.Command("ffmpeg", "-hide_banner", "-loglevel", "error", "-nostdin", "-i", clip, "-ss", fmt.Sprint(at), "-frames:v", "1",
+		"-vf", "crop=200:200:60:80,scale=1:1:flags=area", "-f", "rawvideo", "-pix_fmt", "rgb24", "-").CombinedOutput()
+	if err != nil || len(out) != 3 {
+		t.Fatalf("ffmpeg: %v\n%s", err, out)
+	}
+	return float64(out[1])
+}
+
+// fetch saves the clip as a person with veilctl gets it.
+func fetch(t *testing.T, b *story.Box, from time.Time) string {
+	t.Helper()
+	c, err := b.As(t.Context(), b.Manager)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := c.Media(t.Context(), "/api/v1/cameras/"+cam+"/footage.mp4", url.Values{
+		"from": {from.UTC().Format(time.RFC3339Nano)}, "to": {from.Add(length).UTC().Format(time.RFC3339Nano)}, "whole": {"1"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	path := filepath.Join(t.TempDir(), "clip.mp4")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = io.Copy(f, m)
+	if err := errors.Join(err, f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
 func TestPlayback(t *testing.T) {
 	b, from := box(t)
+	clip := fetch(t, b, from)
 	for _, e := range []struct {
 		name  string
 		start func(*testing.T) engine
@@ -155,20 +200,30 @@ await new Promise((ok, no) => {
   setTimeout(() => no(new Error('no picture within 40 s: state ' + v.readyState + ' network ' + v.networkState)), 40000);
   v.addEventListener('error', () => no(new Error('error ' + v.error.code + ' ' + v.error.message)), { once: true });
   v.addEventListener('timeupdate', () => { if (v.currentTime > 1) ok(); });
-  v.src = '/api/v1/cameras/%s/footage.mp4?from=%s&to=%s';
+  v.src = '/api/v1/cameras/%s/footage.mp4?from=%s&to=%s&whole=1';
   v.play().catch(no);
 });`+lookAt, cam, stamp(from), stamp(from.Add(length))))
 			if got.Error != "" || got.Width != 640 || got.Height != 360 || got.Colours < 8 {
 				t.Fatalf("playing: %+v", got)
 			}
-			if d := got.Duration - length.Seconds(); d < -0.3 || d > 0.3 {
+			// It begins with the keyframe before.
+			if d := got.Duration - length.Seconds(); d < -0.3 || d > 2.3 {
 				t.Errorf("the player thinks the clip lasts %.2f s, want %v", got.Duration, length)
 			}
 			// Forward, back, near the end, to the start: each needs other bytes.
 			for _, at := range []float64{8, 2.5, 11.2, 0.1} {
+				want := lightAt(t, clip, at)
 				got := ask[look](t, browser, fmt.Sprintf(seek, at))
+				// The picture may be painted a moment after the seek has ended.
+				for deadline := time.Now().Add(5 * time.Second); math.Abs(got.Light-want) > 4 && time.Now().Before(deadline); {
+					got = ask[look](t, browser, lookAt)
+				}
 				if got.Error != "" || got.Colours < 8 || got.Time < at-0.3 || got.Time > at+0.3 {
 					t.Errorf("sought %.1f s: %+v", at, got)
+				}
+				// Ten steps a second, and a film that begins anew after 20 s.
+				if math.Abs(got.Light-want) > 4 {
+					t.Errorf("sought %.1f s: as light as %.0f, want %.0f", at, got.Light, want)
 				}
 			}
 			// Up to this moment, while the recording goes on.
@@ -178,7 +233,7 @@ await new Promise((ok, no) => {
   setTimeout(() => no(new Error('the newest footage does not load')), 40000);
   v.addEventListener('error', () => no(new Error('error ' + v.error.code + ' ' + v.error.message)), { once: true });
   v.addEventListener('loadeddata', ok, { once: true });
-  v.src = '/api/v1/cameras/%s/footage.mp4?from=%s&to=%s';
+  v.src = '/api/v1/cameras/%s/footage.mp4?from=%s&to=%s&whole=1';
   v.load();
 });`+lookAt, cam, stamp(time.Now().Add(-8*time.Second)), stamp(time.Now())))
 			if got.Duration < 4 {

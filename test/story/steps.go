@@ -168,10 +168,11 @@ func (w *World) Tag(ctx context.Context) error {
 	return nil
 }
 
-// Subject is the subject of the story's clip.
-func Subject() subject.Subject {
+// Subject is the subject of the story's clip, which begins lead before the span
+// that was asked for.
+func Subject(lead time.Duration) subject.Subject {
 	r := subjectRect
-	return subject.Subject{Version: subject.Version, Keyframes: []subject.Keyframe{{At: subjectAt - subjectFrom, Rect: &r}}}
+	return subject.Subject{Version: subject.Version, Keyframes: []subject.Keyframe{{At: lead.Seconds() + subjectAt - subjectFrom, Rect: &r}}}
 }
 
 // Veil marks the subject, waits for the copy, and looks at copy and sheet.
@@ -184,7 +185,7 @@ func (w *World) Veil(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := c.Redact(ctx, v.ID, casework.SubjectChange{Version: v.Version, Subject: Subject()}); err != nil {
+	if _, err := c.Redact(ctx, v.ID, casework.SubjectChange{Version: v.Version, Subject: Subject(w.runs.from.Sub(v.ClipFrom))}); err != nil {
 		return err
 	}
 	moved := false

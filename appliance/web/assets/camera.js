@@ -99,7 +99,7 @@ $('show-clip').addEventListener('click', () => tab(true));
 $('play').addEventListener('click', () => {
   $('show-clip').disabled = false;
   tab(true);
-  const src = `/api/v1/cameras/${cam}/footage.mp4?${query()}`;
+  const src = `/api/v1/cameras/${cam}/footage.mp4?${query()}&whole=1`;
   during($('play'), $('player-problem'), async () => {
     player.scrollIntoView({ block: 'nearest' });
     if (playback.path !== src || player.error) await playback.load(src, $('camera').dataset.codec);

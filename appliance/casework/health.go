@@ -3,6 +3,8 @@ package casework
 import (
 	"context"
 	"fmt"
+	"unicode"
+	"unicode/utf8"
 
 	"veilbox/appliance/account"
 	"veilbox/appliance/audit"
@@ -28,8 +30,7 @@ func (s *Service) Health(ctx context.Context) ([]Check, error) {
 	health := map[footage.CameraID]capture.Health{}
 	for _, h := range s.o.Recorder.Health() {
 		health[h.Camera] = h
-		c := Check{Name: "camera:" + string(h.Camera), OK: h.Problem == nil,
-			Text: problem.Text{DA: "Kameraet optager.", EN: "The camera is recorded."}}
+		c := Check{Name: "camera:" + string(h.Camera), OK: h.Problem == nil, Text: problem.Text{DA: "kameraet optages.", EN: "the camera is recorded."}}
 		if h.Problem != nil {
 			c.Text, c.Problem = h.Problem.Cause, viewOf(h.Problem)
 		}
@@ -37,14 +38,21 @@ func (s *Service) Health(ctx context.Context) ([]Check, error) {
 	}
 	for _, cam := range cams {
 		for _, a := range alarmsOf(cam, health[cam.ID]) {
-			checks = append(checks, Check{Name: "alarm:" + string(cam.ID), Text: problem.Text{DA: cam.Name + ": " + a.Cause.DA, EN: cam.Name + ": " + a.Cause.EN},
+			checks = append(checks, Check{Name: "alarm:" + string(cam.ID), Text: problem.Text{DA: cam.Name + ": " + lower(a.Cause.DA), EN: cam.Name + ": " + lower(a.Cause.EN)},
 				Problem: &ProblemView{Code: "alarm." + a.Code, Cause: a.Cause, Remedy: a.Remedy}})
 		}
 		if c, ok := states[string(cam.ID)]; ok {
+			c.Text = problem.Text{DA: cam.Name + ": " + lower(c.Text.DA), EN: cam.Name + ": " + lower(c.Text.EN)}
 			checks = append(checks, c)
 		}
 	}
 	return checks, nil
+}
+
+// lower begins a sentence small, after a colon.
+func lower(s string) string {
+	r, n := utf8.DecodeRuneInString(s)
+	return string(unicode.ToLower(r)) + s[n:]
 }
 
 // Audit returns entries of the audit log.

@@ -93,12 +93,25 @@ func (p *person) wide() {
 	}
 }
 
+// reach checks that what is pressed is big enough for a finger: 44 pixels high
+// (WCAG 2.5.5). Links within a text are as high as it.
+func (p *person) reach(label string) {
+	p.t.Helper()
+	small := get[[]string](p, `[...document.querySelectorAll('button, .button, summary, select, input:not([type=checkbox], [type=radio]), nav a, label.check')]
+		.filter((e) => e.checkVisibility({ visibilityProperty: true }) && !e.closest('.skip') && e.getBoundingClientRect().height < 43.5)
+		.map((e) => e.getBoundingClientRect().height.toFixed(0) + ' px: ' + e.outerHTML.slice(0, 120))`)
+	if len(small) > 0 {
+		p.t.Errorf("%s: %s on a %s is hard to press: %q", p.name, p.where(), label, small)
+	}
+}
+
 // all takes the whole page at a telephone's and a tablet's size.
 func (p *person) all(name string) {
 	p.t.Helper()
 	for label, s := range map[string][2]int64{"phone": phone, "tablet": upright} {
 		p.size(s)
 		p.wide()
+		p.reach(label)
 		if p.album.dir != "" {
 			p.album.whole(p, name+"-"+label)
 		}

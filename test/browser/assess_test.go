@@ -23,7 +23,7 @@ func (k *walk) caseID() string { return "case-" + k.caseURL[strings.LastIndex(k.
 func (k *walk) refuse() {
 	p := k.assessor
 	p.open("/")
-	k.enter(p, k.w.A.Assessor)
+	enter(p, k.w.A.Assessor)
 	p.sees(id(k.caseID()))
 	p.shot("assessor-start")
 	k.assess("Jeg kan ikke se, at han har gjort det før. Skriv, hvor og hvornår.")

@@ -43,6 +43,7 @@ const size = (s) => [s.codec, s.width ? `${s.width} × ${s.height}` : '', s.fps 
 function choose(c, login = { username: '', password: '' }) {
   const f = camera.elements;
   $('camera-details').open = true;
+  $('chosen').className = 'says';
   $('chosen').textContent = c.url ? t('find.then') : t('find.nostream');
   if (!f.name.value) f.name.value = c.name || [c.manufacturer, c.model].filter(Boolean).join(' ') || c.address;
   named();
@@ -81,7 +82,8 @@ function card(c, i, login) {
     act.replaceWith(form);
     form.elements.username.focus();
   };
-  const act = c.camera ? null : el('button', { type: 'button', 'data-testid': `choose-${i}`, onclick: pick }, t('find.choose'));
+  // One address may hold several cameras, so that a known one can be chosen too.
+  const act = el('button', { type: 'button', 'data-testid': `choose-${i}`, onclick: pick }, t('find.choose'));
   return el('li', { className: 'row' }, el('span', { className: 'main' }, c.name || what || c.address),
     c.camera ? el('span', { className: 'chip cam-recording' }, t('find.known')) : null,
     el('span', { className: 'sub' }, [c.address, what, c.firmware && t('find.firmware', c.firmware)].filter(Boolean).join(' · ')),

@@ -14,9 +14,10 @@ class Live {
 
   async start() {
     if (this.on || this.box.dataset.problem) return; // an old picture must not pass for a live one
+    if (this.box.dataset.live !== 'true') return; // none has come yet; state() begins when it has
     this.on = true;
     this.stop = new AbortController();
-    if (this.box.dataset.live === 'true' && window.RTCPeerConnection) {
+    if (window.RTCPeerConnection) {
       try {
         await this.whep();
         return;
@@ -133,7 +134,10 @@ function state(live, c) {
     next.textContent = t(`statenext.${c.state}`);
   }
   box.dataset.live = c.live;
-  if ((c.problem?.code ?? '') === box.dataset.problem) return;
+  if ((c.problem?.code ?? '') === box.dataset.problem) {
+    if (c.live && live.seen && !document.hidden) live.start();
+    return;
+  }
   box.dataset.problem = c.problem?.code ?? '';
   live.end();
   box.querySelector('.away')?.remove();
@@ -141,8 +145,11 @@ function state(live, c) {
   if (c.problem) live.away({ cause: say(c.problem.cause), remedy: say(c.problem.remedy) });
   else live.start();
 }
+let last = 0;
 setInterval(async () => {
-  if (document.hidden || all.length === 0) return;
+  const wait = all.some((x) => x.box.dataset.live !== 'true') ? 2000 : 10000; // who waits for a first picture is told soon
+  if (document.hidden || all.length === 0 || performance.now() - last < wait) return;
+  last = performance.now();
   try {
     const cameras = await getJSON('/api/v1/cameras');
     for (const live of all) {
@@ -150,13 +157,14 @@ setInterval(async () => {
       if (c) state(live, c);
     }
   } catch { /* the box is away for a moment; the pictures say so */ }
-}, 10000);
+}, 1000);
 
 // Only what is on the screen is fetched.
 const seen = new IntersectionObserver((entries) => {
   for (const e of entries) {
     const live = all.find((x) => x.box === e.target);
-    if (e.isIntersecting && !document.hidden) live.start(); else live.end();
+    live.seen = e.isIntersecting;
+    if (live.seen && !document.hidden) live.start(); else live.end();
   }
 });
 all.forEach((x) => seen.observe(x.box));

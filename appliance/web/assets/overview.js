@@ -8,7 +8,7 @@ const ticksEvery = { 360: 60, 1440: 240, 10080: 1440, 43200: 7200 }; // minutes
 function bar(name, from, to, r, extra = {}) {
   const a = Math.max(0, (Date.parse(r.from) - from) / (to - from)), b = Math.min(1, (Date.parse(r.to) - from) / (to - from));
   const node = el(extra.href ? 'a' : 'div', { className: name, ...extra });
-  node.style.left = `${a * 100}%`;
+  node.style.left = `min(${a * 100}%, 100% - 3px)`; // the newest is seen on the longest line
   node.style.width = `${(b - a) * 100}%`;
   return node;
 }
@@ -22,7 +22,8 @@ function row(l, from, to) {
     track.href = `/cameras/${l.camera}?at=${iso(new Date(from + ((e.clientX - r.left) / r.width) * (to - from)))}`;
   });
   const marks = l.cases.map((c) => bar('casemark', from, to, c.span, { href: `/cases/${c.id}`, title: t('timeline.case'), 'aria-label': t('timeline.case') }));
-  const says = l.recorded.length === 0 ? t('overview.nothing') : l.gaps === 0 ? t('overview.whole') : l.gaps === 1 ? t('overview.gap') : t('overview.gaps', l.gaps);
+  const first = Date.parse(l.recorded[0]?.from), since = first > from + (to - from) / 100 ? `${t('overview.since', whenOf(first))} · ` : '';
+  const says = l.recorded.length === 0 ? t('overview.nothing') : since + (l.gaps === 0 ? t('overview.whole') : l.gaps === 1 ? t('overview.gap') : t('overview.gaps', l.gaps));
   return el('div', { className: 'line' }, el('div', { className: 'label' }, el('a', { href: `/cameras/${l.camera}` }, el('strong', {}, l.name)), el('span', { className: 'hint' }, says)),
     el('div', { className: 'over' }, track, ...marks));
 }

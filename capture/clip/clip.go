@@ -130,14 +130,21 @@ func OpenWith(ctx context.Context, src Source, cam footage.CameraID, span footag
 	if span.Empty() || span.From <= 0 || span.To-span.From > footage.TicksIn(MaxSpan) {
 		return nil, ErrSpan
 	}
-	parts, err := src.Parts(ctx, cam, span)
+	ask := span
+	if opt.Audio != None {
+		ask.To += maxLate
+	}
+	parts, err := src.Parts(ctx, cam, ask)
 	if err != nil {
 		return nil, fmt.Errorf("clip: %w", err)
 	}
-	if len(parts) == 0 {
+	m := &Movie{ctx: ctx, src: src, cam: cam, parts: parts}
+	if opt.Audio != None {
+		m.parts, m.tail = withoutTail(parts, span.To)
+	}
+	if len(m.parts) == 0 {
 		return nil, ErrNone
 	}
-	m := &Movie{ctx: ctx, src: src, cam: cam, parts: parts}
 	if err := m.sortFormats(opt.OneFormat); err != nil {
 		return nil, err
 	}
@@ -197,6 +204,9 @@ func (m *Movie) compose() error {
 			tracks[1].Expect += len(m.parts[i].Audio.Samples)
 		}
 	}
+	if s != nil && m.tail != nil {
+		tracks[1].Expect += len(m.tail.Audio.Samples)
+	}
 	var samples []footage.Sample
 	m.pieces, m.frames, m.keys = make([]piece, 0, len(tracks)*len(m.parts)), 0, 0
 	header, data, err := mp4.Compose(tracks, func(yield func(mp4.Chunk) bool) {
@@ -214,6 +224,10 @@ func (m *Movie) compose() error {
 			if !yield(mp4.Chunk{Track: 1, Sound: s.runs}) {
 				return
 			}
+		}
+		if s != nil && m.tail != nil && s.part(len(m.parts), &m.tail.Audio) {
+			m.pieces = append(m.pieces, s.pieces...)
+			yield(mp4.Chunk{Track: 1, Sound: s.runs})
 		}
 	})
 	if err != nil {
@@ -246,7 +260,7 @@ func (m *Movie) tracks(start int64, duration footage.Ticks) []mp4.Track {
 
 // failed turns an error of reading part i into what a person can act on.
 func (m *Movie) failed(i int, err error) error {
-	at := m.parts[i].Start
+	at := m.info(i).Start
 	switch {
 	case errors.Is(err, ring.ErrGone):
 		return gone(at).With(fmt.Errorf("clip: %w", err))

@@ -114,6 +114,31 @@ func (m *Movie) WriteFragments(ctx context.Context, w io.Writer, opt FragmentOpt
 			}
 		}
 	}
+	if i := len(m.parts); s != nil && m.tail != nil && s.part(i, &m.tail.Audio) {
+		return m.writeTail(&l, w, tracks, max(1, opt.Number)+uint32(i), s, opt)
+	}
+	return nil
+}
+
+// writeTail writes a fragment of the sound that lies behind the pictures' parts.
+func (m *Movie) writeTail(l *loader, w io.Writer, tracks []mp4.Track, number uint32, s *sounder, opt FragmentOptions) error {
+	head, err := mp4.Head(nil, tracks, number, []mp4.Fragment{{
+		Chunk: mp4.Chunk{Track: 1, Sound: s.runs}, Time: s.at + m.soundOffset(opt),
+	}})
+	if err != nil {
+		return fmt.Errorf("clip: camera %s: %w", m.cam, err)
+	}
+	if err := l.need(len(m.parts)); err != nil {
+		return err
+	}
+	if _, err := w.Write(head); err != nil {
+		return fmt.Errorf("clip: write: %w", err)
+	}
+	for k := range s.pieces {
+		if err := l.write(w, &s.pieces[k]); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

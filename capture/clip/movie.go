@@ -20,6 +20,7 @@ type Movie struct {
 	src     Source
 	cam     footage.CameraID
 	parts   []ring.PartInfo
+	tail    *ring.PartInfo // the part behind, where that has the last of the sound
 	formats []footage.Format
 	format  []uint8 // of each part, index into formats
 	sound   *sound  // nil where the movie has none
@@ -122,6 +123,14 @@ func (m *Movie) bytesOf(part *footage.Part, x *piece) ([]byte, error) {
 	return b[x.off:][:x.size], nil
 }
 
+// info returns part i; the tail comes behind the others.
+func (m *Movie) info(i int) ring.PartInfo {
+	if i == len(m.parts) {
+		return *m.tail
+	}
+	return m.parts[i]
+}
+
 func (m *Movie) part(i int) (*footage.Part, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -131,7 +140,7 @@ func (m *Movie) part(i int) (*footage.Part, error) {
 			return c.part, nil
 		}
 	}
-	p, err := m.src.Read(m.ctx, m.parts[i])
+	p, err := m.src.Read(m.ctx, m.info(i))
 	if err != nil {
 		return nil, m.failed(i, err)
 	}
@@ -223,7 +232,7 @@ func (l *loader) need(i int) error {
 	if l.last.i == i+1 {
 		return nil
 	}
-	p, err := l.m.src.Read(l.ctx, l.m.parts[i])
+	p, err := l.m.src.Read(l.ctx, l.m.info(i))
 	if err != nil {
 		return l.m.failed(i, err)
 	}

@@ -24,7 +24,24 @@ const (
 	// that is earlier by more is left out. In fractions of a second: a
 	// difference that nobody hears.
 	late, early = 20, 10
+	// maxLate is how much later than the pictures sound may come: that of a
+	// part's end is then stored with the part behind, as the recorder does.
+	maxLate = footage.TicksPerSecond
 )
+
+// withoutTail parts the parts of a span that ends at to from the one behind it,
+// where that has sound of the span.
+func withoutTail(parts []ring.PartInfo, to footage.Ticks) ([]ring.PartInfo, *ring.PartInfo) {
+	for i := range parts {
+		if p := &parts[i]; p.Start >= to {
+			if len(p.Audio.Samples) > 0 && p.Audio.Start < to {
+				return parts[:i], p
+			}
+			return parts[:i], nil
+		}
+	}
+	return parts, nil
+}
 
 // sound is the one format of sound that a movie has.
 type sound struct {
@@ -39,8 +56,11 @@ type sound struct {
 
 // hear finds the sound of the span; m.sound stays nil where there is none.
 func (m *Movie) hear(want Audio) {
-	for i := range m.parts {
-		a := &m.parts[i].Audio
+	for i := range len(m.parts) + 1 {
+		if i == len(m.parts) && m.tail == nil {
+			return
+		}
+		a := m.info(i).Audio
 		at := a.Start
 		for _, s := range a.Samples {
 			if at >= m.span.To {

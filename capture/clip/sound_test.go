@@ -1,10 +1,13 @@
 package clip
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -198,6 +201,85 @@ func TestSoundStaysBesideThePictures(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// Sound that comes late lies in the part behind: it is heard beside its picture
+// all the same, also at the end of the span.
+func TestLateSoundIsInTheNextPart(t *testing.T) {
+	made := mp4test.Parts(t, footage.H264, "till-1", start(), 5)
+	for _, audio := range sounds {
+		for _, late := range []footage.Ticks{second / 4, second / 2} {
+			t.Run(fmt.Sprint(audio, late.Duration()), func(t *testing.T) {
+				parts := clone(made)
+				mp4test.AddSound(t, parts, audio)
+				delaySound(parts, late)
+				// The tone of 2.7 to 2.9 s lies behind the span's last part.
+				shifted := false
+				for _, p := range parts[1:] {
+					shifted = shifted || len(p.Audio.Samples) > 0 && p.Audio.Start < p.Start-late/2
+				}
+				if !shifted {
+					t.Fatal("no sound lies in the part behind its own")
+				}
+				span := footage.Span{From: start(), To: start() + 3*second}
+				m, err := OpenWith(t.Context(), &memory{parts: parts}, "till-1", span, Options{Audio: All})
+				if err != nil {
+					t.Fatal(err)
+				}
+				path := save(t, m)
+				beeps(t, path, 0.3, 1.3, 2.3)
+				length := func(of string) float64 {
+					d, err := strconv.ParseFloat(probe(t, path, "-select_streams", of, "-show_entries", "stream=duration"), 64)
+					if err != nil {
+						t.Fatal(err)
+					}
+					return d
+				}
+				if a, v := length("a"), length("v"); math.Abs(a-v) > 0.06 {
+					t.Errorf("the sound ends at %v s, the pictures at %v", a, v)
+				}
+				if a := m.About().Audio; a.Dropped != 0 || a.Silence != 0 || a.Why != "" {
+					t.Errorf("About: %+v", a)
+				}
+				if got := len(mp4test.PictureHashes(t, path)); got != 75 {
+					t.Errorf("%d pictures, want 75", got)
+				}
+				var b bytes.Buffer
+				if err := m.WriteFragments(t.Context(), &b, FragmentOptions{}); err != nil {
+					t.Fatal(err)
+				}
+				file := filepath.Join(t.TempDir(), "fragments.mp4")
+				if err := os.WriteFile(file, b.Bytes(), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				primed := 0.0
+				if audio == footage.AAC {
+					primed = 0.064 // ffmpeg does not hide in fragments what only primes the decoder
+				}
+				beeps(t, file, 0.3+primed, 1.3+primed, 2.3+primed)
+			})
+		}
+	}
+}
+
+// delaySound moves each part's last sound, of the time late, to the part behind.
+func delaySound(parts []*footage.Part, late footage.Ticks) {
+	var carry footage.Audio
+	for i, p := range parts {
+		all := footage.Audio{Format: p.Audio.Format, Start: p.Audio.Start}
+		if len(carry.Samples) > 0 {
+			all.Start = carry.Start
+		}
+		all.Samples = append(append(all.Samples, carry.Samples...), p.Audio.Samples...)
+		all.Data = append(append(all.Data, carry.Data...), p.Audio.Data...)
+		at, n, size := all.Start, 0, 0
+		for ; n < len(all.Samples) && (i == len(parts)-1 || at < p.Span().To-late); n++ {
+			at += footage.Ticks(all.Samples[n].Duration)
+			size += int(all.Samples[n].Size)
+		}
+		p.Audio = footage.Audio{Format: all.Format, Start: all.Start, Samples: all.Samples[:n:n], Data: all.Data[:size:size]}
+		carry = footage.Audio{Start: at, Samples: all.Samples[n:], Data: all.Data[size:]}
 	}
 }
 

@@ -66,9 +66,15 @@ func (s *server) startPage(w http.ResponseWriter, r *http.Request, a casework.Ac
 	if err != nil {
 		return err
 	}
+	alarmed := map[string]bool{} // the alarm says what the camera's own line would
+	for _, c := range checks {
+		if cam, ok := strings.CutPrefix(c.Name, "alarm:"); ok {
+			alarmed["camera:"+cam] = true
+		}
+	}
 	for _, c := range checks {
 		switch {
-		case c.OK:
+		case c.OK, alarmed[c.Name]:
 		case strings.HasPrefix(c.Name, "alarm:"):
 			d.Alarms = append(d.Alarms, c)
 		case c.Name == casework.ClockDoubt:

@@ -484,6 +484,9 @@ func (r *round) trust() {
 		}
 		p.open("/")
 	}
+	if n := get[int](p, `document.querySelectorAll('.checks .bad').length`); n != 1 {
+		r.t.Errorf("the alarm is told %d times", n)
+	}
 	p.shot("alarm-start")
 	p.all("alarm-start")
 	p.click(id("see-alarm:kasse"))

@@ -11,7 +11,8 @@ func TestQueueIsBoundInBytesAndParts(t *testing.T) {
 	q := newPartQueue(1000)
 	fill := func(n int) *footage.Part {
 		p := q.take()
-		p.Data = append(p.Data[:0], make([]byte, n)...)
+		// It may be the spare of another camera, with sound.
+		p.Data, p.Samples, p.Audio = append(p.Data[:0], make([]byte, n)...), nil, footage.Audio{}
 		q.give(p)
 		return p
 	}

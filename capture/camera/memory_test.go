@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"runtime"
 	"runtime/metrics"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -118,6 +119,10 @@ func TestMemory(t *testing.T) {
 				done <- Run(ctx, Source{URL: goodURL}, Options{Stats: &good}, &counting{})
 			}()
 			await(t, func() bool { return good.Units.Load() > 0 })
+			// How fast it is alone, on a machine that may be busy with other things.
+			begun, shown := time.Now(), good.Units.Load()
+			await(t, func() bool { return good.Units.Load() >= shown+20 })
+			alone := float64(good.Units.Load()-shown) / time.Since(begun).Seconds()
 
 			url := hostile(t, name)
 			before, top := heap(), uint64(0)
@@ -125,8 +130,12 @@ func TestMemory(t *testing.T) {
 			looked := make(chan struct{})
 			go func() {
 				defer close(looked)
-				for {
-					top = max(top, heap())
+				// What is allocated while the heap is looked at counts as in use, more
+				// of it on a busy machine; what is held is there the next time too.
+				var last [3]uint64
+				for i := 0; ; i++ {
+					last[i%len(last)] = heap()
+					top = max(top, slices.Min(last[:]))
 					select {
 					case <-stop:
 						return
@@ -134,7 +143,7 @@ func TestMemory(t *testing.T) {
 					}
 				}
 			}()
-			begun, shown := time.Now(), good.Units.Load()
+			begun, shown = time.Now(), good.Units.Load()
 			limits := Limits{Connect: time.Second, Stall: time.Second, FirstKeyframe: time.Second, AccessUnit: hostileUnit}
 			hctx, end := context.WithTimeout(ctx, 1500*time.Millisecond)
 			err := Run(hctx, Source{URL: url, Audio: true}, Options{Limits: limits}, &counting{})
@@ -151,9 +160,8 @@ func TestMemory(t *testing.T) {
 			if top > before+hostileHeap {
 				t.Errorf("the heap grew from %d KiB by %d KiB: %v", before>>10, (top-before)>>10, err)
 			}
-			// 100 pictures a second are sent at most, and each costs a little more.
-			if pace := float64(shown) / took.Seconds(); took > 500*time.Millisecond && pace < 25 {
-				t.Errorf("the good camera gave %.0f pictures a second beside it", pace)
+			if pace := float64(shown) / took.Seconds(); took > 500*time.Millisecond && pace < alone/4 {
+				t.Errorf("the good camera gave %.0f pictures a second beside it, and %.0f alone", pace, alone)
 			}
 			if s := good.Dropped.Load() + good.Malformed.Load() + good.Lost.Load() + good.Rogue.Load(); s > 0 {
 				t.Errorf("%d troubles of the good camera", s)

@@ -216,7 +216,7 @@ func TestKeptForThePolice(t *testing.T) {
 	}
 	later := review.Add(keepFor)
 	h, err := b.ExtendHold(t.Context(), manager, holds[0].ID, HoldChange{later, " retssagen kører "})
-	if err != nil || h.Due || !h.Review.Equal(later) || h.What != "0700-1" {
+	if err != nil || h.Due || !h.Review.Equal(later) || h.What != "0700-1" || h.Name == "" {
 		t.Fatalf("%+v, %v", h, err)
 	}
 	if e := b.last("hold.extend"); e.Why != "retssagen kører" || e.Who.Name != names["manager"] || e.About["until"] != later.Format(time.RFC3339) || e.About["before"] != review.Format(time.RFC3339) {

@@ -11,6 +11,7 @@ import (
 	"veilbox/appliance/account"
 	"veilbox/appliance/incident"
 	"veilbox/appliance/store"
+	"veilbox/capture/footage"
 	"veilbox/capture/ring"
 	"veilbox/internal/problem"
 )
@@ -34,10 +35,18 @@ func (s *Service) Holds(ctx context.Context, a Actor) ([]HoldView, error) {
 	if err != nil {
 		return nil, fmt.Errorf("casework: %w", err)
 	}
+	cams, err := s.o.Store.Cameras(ctx)
+	if err != nil {
+		return nil, err
+	}
+	names := map[footage.CameraID]string{}
+	for _, c := range cams {
+		names[c.ID] = c.Name
+	}
 	now := s.deadlineNow()
 	views := make([]HoldView, 0, len(holds))
 	for _, h := range holds {
-		v := HoldView{ID: h.ID, Camera: h.Camera, Span: spanView(h.Span), Review: h.Review.UTC(), Due: !h.Review.After(now), Release: true}
+		v := HoldView{ID: h.ID, Camera: h.Camera, Name: names[h.Camera], Span: spanView(h.Span), Review: h.Review.UTC(), Due: !h.Review.After(now), Release: true}
 		if id, ok := strings.CutPrefix(h.ID, exportHold); ok {
 			x, err := s.exported(ctx, id)
 			if err != nil && !errors.Is(err, errNoExport) {

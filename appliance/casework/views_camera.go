@@ -139,6 +139,7 @@ type TimelineCase struct {
 type HoldView struct {
 	ID     string           `json:"id"`
 	Camera footage.CameraID `json:"camera"`
+	Name   string           `json:"name,omitempty"` // of the camera, if the box still has it
 	Span   TimeSpan         `json:"span"`
 	Case   incident.CaseID  `json:"case,omitempty"`
 	What   string           `json:"what"` // the case's words, or the export's purpose

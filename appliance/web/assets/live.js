@@ -34,6 +34,8 @@ class Live {
     this.stop?.abort();
     clearTimeout(this.timer);
     this.closePeer();
+    this.img.hidden = true;
+    if (!this.box.querySelector('.away, .wait')) this.box.append(el('p', { className: 'wait' }, t('camera.wait')));
   }
 
   closePeer() {

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"veilbox/internal/problem"
 )
 
@@ -44,6 +46,34 @@ func TestSessionsEnd(t *testing.T) {
 				wants(t, "once over, over", err, ErrSession)
 			}
 		})
+	}
+}
+
+// On a disk that takes nothing, who is logged in goes on seeing the pages, which
+// say so; an assessor's time runs on from the last act that could be written.
+func TestDiskTakesNothing(t *testing.T) {
+	f := open(t)
+	_, password := f.add(t, "eva", "Eva Friis", Assessor)
+	token, _ := f.in(t, "eva", password)
+	var was unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_FSIZE, &was); err != nil {
+		t.Fatal(err)
+	}
+	set := func(l unix.Rlimit) {
+		t.Helper()
+		if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &l); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set(unix.Rlimit{Cur: 0, Max: was.Max})
+	t.Cleanup(func() { set(was) })
+	f.clock.Advance(20 * time.Minute)
+	if _, err := f.Authenticate(t.Context(), token); err != nil {
+		t.Errorf("after 20 minutes: %v", err)
+	}
+	f.clock.Advance(10 * time.Minute)
+	if _, err := f.Authenticate(t.Context(), token); err == nil {
+		t.Error("after 30 minutes without an act that was written the assessor is let in")
 	}
 }
 

@@ -104,6 +104,10 @@ func failed(err error) bool {
 	return errors.As(err, &s) && (s.Code == sqlite3.ErrIoErr || s.Code == sqlite3.ErrReadonly || s.Code == sqlite3.ErrCantOpen)
 }
 
+// DiskFault reports whether err comes from a disk that takes nothing: it has no
+// room, fails or is read-only.
+func DiskFault(err error) bool { return Full(err) || failed(err) }
+
 // ProblemOf is problem.Of, which knows in addition what the disk has done.
 func ProblemOf(err error) *problem.Problem {
 	p := problem.Of(err)

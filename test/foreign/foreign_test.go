@@ -293,7 +293,6 @@ func TestVLC(t *testing.T) {
 		"H.265": {"-c:v", "libx265", "-preset", "ultrafast", "-tag:v", "hvc1", "-x265-params", "keyint=25:bframes=0:log-level=none"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			url := vlc(t, encoder...)
 			learned := new(camera.Learned)
 			for range 2 {

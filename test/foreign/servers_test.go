@@ -130,16 +130,32 @@ func vlc(t *testing.T, encoder ...string) string {
 	begin(t, cmd)
 	host := strings.TrimSuffix(strings.TrimPrefix(url, "rtsp://"), "/stream")
 	for end := time.Now().Add(20 * time.Second); ; {
-		c, err := net.Dial("tcp", host)
-		if err == nil {
-			_ = c.Close() // it was only to see that VLC is there
+		if describes(host, url) {
 			return url
 		}
 		if time.Now().After(end) {
-			t.Fatalf("VLC does not start: %v; %s", err, setup)
+			t.Fatalf("VLC does not start; %s", setup)
 		}
 		<-time.After(50 * time.Millisecond)
 	}
+}
+
+// describes reports whether a server describes a stream: VLC listens before it has
+// one.
+func describes(host, url string) bool {
+	c, err := net.DialTimeout("tcp", host, time.Second)
+	if err != nil {
+		return false
+	}
+	defer c.Close()
+	if err := c.SetDeadline(time.Now().Add(2 * time.Second)); err != nil {
+		return false
+	}
+	if _, err := fmt.Fprintf(c, "DESCRIBE %s RTSP/1.0\r\nCSeq: 1\r\nAccept: application/sdp\r\n\r\n", url); err != nil {
+		return false
+	}
+	line, err := bufio.NewReader(c).ReadString('\n')
+	return err == nil && strings.HasPrefix(line, "RTSP/1.0 200")
 }
 
 func text(out []byte) string { return fmt.Sprintf("%.2000s", out) }

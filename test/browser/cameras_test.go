@@ -44,10 +44,11 @@ const doorPassword = "kamera-4711-hemmelig"
 // TestCameras goes round the cameras as the manager does: finds one, sees what is
 // recorded, hands the original to the police, and answers the box's alarms.
 func TestCameras(t *testing.T) {
+	began := time.Now()
 	ctx := context.WithoutCancel(t.Context())
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError}))
 	scene := filepath.Join(t.TempDir(), "scene.mp4")
-	out, err := exec.Command("ffmpeg", "-nostdin", "-v", "error", "-f", "lavfi", "-i", "testsrc2=s=640x360:r=10:d=4", "-vf", "noise=alls=30:allf=t", "-c:v", "libx264", "-preset", "ultrafast", "-qp", "10", scene).CombinedOutput()
+	out, err := exec.Command("ffmpeg", "-nostdin", "-v", "error", "-f", "lavfi", "-i", "testsrc2=s=640x360:r=10:d=3", "-vf", "noise=alls=15:allf=t", "-c:v", "libx264", "-preset", "ultrafast", "-qp", "10", scene).CombinedOutput()
 	if err != nil {
 		t.Fatalf("ffmpeg: %v: %s: install Debian's ffmpeg (scripts/setup.sh does)", err, out)
 	}
@@ -91,6 +92,7 @@ func TestCameras(t *testing.T) {
 	}
 	r.chrome = launch(t, pin(t, a.URL))
 	r.p = newPerson(t, r.chrome, r.album, "manager", a.URL)
+	t.Logf("%-28s %.1f s", "set up", time.Since(began).Seconds())
 	for _, step := range []struct {
 		name string
 		do   func()

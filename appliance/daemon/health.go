@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
 
@@ -121,8 +120,8 @@ func (d *Daemon) diskCheck() casework.Check {
 	if int64(st.Bavail)*st.Bsize < diskLow {
 		return bad("disk", errDisk)
 	}
-	free := fmt.Sprintf("%.1f GB", float64(int64(st.Bavail)*st.Bsize)/1e9)
-	return good("disk", "Der er "+free+" fri plads.", "There is "+free+" of free space.")
+	free := problem.Numbers(float64(int64(st.Bavail)*st.Bsize) / 1e9)
+	return good("disk", "Der er "+free.DA+" GB fri plads.", "There is "+free.EN+" GB of free space.")
 }
 
 func (d *Daemon) ringCheck(ctx context.Context) casework.Check {
@@ -135,8 +134,8 @@ func (d *Daemon) ringCheck(ctx context.Context) casework.Check {
 	case st.Damaged > 0:
 		return bad("ring", errDamaged)
 	}
-	held := fmt.Sprintf("%.1f GB", float64(st.Bytes)/1e9)
-	return good("ring", "Optagelsen fylder "+held+".", "The recording takes "+held+".")
+	held := problem.Numbers(float64(st.Bytes) / 1e9)
+	return good("ring", "Optagelsen fylder "+held.DA+" GB.", "The recording takes "+held.EN+" GB.")
 }
 
 func (d *Daemon) storeCheck() casework.Check {

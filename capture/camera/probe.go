@@ -9,6 +9,7 @@ import (
 
 	"veilbox/capture/footage"
 	"veilbox/internal/clock"
+	"veilbox/internal/problem"
 )
 
 // A Description is what a look at a camera told. Strings from the camera are
@@ -163,7 +164,8 @@ func (p *prober) description(s *session) Description {
 			"Keyframes come irregularly, as with smart codec (H.264+, H.265+, Zipstream and the like); in a quiet scene they may be far apart. Switch it off.")
 	}
 	if d.FPS > 0 && d.FPS < slowFPS {
-		warn(fmt.Sprintf("Kameraet sender kun %.1f billeder i sekundet.", d.FPS), fmt.Sprintf("The camera sends only %.1f pictures a second.", d.FPS))
+		n := problem.Numbers(d.FPS)
+		warn("Kameraet sender kun "+n.DA+" billeder i sekundet.", "The camera sends only "+n.EN+" pictures a second.")
 	}
 	if min(d.Width, d.Height) < smallSide {
 		warn(fmt.Sprintf("Billedet er kun %d x %d; en person kan være svær at genkende.", d.Width, d.Height),

@@ -51,7 +51,7 @@ var (
 		text{DA: "Boksen forbinder igen af sig selv. Sker det tit, så kontrollér strøm og netværk.", EN: "The box connects again by itself. If it happens often, check power and network."})
 	ErrPin = problem.New(http.StatusBadGateway, "camera.pin",
 		text{DA: "Kameraet viser et andet certifikat end før. Intet er sendt til det, heller ikke adgangskoden.", EN: "The camera shows another certificate than before. Nothing was sent to it, not even the password."},
-		text{DA: "Kameraet er udskiftet, nulstillet eller opdateret, eller også sidder nogen imellem. Undersøg kameraet, og godkend så det nye fingeraftryk.", EN: "The camera was replaced, reset or updated, or someone sits between. Check the camera, then accept the new fingerprint."})
+		text{DA: "Kameraet er udskiftet, nulstillet eller opdateret, eller også sidder nogen imellem. Undersøg kameraet, og godkend så det nye certifikat.", EN: "The camera was replaced, reset or updated, or someone sits between. Check the camera, then accept the new certificate."})
 	ErrFlood = problem.New(http.StatusBadGateway, "camera.flood",
 		text{DA: "Kameraet sender langt mere, end et kamera skal, og er koblet fra for de andres skyld.", EN: "The camera sends far more than a camera should, and was cut off for the sake of the others."},
 		text{DA: "Sæt bithastigheden ned i kameraet. Er den ikke høj, så genstart kameraet; fortsætter det, kan det være overtaget: tag det af nettet.", EN: "Lower the bit rate in the camera. If it is not high, restart the camera; if it goes on, the camera may be taken over: take it off the network."})

@@ -13,6 +13,7 @@ import (
 	"unicode"
 
 	"veilbox/capture/footage"
+	"veilbox/internal/problem"
 )
 
 // Look asks the camera at address, which is a host with or without a port, or
@@ -316,11 +317,13 @@ func (d *Device) warn() {
 			"The camera uses a smart codec (H.264+/H.265+), which makes long gaps between keyframes and loses detail. Switch it off.")
 	}
 	if every := m.KeyEvery(); every > longGOP {
-		warn(fmt.Sprintf("Der er %.1f sekunder mellem nøglebillederne; klip kan kun begynde dér. Sæt intervallet til 1-2 sekunder.", every.Seconds()),
-			fmt.Sprintf("Keyframes are %.1f seconds apart, and clips can begin only there. Set the interval to 1-2 seconds.", every.Seconds()))
+		n := problem.Numbers(every.Seconds())
+		warn("Der er "+n.DA+" sekunder mellem nøglebillederne; klip kan kun begynde dér. Sæt intervallet til 1-2 sekunder.",
+			"Keyframes are "+n.EN+" seconds apart, and clips can begin only there. Set the interval to 1-2 seconds.")
 	}
 	if m.FPS > 0 && m.FPS < slowFPS {
-		warn(fmt.Sprintf("Kameraet er sat til kun %.1f billeder i sekundet.", m.FPS), fmt.Sprintf("The camera is set to only %.1f pictures a second.", m.FPS))
+		n := problem.Numbers(m.FPS)
+		warn("Kameraet er sat til kun "+n.DA+" billeder i sekundet.", "The camera is set to only "+n.EN+" pictures a second.")
 	}
 	if m.Codec == footage.H265 && sub.URL == "" {
 		warn("Hovedstrømmen er H.265, som de fleste browsere ikke kan vise direkte, og der er ingen understrøm i H.264. Slå en til, eller vælg H.264.",

@@ -175,7 +175,7 @@ func (c *probeCmd) Run(e *env) error {
 	ctx, cancel := context.WithTimeout(e.ctx, c.Timeout)
 	defer cancel()
 	v := probed{URL: c.Address, Warnings: []problem.Text{}}
-	if !strings.HasPrefix(c.Address, "rtsp://") && !strings.HasPrefix(c.Address, "rtsps://") {
+	if askedByONVIF(c.Address) {
 		d, err := onvif.Look(ctx, c.Address, c.User, password.Reveal(), onvif.Limits{Clock: e.Clock})
 		if err != nil {
 			return err
@@ -249,4 +249,10 @@ func (v probed) table() table {
 		row("warning", w.EN)
 	}
 	return t
+}
+
+// askedByONVIF reports whether an address is a camera's rather than a stream's.
+func askedByONVIF(address string) bool {
+	scheme, _, has := strings.Cut(address, "://")
+	return !has || scheme == "http" || scheme == "https"
 }

@@ -67,7 +67,7 @@ var (
 	ErrFormat = formatChange(0)
 	// ErrDamaged has the code of the problem of a part that is not what was
 	// written.
-	ErrDamaged = damaged(0)
+	ErrDamaged = damaged("", 0)
 	// ErrGone has the code of the problem of a part deleted while it was read.
 	ErrGone = gone(0)
 )
@@ -83,10 +83,10 @@ func formatChange(at footage.Ticks) *problem.Problem {
 		problem.Text{DA: "Lav et klip før og et klip efter det tidspunkt.", EN: "Make one clip before and one after that time."})
 }
 
-func damaged(at footage.Ticks) *problem.Problem {
+func damaged(cam footage.CameraID, at footage.Ticks) *problem.Problem {
 	t := local(at)
 	return problem.New(http.StatusInternalServerError, "clip.damaged",
-		problem.Text{DA: "Optagelsen fra " + t + " er beskadiget og kan ikke læses.", EN: "The footage of " + t + " is damaged and cannot be read."},
+		problem.Text{DA: "Optagelsen af " + string(cam) + " fra " + t + " er beskadiget og kan ikke læses.", EN: "The footage of " + string(cam) + " at " + t + " is damaged and cannot be read."},
 		problem.Text{DA: "Lav et klip, der slutter før det tidspunkt, og et, der begynder efter. Kontakt den, der passer boksen: disken kan være ved at gå i stykker.", EN: "Make a clip that ends before that time and one that begins after it. Tell the operator of the box: the disk may be failing."})
 }
 
@@ -265,7 +265,7 @@ func (m *Movie) failed(i int, err error) error {
 	case errors.Is(err, ring.ErrGone):
 		return gone(at).With(fmt.Errorf("clip: %w", err))
 	case errors.Is(err, ring.ErrDamaged):
-		return damaged(at).With(fmt.Errorf("clip: %w", err))
+		return damaged(m.cam, at).With(fmt.Errorf("clip: %w", err))
 	}
 	return fmt.Errorf("clip: %w", err)
 }

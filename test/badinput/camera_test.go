@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // serve answers each connection with f until the test ends, and returns where.
@@ -67,13 +69,7 @@ func TestCameraThatCannotBe(t *testing.T) {
 	t.Cleanup(page.Close)
 	noise := serve(t, func(c net.Conn) { fmt.Fprint(c, strings.Repeat("\x00\xff\x13garbage\r\n", 400)) })
 	sound := serve(t, soundOnly)
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := closed.Close(); err != nil {
-		t.Fatal(err)
-	}
+	closed := closedPort(t)
 	b := newBox(t, t.TempDir())
 	b.start()
 	right := write(t, filepath.Join(t.TempDir(), "right"), camPassword+"\n", 0o600)
@@ -82,10 +78,10 @@ func TestCameraThatCannotBe(t *testing.T) {
 		url, password string
 		codes         []string
 	}{
-		"wrong scheme":    {"http://" + cam.Addr() + "/main", "", []string{"camera.url"}},
-		"no address":      {"kassen", "", []string{"camera.url"}},
+		"wrong scheme":    {"ftp://" + cam.Addr() + "/main", "", []string{"camera.url"}},
+		"no address":      {"rtsp:///main", "", []string{"camera.url"}},
 		"host not there":  {"rtsp://kamera.invalid/main", "", []string{"camera.url", "camera.unreachable"}},
-		"port closed":     {"rtsp://" + closed.Addr().String() + "/main", "", []string{"camera.unreachable"}},
+		"port closed":     {"rtsp://" + closed + "/main", "", []string{"camera.unreachable"}},
 		"wrong path":      {"rtsp://" + cam.Addr() + "/nothing", "", []string{"camera.notfound"}},
 		"wrong password":  {cam.URL(), "gættet", []string{"camera.auth"}},
 		"a web page":      {"rtsp://" + page.Listener.Addr().String() + "/main", "", []string{"camera.notvideo"}},
@@ -115,6 +111,29 @@ func TestCameraThatCannotBe(t *testing.T) {
 			t.Error("the log holds a password")
 		}
 	})
+}
+
+// closedPort returns an address at which nobody listens, and which nobody else
+// can take while the test runs: its socket is bound, and no more.
+func closedPort(t *testing.T) string {
+	t.Helper()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Close(fd); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	a, err := unix.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("127.0.0.1:%d", a.(*unix.SockaddrInet4).Port)
 }
 
 // A camera that goes away is shown, comes back by itself, and what was recorded

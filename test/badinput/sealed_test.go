@@ -66,7 +66,7 @@ func TestDamagedRecording(t *testing.T) {
 		t.Errorf("what is not damaged does not play: %v", err)
 	}
 	_, err = b.fetch(run)
-	p := refused(t, "the damaged part", err, "ring.damaged")
+	p := refused(t, "the damaged part", err, "clip.damaged")
 	when := func(s string) bool {
 		for at := run.To.Add(-5 * time.Second); !at.After(run.To); at = at.Add(time.Second) {
 			if strings.Contains(s, at.In(clock.Copenhagen).Format("15:04:05")) {
@@ -81,7 +81,7 @@ func TestDamagedRecording(t *testing.T) {
 	if c := b.ill("ring", "ring.damaged"); !when(c.Text.DA) {
 		t.Errorf("the health page says %q, want the time", c.Text.DA)
 	}
-	b.log.tells(t, "video cut short", "kasse-1", "is damaged", "Choose a time around it")
+	b.log.tells(t, "video cut short", "kasse-1", "is damaged", "one that begins after it")
 }
 
 // A flipped byte in a sealed copy, in the case and in the identity: each is

@@ -266,9 +266,10 @@ func TestWithdraw(t *testing.T) {
 	}
 	b.run()
 	b.until("withdrawn", func() bool { return b.item(outbox.Withdraw).State == outbox.Done })
-	if _, err := os.Stat(filepath.Join(b.dir, "outbox", string(waits.Manifest.Disclosure)+".sealed")); !errors.Is(err, os.ErrNotExist) {
-		t.Fatalf("the ciphertext is left: %v", err)
-	}
+	b.until("the ciphertext goes", func() bool {
+		_, err := os.Stat(filepath.Join(b.dir, "outbox", string(waits.Manifest.Disclosure)+".sealed"))
+		return errors.Is(err, os.ErrNotExist)
+	})
 	sent := b.Parcel(b.a, "ane", b.assessor, 100, b.b)
 	b.queue(sent)
 	b.until("the receipt", func() bool { n, _ := b.got(); return n == 1 })

@@ -14,6 +14,9 @@
 // "at" is in seconds from the clip's first frame. "rect" is in fractions of the
 // frame's width and height, origin at the top left. "gone" says that the
 // subject is not in the picture from that time until the next keyframe.
+//
+// A Set is several subjects, each with keyframes of its own; a Choice is what
+// else a person asks of the copy; rectangles of either are as above.
 package subject
 
 import (
@@ -77,8 +80,12 @@ func Parse(r io.Reader) (Subject, error) {
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return Subject{}, errors.New("subject: something follows the JSON value: keep one value in the file")
 	}
-	sort.SliceStable(s.Keyframes, func(i, j int) bool { return s.Keyframes[i].At < s.Keyframes[j].At })
+	s.sort()
 	return s, s.Check()
+}
+
+func (s *Subject) sort() {
+	sort.SliceStable(s.Keyframes, func(i, j int) bool { return s.Keyframes[i].At < s.Keyframes[j].At })
 }
 
 // Check returns what is wrong with s.
@@ -115,7 +122,11 @@ func (k Keyframe) check() error {
 	if k.Rect == nil {
 		return nil
 	}
-	r := *k.Rect
+	return k.Rect.Check()
+}
+
+// Check returns what is wrong with r.
+func (r Rect) Check() error {
 	for _, v := range []float64{r.X, r.Y, r.W, r.H} {
 		if math.IsNaN(v) || v < 0 || v > 1 {
 			return fmt.Errorf("rect %+v: give fractions of the frame, 0 to 1", r)

@@ -163,7 +163,7 @@ func Reopen(r Record, store Storage) (Copy, error) {
 		return Copy{}, fmt.Errorf("redact: %w", err)
 	}
 	c := Copy{size: r.Size, raw: r.Proof, proof: p, mask: r.Mask, store: store,
-		sheet: sheet.Sheet{Pictures: r.Pictures, Unsure: m.Runs(mask.Unsure, p.Figures.Duration)}}
+		sheet: sheet.Sheet{Pictures: r.Pictures, Unsure: m.Unsure(p.Figures.Duration)}}
 	if err := c.check(m, p.Copy, p.Clip); err != nil {
 		return Copy{}, err
 	}

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+	"veilbox/redact/subject"
 
 	"veilbox/internal/problem"
 )
@@ -31,7 +32,7 @@ func TestBrokenBitstreams(t *testing.T) {
 			}
 			ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 			store := &memory{}
-			c, err := worker().Produce(ctx, Job{Subject: theBox()}, bytes.NewReader(clip), store, nil)
+			c, err := worker().Produce(ctx, Job{Subjects: []subject.Subject{theBox()}}, bytes.NewReader(clip), store, nil)
 			cancel()
 			var p *problem.Problem
 			switch {
@@ -50,7 +51,7 @@ func TestProgress(t *testing.T) {
 	clip := makeClip(t, "a.mp4", 20, "-c:v", "libx264", "-preset", "ultrafast")
 	order := map[string]int{"receive": 0, "decode": 1, "track": 2, "veil": 3, "write": 4, "prove": 5}
 	stage, from, calls := 0, time.Now(), 0
-	_, err := worker().Produce(context.Background(), Job{Subject: theBox()}, bytes.NewReader(clip), &memory{}, func(p Progress) {
+	_, err := worker().Produce(context.Background(), Job{Subjects: []subject.Subject{theBox()}}, bytes.NewReader(clip), &memory{}, func(p Progress) {
 		n, known := order[p.Stage]
 		if !known || n < stage && p.Stage != "receive" || p.Total > 0 && p.Done > p.Total {
 			t.Errorf("%+v after stage %d", p, stage)
@@ -86,7 +87,7 @@ func TestHostileWorker(t *testing.T) {
 			t.Fatal(err)
 		}
 		store := &memory{}
-		c, err := (&Worker{Path: path}).Produce(context.Background(), Job{Subject: theBox()}, bytes.NewReader(clip), store, nil)
+		c, err := (&Worker{Path: path}).Produce(context.Background(), Job{Subjects: []subject.Subject{theBox()}}, bytes.NewReader(clip), store, nil)
 		if !errors.Is(err, Crashed) || !c.IsZero() || store.b != nil {
 			t.Errorf("%s: %v, %d bytes kept", name, err, len(store.b))
 		}

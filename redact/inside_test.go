@@ -18,6 +18,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"veilbox/redact/subject"
 
 	"veilbox/redact/sandbox"
 	"veilbox/redact/work"
@@ -266,7 +267,7 @@ func TestCancelEndsEveryProcess(t *testing.T) {
 	defer cancel()
 	w, seen := worker(), make(map[string]bool)
 	store := &memory{}
-	_, err := w.Produce(ctx, Job{Subject: theBox()}, bytes.NewReader(clip), store, func(p Progress) {
+	_, err := w.Produce(ctx, Job{Subjects: []subject.Subject{theBox()}}, bytes.NewReader(clip), store, func(p Progress) {
 		seen[p.Stage] = true
 		if p.Stage != "receive" {
 			cancel()

@@ -122,8 +122,24 @@ type Worker struct {
 
 // A Job is one copy to make.
 type Job struct {
-	Clip    footage.ClipHash // checked where it is set
-	Subject subject.Subject
+	Clip     footage.ClipHash // checked where it is set
+	Subjects []subject.Subject
+	Choice   subject.Choice
+	Veiled   []subject.Rect // always veiled
+	// Scene is hours of the same camera, for subject.StillScene. Without it
+	// nothing of the scene is proven to be still, and all of it is veiled.
+	Scene *Scene
+	// Known is the mask of an earlier Session of the same clip, subjects and
+	// regions: it is not tracked again.
+	Known []byte
+}
+
+// A Scene is a movie of pictures of one camera over hours.
+type Scene struct {
+	Movie io.Reader
+	// Times are when its frames were, in ticks from any origin; nil: as the
+	// movie says.
+	Times []footage.Ticks
 }
 
 // Progress says how far a job is. Stages, in order: receive, decode, track,
@@ -179,7 +195,7 @@ const finerBy = 6
 func (w *Worker) produce(ctx context.Context, job Job, clip io.Reader, store Storage, progress func(Progress)) (Copy, error) {
 	l := w.Limits.defaults()
 	first := exchange{job: w.job(work.KindRedact, l), input: clip, progress: progress, most: l.CopyBytes + 64<<20, create: store.Create}
-	first.job.Clip, first.job.Subject = job.Clip, job.Subject
+	first.job.Clip, first.job.Subjects, first.job.Choice, first.job.Veiled = job.Clip, job.Subjects, job.Choice, job.Veiled
 	if err := w.run(ctx, &first); err != nil {
 		return Copy{}, err
 	}
@@ -220,7 +236,7 @@ func (w *Worker) produce(ctx context.Context, job Job, clip io.Reader, store Sto
 	if err != nil {
 		return Copy{}, fmt.Errorf("redact: %w", err)
 	}
-	sh := sheet.Sheet{Pictures: second.pictures, Unsure: m.Runs(mask.Unsure, p.Figures.Duration)}
+	sh := sheet.Sheet{Pictures: second.pictures, Unsure: m.Unsure(p.Figures.Duration)}
 	c := Copy{size: first.size, raw: b, proof: p, mask: first.mask, sheet: sh, store: store}
 	if err := c.check(m, footage.CopyHash{Hash: first.got}, sum); err != nil {
 		return Copy{}, err
@@ -322,7 +338,7 @@ func (w *Worker) check(ctx context.Context, port int) (Status, error) {
 
 func (w *Worker) job(kind string, l Limits) work.Job {
 	return work.Job{Kind: kind, Encoder: w.Encoder, Veil: w.Veil,
-		Subject: subject.Subject{}, Limits: work.Limits{Input: l.ClipBytes, Output: l.CopyBytes, Planes: l.PlaneBytes,
+		Limits: work.Limits{Input: l.ClipBytes, Output: l.CopyBytes, Planes: l.PlaneBytes,
 			Picture: codec.Limits{Width: l.Width, Height: l.Height, Seconds: l.Length.Seconds()}}}
 }
 

@@ -125,7 +125,7 @@ func theBox() subject.Subject {
 func produce(t testing.TB, clip []byte) (Copy, *memory) {
 	t.Helper()
 	store := &memory{}
-	c, err := worker().Produce(context.Background(), Job{Subject: theBox()}, bytes.NewReader(clip), store, nil)
+	c, err := worker().Produce(context.Background(), Job{Subjects: []subject.Subject{theBox()}}, bytes.NewReader(clip), store, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,14 +181,14 @@ func TestRefusals(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			store := &memory{}
-			c, err := worker().Produce(context.Background(), Job{Subject: theBox()}, bytes.NewReader(tc.clip), store, nil)
+			c, err := worker().Produce(context.Background(), Job{Subjects: []subject.Subject{theBox()}}, bytes.NewReader(tc.clip), store, nil)
 			if code(err) != tc.code || !c.IsZero() || store.b != nil {
 				t.Errorf("error %v, want %s; %d bytes were kept", err, tc.code, len(store.b))
 			}
 		})
 	}
 	t.Run("another clip than the job names", func(t *testing.T) {
-		job := Job{Subject: theBox()}
+		job := Job{Subjects: []subject.Subject{theBox()}}
 		job.Clip.Hash[0] = 1
 		store := &memory{}
 		if _, err := worker().Produce(context.Background(), job, bytes.NewReader(mp4), store, nil); !errors.Is(err, WrongClip) || store.b != nil {
@@ -198,27 +198,27 @@ func TestRefusals(t *testing.T) {
 	t.Run("no ffmpeg", func(t *testing.T) {
 		w := worker()
 		w.FFmpeg = "/nowhere/ffmpeg"
-		if _, err := w.Produce(context.Background(), Job{Subject: theBox()}, bytes.NewReader(mp4), &memory{}, nil); code(err) != "redact.ffmpeg" {
+		if _, err := w.Produce(context.Background(), Job{Subjects: []subject.Subject{theBox()}}, bytes.NewReader(mp4), &memory{}, nil); code(err) != "redact.ffmpeg" {
 			t.Errorf("error %v", err)
 		}
 	})
 	t.Run("no worker", func(t *testing.T) {
 		w := &Worker{Path: "/nowhere/veil-redact"}
-		if _, err := w.Produce(context.Background(), Job{Subject: theBox()}, bytes.NewReader(mp4), &memory{}, nil); !errors.Is(err, NoWorker) {
+		if _, err := w.Produce(context.Background(), Job{Subjects: []subject.Subject{theBox()}}, bytes.NewReader(mp4), &memory{}, nil); !errors.Is(err, NoWorker) {
 			t.Errorf("error %v", err)
 		}
 	})
 	t.Run("too large", func(t *testing.T) {
 		w := worker()
 		w.Limits.Width, w.Limits.Height = 320, 240
-		if _, err := w.Produce(context.Background(), Job{Subject: theBox()}, bytes.NewReader(mp4), &memory{}, nil); code(err) != "redact.too-large" {
+		if _, err := w.Produce(context.Background(), Job{Subjects: []subject.Subject{theBox()}}, bytes.NewReader(mp4), &memory{}, nil); code(err) != "redact.too-large" {
 			t.Errorf("error %v", err)
 		}
 	})
 	t.Run("too many bytes", func(t *testing.T) {
 		w := worker()
 		w.Limits.ClipBytes = 1000
-		if _, err := w.Produce(context.Background(), Job{Subject: theBox()}, bytes.NewReader(mp4), &memory{}, nil); code(err) != "redact.too-large" {
+		if _, err := w.Produce(context.Background(), Job{Subjects: []subject.Subject{theBox()}}, bytes.NewReader(mp4), &memory{}, nil); code(err) != "redact.too-large" {
 			t.Errorf("error %v", err)
 		}
 	})
@@ -230,13 +230,13 @@ func TestRefusals(t *testing.T) {
 	t.Run("no encoder", func(t *testing.T) {
 		w := worker()
 		w.Encoder.Codec = "h264_nothing"
-		if _, err := w.Produce(context.Background(), Job{Subject: theBox()}, bytes.NewReader(mp4), &memory{}, nil); code(err) != "redact.encoder" {
+		if _, err := w.Produce(context.Background(), Job{Subjects: []subject.Subject{theBox()}}, bytes.NewReader(mp4), &memory{}, nil); code(err) != "redact.encoder" {
 			t.Errorf("error %v", err)
 		}
 	})
 	t.Run("the input breaks", func(t *testing.T) {
 		broken := io.MultiReader(bytes.NewReader(mp4[:1000]), brokenReader{})
-		if _, err := worker().Produce(context.Background(), Job{Subject: theBox()}, broken, &memory{}, nil); !errors.Is(err, errBroken) {
+		if _, err := worker().Produce(context.Background(), Job{Subjects: []subject.Subject{theBox()}}, broken, &memory{}, nil); !errors.Is(err, errBroken) {
 			t.Errorf("error %v", err)
 		}
 	})

@@ -57,7 +57,7 @@ func BenchmarkProduce(b *testing.B) {
 		plainCPU += childCPU(b) - cpu
 		from, cpu = time.Now(), childCPU(b)
 		stage, begun := "", from
-		c, err := worker().Produce(context.Background(), Job{Subject: who}, bytes.NewReader(clip), &memory{}, func(p Progress) {
+		c, err := worker().Produce(context.Background(), Job{Subjects: []subject.Subject{who}}, bytes.NewReader(clip), &memory{}, func(p Progress) {
 			if p.Stage != stage {
 				if stage != "" {
 					b.Logf("%-8s %v, processor %v so far", stage, time.Since(begun).Round(time.Millisecond), childCPU(b)-cpu)

@@ -77,10 +77,10 @@ func sheetView(id incident.CaseID, r redact.Record) (SheetView, error) {
 	for i, pic := range r.Pictures {
 		v.Pictures = append(v.Pictures, SheetPicture{At: seconds(pic.At), Rect: pic.Rect, URL: fmt.Sprintf("/api/v1/cases/%s/sheet/%d.jpg", id, i)})
 	}
-	for _, u := range m.Runs(mask.Unsure, p.Figures.Duration) {
+	for _, u := range m.Unsure(p.Figures.Duration) {
 		v.Unsure = append(v.Unsure, ClipSpan{From: seconds(u.From), To: seconds(u.To)})
 	}
-	for _, u := range m.Runs(mask.Shown, p.Figures.Duration) {
+	for _, u := range m.Runs(p.Figures.Duration, func(i int) bool { return m.State(i) == mask.Shown }) {
 		v.Shown += seconds(u.To - u.From)
 	}
 	return v, nil

@@ -11,6 +11,7 @@ import (
 	"veilbox/capture/clip"
 	"veilbox/internal/problem"
 	"veilbox/redact"
+	"veilbox/redact/subject"
 )
 
 // jobs is the queue of redactions: one runs at a time, because one uses all the
@@ -215,7 +216,7 @@ func (s *Service) redactOne(ctx context.Context, id incident.CaseID) error {
 		return err
 	}
 	files := s.copyFiles(id)
-	cp, err := s.o.Redactor.Produce(ctx, redact.Job{Clip: c.Clip.Hash, Subject: c.Subject}, movie, files, func(p redact.Progress) {
+	cp, err := s.o.Redactor.Produce(ctx, redact.Job{Clip: c.Clip.Hash, Subjects: []subject.Subject{c.Subject}}, movie, files, func(p redact.Progress) {
 		s.jobs.set(id, Progress{Running: true, Stage: p.Stage, Done: p.Done, Total: p.Total})
 	})
 	if err != nil {

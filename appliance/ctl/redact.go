@@ -113,7 +113,7 @@ func (c *redactCmd) Run(e *env) (err error) {
 	meter := &meter{e: e}
 	// Whatever goes wrong from here, no unjudged copy stays behind.
 	defer func() { err = errors.Join(err, store.Remove()) }()
-	made, err := w.Produce(e.ctx, redact.Job{Subject: s}, in, store, meter.show)
+	made, err := w.Produce(e.ctx, redact.Job{Subjects: []subject.Subject{s}}, in, store, meter.show)
 	if err != nil {
 		if errors.Is(err, context.Canceled) {
 			return errors.New("interrupted; nothing was written")

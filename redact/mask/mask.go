@@ -1,49 +1,63 @@
-// Package mask is what may be seen in each frame of a clip: the tracks, made
-// ready for the veil, and their one canonical form, whose SHA-256 names them in
-// a proof.
+// Package mask is what may be seen in each frame of a copy: the tracks of the
+// subjects, made ready for the veil, and what else a person has chosen to show.
+// Its one canonical form is what a proof is about; the SHA-256 of that names it.
 //
-// Times are ticks of 1/90000 s from the clip's first frame, rectangles
-// fractions of the frame. A frame whose state is not Shown has no rectangle.
+// Times are ticks of 1/90000 s from the copy's first frame, parts of the frame
+// are shapes on the mask's grid (redact/shape), rectangles fractions of the
+// frame. In a frame a subject is shown only where its state is Shown; then its
+// shape is not empty, and in all other states it is. No shape reaches into the
+// regions that are always veiled. What is painted is not of the clip: there the
+// copy has the picture of the still scene (redact/scene), which Scene names.
 //
 // The canonical form, all numbers big endian:
 //
-//	"veilbox mask 1\n"
-//	width, height uint32   pixels of the copy
-//	cell uint32            side of the veil's cells, pixels
+//	"veilbox mask 2\n"
+//	width, height, block, cell uint32   pixels
+//	mode, subjects uint8
+//	still uint8              1: a picture, with one frame
+//	sound uint8              1: the copy has sound
+//	scene [32]byte           hash of the picture that is painted; zeros: none
+//	stamp uint8              1: it follows
+//	  start int64            of the first frame, milliseconds since 1970 (UTC)
+//	  place                  uint16 of bytes, UTF-8
+//	veiled uint8; per rectangle: x, y, w, h float64   IEEE 754
 //	frames uint32
 //	per frame:
-//	  at int64             ticks
-//	  state, reason, confidence uint8   confidence in hundredths
-//	  rects uint8
-//	  per rectangle: x, y, w, h float64   IEEE 754
+//	  at int64               ticks
+//	  per subject:
+//	    state, reason, confidence uint8   confidence in hundredths
+//	    flags uint16
+//	    shape
+//	  painted: shape
+//
+// A shape is a uint32 of runs and per run row, from and to as uint16; or, where
+// it is that of the frame before and not empty, a uint32 of all ones alone.
 package mask
 
 import (
-	"bytes"
 	"crypto/sha256"
-	"encoding/binary"
-	"errors"
 	"fmt"
 	"math"
+	"slices"
+	"strings"
+	"time"
 
 	"veilbox/capture/footage"
+	"veilbox/redact/shape"
 	"veilbox/redact/subject"
 )
 
 // Bounds of a mask.
 const (
 	MaxFrames = 1_000_000
-	MaxRects  = 32 // of a frame
-	MaxSize   = 256 << 20
+	MaxSize   = 128 << 20 // bytes of the canonical form
 )
-
-const magic = "veilbox mask 1\n"
 
 // A State says what may be shown. Its values are in the canonical form.
 type State uint8
 
 const (
-	Unsure State = 0 // not known well enough: everything is veiled
+	Unsure State = 0 // not known well enough: veiled
 	Shown  State = 1
 	Gone   State = 2 // a person said that the subject is not in the picture
 )
@@ -61,9 +75,9 @@ func (s State) String() string {
 }
 
 // reasons are those of redact/track, by their number in the canonical form.
-var reasons = []string{"", "given", "tracked", "crowded", "low-match", "jump", "at-edge", "lost", "no-keyframe", "gone", "between", "near-doubt"}
+var reasons = []string{"", "given", "tracked", "crowded", "low-match", "jump", "at-edge", "lost", "no-keyframe", "gone", "between", "near-doubt", "grown", "returned", "always-veiled", "hidden"}
 
-// A Reason is why a frame has its state, as redact/track names it.
+// A Reason is why a subject has its state, as redact/track names it.
 type Reason uint8
 
 // ReasonOf returns the Reason of a name, 0 for one that is unknown.
@@ -83,128 +97,154 @@ func (r Reason) String() string {
 	return ""
 }
 
-// A Frame is one frame of a mask.
-type Frame struct {
-	At         footage.Ticks
+// Flags say why a person must look at a frame that is shown. Their bits are in
+// the canonical form, and the same in redact/track.
+type Flags uint16
+
+const (
+	Crowded  Flags = 1 << iota // somebody else is near or overlaps
+	Cut                        // a part was veiled because it may be somebody else's
+	Detected                   // a detector found somebody else within the region
+	Grown                      // the region is larger than usual
+	Low                        // the match is below the usual
+	allFlags = Crowded | Cut | Detected | Grown | Low
+)
+
+var flagNames = []string{"crowded", "cut", "detected", "grown", "low"}
+
+// Names returns the names of the flags that are set, in one order.
+func (f Flags) Names() []string {
+	out := []string{}
+	for i, n := range flagNames {
+		if f&(1<<i) != 0 {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+func (f Flags) String() string { return strings.Join(f.Names(), ",") }
+
+// FlagsOf returns the flags of names and whether all are known.
+func FlagsOf(names []string) (f Flags, ok bool) {
+	for _, n := range names {
+		i := slices.Index(flagNames, n)
+		if i < 0 {
+			return 0, false
+		}
+		f |= 1 << i
+	}
+	return f, true
+}
+
+// A Seen is one subject in one frame.
+type Seen struct {
 	State      State
 	Reason     Reason
 	Confidence uint8 // hundredths
-	Rects      []subject.Rect
+	Flags      Flags
+	Shape      shape.Shape // what is shown; empty unless State is Shown
 }
 
-// A Mask is what may be seen in a clip.
+// A Frame is one frame of a mask.
+type Frame struct {
+	At       footage.Ticks
+	Subjects []Seen
+	Painted  shape.Shape // where the copy has the picture of the still scene
+}
+
+// A Stamp is the time and place that are burnt in.
+type Stamp struct {
+	Start time.Time // of the first frame, to the millisecond
+	Place string
+}
+
+// A Mask is what may be seen in a copy.
 type Mask struct {
-	Width, Height, Cell int
-	Frames              []Frame
+	Grid     shape.Grid
+	Cell     int // side of the veil's cells, pixels
+	Mode     subject.Mode
+	Subjects int
+	Still    bool
+	Sound    bool
+	Scene    footage.Hash // of the picture that is painted; zero: none
+	Stamp    *Stamp
+	Veiled   []subject.Rect // always veiled
+	Frames   []Frame
 }
 
-// Shown returns what is shown of frame i.
-func (m *Mask) Shown(i int) []subject.Rect {
-	if m.Frames[i].State != Shown {
-		return nil
+// Shown appends what is shown of the clip in frame i to dst: the union of the
+// subjects.
+func (m *Mask) Shown(dst shape.Shape, i int) shape.Shape {
+	n := len(dst)
+	var spare shape.Shape
+	for _, s := range m.Frames[i].Subjects {
+		if s.State != Shown {
+			continue
+		}
+		if len(dst) == n {
+			dst = append(dst, s.Shape...)
+			continue
+		}
+		spare = shape.Union(spare[:0], dst[n:], s.Shape)
+		dst = append(dst[:n], spare...)
 	}
-	return m.Frames[i].Rects
+	return dst
 }
 
-// Encode returns the canonical form.
-func (m *Mask) Encode() []byte {
-	b := make([]byte, 0, len(magic)+16+len(m.Frames)*44)
-	b = append(b, magic...)
-	for _, v := range []int{m.Width, m.Height, m.Cell, len(m.Frames)} {
-		b = binary.BigEndian.AppendUint32(b, uint32(v))
-	}
-	for _, f := range m.Frames {
-		b = binary.BigEndian.AppendUint64(b, uint64(f.At))
-		b = append(b, byte(f.State), byte(f.Reason), f.Confidence, byte(len(f.Rects)))
-		for _, r := range f.Rects {
-			for _, v := range []float64{r.X, r.Y, r.W, r.H} {
-				b = binary.BigEndian.AppendUint64(b, math.Float64bits(v))
-			}
+// State returns that of the whole frame: Shown where a subject is, else Unsure
+// where one is, else Gone.
+func (m *Mask) State(i int) State {
+	state := Gone
+	for _, s := range m.Frames[i].Subjects {
+		switch s.State {
+		case Shown:
+			return Shown
+		case Unsure:
+			state = Unsure
 		}
 	}
-	return b
+	return state
 }
 
-// Hash returns the SHA-256 of a canonical form.
-func Hash(encoded []byte) footage.Hash { return sha256.Sum256(encoded) }
-
-var errShort = errors.New("mask: the file ends too early: make it anew")
-
-// Decode reads a canonical form and refuses any other.
-func Decode(b []byte) (*Mask, error) {
-	if len(b) > MaxSize {
-		return nil, fmt.Errorf("mask: %d bytes, at most %d", len(b), MaxSize)
-	}
-	rest, ok := bytes.CutPrefix(b, []byte(magic))
-	if !ok {
-		return nil, errors.New("mask: it is no mask of this version: make it anew")
-	}
-	if len(rest) < 16 {
-		return nil, errShort
-	}
-	n := binary.BigEndian.Uint32(rest[12:])
-	m := &Mask{Width: int(binary.BigEndian.Uint32(rest)), Height: int(binary.BigEndian.Uint32(rest[4:])), Cell: int(binary.BigEndian.Uint32(rest[8:]))}
-	rest = rest[16:]
-	if m.Width < 16 || m.Height < 16 || m.Width > 1<<14 || m.Height > 1<<14 || m.Cell < 16 || m.Cell > 1<<14 || n == 0 || n > MaxFrames || len(rest)/12 < int(n) {
-		return nil, fmt.Errorf("mask: %d frames of %dx%d with cells of %d are outside the bounds", n, m.Width, m.Height, m.Cell)
-	}
-	m.Frames = make([]Frame, n)
-	for i := range m.Frames {
-		if len(rest) < 12 {
-			return nil, errShort
-		}
-		f := &m.Frames[i]
-		f.At = footage.Ticks(binary.BigEndian.Uint64(rest))
-		f.State, f.Reason, f.Confidence = State(rest[8]), Reason(rest[9]), rest[10]
-		k := int(rest[11])
-		rest = rest[12:]
-		if k > MaxRects || len(rest) < 32*k {
-			return nil, errShort
-		}
-		for range k {
-			var v [4]float64
-			for j := range v {
-				v[j] = math.Float64frombits(binary.BigEndian.Uint64(rest[8*j:]))
-			}
-			f.Rects = append(f.Rects, subject.Rect{X: v[0], Y: v[1], W: v[2], H: v[3]})
-			rest = rest[32:]
-		}
-		if err := f.check(); err != nil {
-			return nil, fmt.Errorf("mask: frame %d: %w", i, err)
-		}
-		if i == 0 && f.At != 0 || i > 0 && f.At <= m.Frames[i-1].At {
-			return nil, fmt.Errorf("mask: frame %d: its time %d does not follow", i, f.At)
+// Flags returns those of all subjects that are shown in frame i.
+func (m *Mask) Flags(i int) Flags {
+	var f Flags
+	for _, s := range m.Frames[i].Subjects {
+		if s.State == Shown {
+			f |= s.Flags
 		}
 	}
-	if len(rest) != 0 {
-		return nil, errors.New("mask: something follows the last frame: make it anew")
-	}
-	return m, nil
+	return f
 }
 
-func (f *Frame) check() error {
-	if f.State > Gone || int(f.Reason) >= len(reasons) || f.Confidence > 100 {
-		return fmt.Errorf("state %d, reason %d, confidence %d", f.State, f.Reason, f.Confidence)
+// Cover returns the blocks that are always veiled.
+func (m *Mask) Cover() shape.Shape {
+	var out shape.Shape
+	for _, r := range m.Veiled {
+		out = shape.Union(nil, out, m.Grid.Cover(r))
 	}
-	if (f.State == Shown) != (len(f.Rects) > 0) {
-		return fmt.Errorf("%d rectangles in a frame that is %v", len(f.Rects), f.State)
-	}
-	for _, r := range f.Rects {
-		for _, v := range []float64{r.X, r.Y, r.W, r.H} {
-			if !(v >= -1 && v <= 2) {
-				return fmt.Errorf("rectangle %+v", r)
-			}
-		}
-	}
-	return nil
+	return out
 }
 
-// Runs returns the spans in which the state is s: from a frame's time until
-// that of the first frame after the run; the last ends at end.
-func (m *Mask) Runs(s State, end footage.Ticks) []footage.Span {
+// Unsure returns the spans in which any subject is unsure: from a frame's time
+// until that of the first frame after the run; the last ends at end.
+func (m *Mask) Unsure(end footage.Ticks) []footage.Span {
+	return m.Runs(end, func(i int) bool {
+		return slices.ContainsFunc(m.Frames[i].Subjects, func(s Seen) bool { return s.State == Unsure })
+	})
+}
+
+// Flagged returns the spans in which a subject is shown with a flag.
+func (m *Mask) Flagged(end footage.Ticks) []footage.Span {
+	return m.Runs(end, func(i int) bool { return m.Flags(i) != 0 })
+}
+
+// Runs returns the spans of the frames of which is says so.
+func (m *Mask) Runs(end footage.Ticks, is func(i int) bool) []footage.Span {
 	var out []footage.Span
 	for i, f := range m.Frames {
-		if f.State != s {
+		if !is(i) {
 			continue
 		}
 		to := end
@@ -219,3 +259,79 @@ func (m *Mask) Runs(s State, end footage.Ticks) []footage.Span {
 	}
 	return out
 }
+
+// Check returns what is wrong with m.
+func (m *Mask) Check() error {
+	if err := m.Grid.Check(); err != nil {
+		return fmt.Errorf("mask: %w", err)
+	}
+	switch {
+	case m.Grid.W < 16 || m.Grid.H < 16 || m.Cell < 16 || m.Cell > 1<<14:
+		return fmt.Errorf("mask: frames of %dx%d with cells of %d are outside the bounds", m.Grid.W, m.Grid.H, m.Cell)
+	case len(m.Frames) == 0 || len(m.Frames) > MaxFrames || m.Still && len(m.Frames) != 1:
+		return fmt.Errorf("mask: %d frames", len(m.Frames))
+	case m.Mode > subject.BlurEverything || m.Subjects < 0 || m.Subjects > subject.MaxSubjects:
+		return fmt.Errorf("mask: %d subjects in %v", m.Subjects, m.Mode)
+	case (m.Mode == subject.BlurEverything) != (m.Subjects == 0):
+		return fmt.Errorf("mask: %d subjects in %v", m.Subjects, m.Mode)
+	case m.Still && m.Sound:
+		return fmt.Errorf("mask: a still with sound")
+	case !m.Scene.IsZero() && m.Mode != subject.StillScene:
+		return fmt.Errorf("mask: a still scene in %v", m.Mode)
+	}
+	if err := subject.CheckVeiled(m.Veiled); err != nil {
+		return fmt.Errorf("mask: %w", err)
+	}
+	if s := m.Stamp; s != nil {
+		if err := (subject.Choice{Stamp: &subject.Stamp{Place: s.Place, Start: s.Start}}).Check(); err != nil {
+			return fmt.Errorf("mask: %w", err)
+		}
+	}
+	veiled := m.Cover()
+	for i := range m.Frames {
+		f := &m.Frames[i]
+		if i == 0 && f.At != 0 || i > 0 && f.At <= m.Frames[i-1].At {
+			return fmt.Errorf("mask: frame %d: its time %d does not follow", i, f.At)
+		}
+		if err := m.checkFrame(f, veiled); err != nil {
+			return fmt.Errorf("mask: frame %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+func (m *Mask) checkFrame(f *Frame, veiled shape.Shape) error {
+	if len(f.Subjects) != m.Subjects {
+		return fmt.Errorf("%d subjects of %d", len(f.Subjects), m.Subjects)
+	}
+	for _, s := range f.Subjects {
+		if s.State > Gone || int(s.Reason) >= len(reasons) || s.Confidence > 100 || s.Flags&^allFlags != 0 {
+			return fmt.Errorf("state %d, reason %d, confidence %d, flags %d", s.State, s.Reason, s.Confidence, s.Flags)
+		}
+		if (s.State == Shown) == s.Shape.Empty() {
+			return fmt.Errorf("%d blocks of a subject that is %v", s.Shape.Blocks(), s.State)
+		}
+		if err := s.Shape.Check(m.Grid); err != nil {
+			return err
+		}
+		if shape.Overlap(s.Shape, veiled) {
+			return fmt.Errorf("it shows what is always veiled")
+		}
+		if shape.Overlap(s.Shape, f.Painted) {
+			return fmt.Errorf("it paints over a subject")
+		}
+	}
+	if m.Scene.IsZero() && !f.Painted.Empty() {
+		return fmt.Errorf("it paints a scene that is not there")
+	}
+	if shape.Overlap(f.Painted, veiled) {
+		return fmt.Errorf("it paints over what is always veiled")
+	}
+	return f.Painted.Check(m.Grid)
+}
+
+// Hash returns the SHA-256 of a canonical form.
+func Hash(encoded []byte) footage.Hash { return sha256.Sum256(encoded) }
+
+// Percent returns a confidence of 0 to 1 in hundredths.
+func Percent(c float32) uint8 { return uint8(math.Max(0, math.Min(100, float64(c)*100))) }

@@ -119,10 +119,10 @@ func Parse(b []byte) (*Proof, error) {
 func Run(ctx context.Context, t codec.Tools, f *os.File, size int64, m *mask.Mask, progress func(done, total int)) (*Proof, *sheet.Sheet, error) {
 	p := &Proof{Version: Version, Reasons: []string{}}
 	fig := &p.Figures
-	fig.Bytes, fig.Width, fig.Height, fig.Cell, fig.Frames = size, m.Width, m.Height, m.Cell, len(m.Frames)
+	fig.Bytes, fig.Width, fig.Height, fig.Cell, fig.Frames = size, m.Grid.W, m.Grid.H, m.Cell, len(m.Frames)
 	fig.Tolerance.Deviation, fig.Tolerance.Energy = Tolerance.Deviation, Tolerance.Energy
-	for _, fr := range m.Frames {
-		switch fr.State {
+	for i := range m.Frames {
+		switch m.State(i) {
 		case mask.Shown:
 			fig.Shown++
 		case mask.Unsure:
@@ -132,7 +132,7 @@ func Run(ctx context.Context, t codec.Tools, f *os.File, size int64, m *mask.Mas
 	sh := &sheet.Sheet{Pictures: []sheet.Picture{}, Unsure: []footage.Span{}}
 	err := p.structure(f, size, m)
 	if err == nil {
-		sh.Unsure = append(sh.Unsure, m.Runs(mask.Unsure, fig.Duration)...)
+		sh.Unsure = append(sh.Unsure, m.Unsure(fig.Duration)...)
 		err = p.frames(ctx, t, f, m, sh, progress)
 	}
 	if err != nil {
@@ -167,8 +167,8 @@ func (p *Proof) structure(f *os.File, size int64, m *mask.Mask) error {
 	if err := Units(f, s); err != nil {
 		return err
 	}
-	if s.Format.Width != m.Width || s.Format.Height != m.Height {
-		return fmt.Errorf("proof: the copy is %dx%d, its mask %dx%d", s.Format.Width, s.Format.Height, m.Width, m.Height)
+	if s.Format.Width != m.Grid.W || s.Format.Height != m.Grid.H {
+		return fmt.Errorf("proof: the copy is %dx%d, its mask %dx%d", s.Format.Width, s.Format.Height, m.Grid.W, m.Grid.H)
 	}
 	if len(s.Samples) != len(m.Frames) {
 		return fmt.Errorf("proof: the copy has %d frames, the clip %d", len(s.Samples), len(m.Frames))
@@ -191,7 +191,7 @@ type picture struct {
 
 // frames decodes the copy and checks its frames on all cores.
 func (p *Proof) frames(ctx context.Context, t codec.Tools, f *os.File, m *mask.Mask, sh *sheet.Sheet, progress func(done, total int)) error {
-	st, err := t.Full(ctx, f, m.Width, m.Height)
+	st, err := t.Full(ctx, f, m.Grid.W, m.Grid.H)
 	if err != nil {
 		return err
 	}
@@ -245,13 +245,13 @@ func (p *Proof) read(st *codec.Stream, m *mask.Mask, sh *sheet.Sheet, free chan 
 		if i+1 < len(m.Frames) {
 			next = m.Frames[i+1].At
 		}
-		if pick.Pick(fr.At, next, fr.State == mask.Shown) {
-			for _, r := range m.Shown(i) {
-				px := veil.Pixels(m.Width, m.Height, r)
-				if px.Empty() {
+		if pick.Pick(fr.At, next, m.State(i) == mask.Shown) {
+			for _, s := range fr.Subjects {
+				if s.State != mask.Shown {
 					continue
 				}
-				jpg, err := sheet.Crop(b, m.Width, m.Height, px, sheet.MaxSide)
+				px, r := m.Grid.Pixels(s.Shape.Bounds()), m.Grid.Rect(s.Shape.Bounds())
+				jpg, err := sheet.Crop(b, m.Grid.W, m.Grid.H, px, sheet.MaxSide)
 				if err != nil {
 					return err
 				}
@@ -278,10 +278,10 @@ type checker struct {
 }
 
 func (c *checker) check(w picture) {
-	width, height := c.m.Width, c.m.Height
+	width, height := c.m.Grid.W, c.m.Grid.H
 	y, q := width*height, width*height/4
 	f := veil.Frame{W: width, H: height, Y: w.pix[:y], U: w.pix[y : y+q], V: w.pix[y+q : y+2*q]}
-	r, err := veil.Check(&f, c.m.Shown(w.i), c.m.Cell, Tolerance)
+	r, err := veil.Check(&f, veil.Expect{Grid: c.m.Grid, Seen: veil.Seen{Shown: c.m.Shown(nil, w.i), Painted: c.m.Frames[w.i].Painted}, Cell: c.m.Cell, Tolerance: Tolerance})
 	at := c.m.Frames[w.i].At
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,5 +1,7 @@
 package shape
 
+import "image"
+
 // Union appends the blocks of a and of b to dst.
 func Union(dst, a, b Shape) Shape {
 	return merge(dst, a, b, func(ina, inb bool) bool { return ina || inb })
@@ -139,6 +141,26 @@ func (b *Bitmap) Shape(dst Shape) Shape {
 				i++
 			}
 			dst = append(dst, Run{uint16(row), uint16(from), uint16(i)})
+		}
+	}
+	return dst
+}
+
+// Rects appends s as rectangles of blocks to dst: runs of equal columns in rows
+// that follow each other become one.
+func (s Shape) Rects(dst []image.Rectangle) []image.Rectangle {
+	n := len(dst)
+	for _, r := range s {
+		row, grown := int(r.Row), false
+		for i := len(dst) - 1; i >= n; i-- {
+			if d := &dst[i]; d.Max.Y == row && d.Min.X == int(r.From) && d.Max.X == int(r.To) {
+				d.Max.Y++
+				grown = true
+				break
+			}
+		}
+		if !grown {
+			dst = append(dst, image.Rect(int(r.From), row, int(r.To), row+1))
 		}
 	}
 	return dst

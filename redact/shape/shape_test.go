@@ -88,3 +88,23 @@ func TestCheck(t *testing.T) {
 		t.Errorf("%v", b)
 	}
 }
+
+func TestRects(t *testing.T) {
+	g := Grid{W: 64, H: 32, Block: 4}
+	s := Shape{{0, 1, 3}, {1, 1, 3}, {1, 5, 6}, {2, 1, 4}, {2, 5, 6}}
+	got := s.Rects(nil)
+	if len(got) != 3 || got[0].Dy() != 2 || got[1].Dy() != 2 || got[2].Dx() != 3 {
+		t.Errorf("%v", got)
+	}
+	b := NewBitmap(g)
+	for _, r := range got {
+		for y := r.Min.Y; y < r.Max.Y; y++ {
+			for x := r.Min.X; x < r.Max.X; x++ {
+				b.Bits[y*b.Cols+x] = true
+			}
+		}
+	}
+	if !b.Shape(nil).Equal(s) {
+		t.Error("the rectangles are not the shape")
+	}
+}

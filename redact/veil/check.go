@@ -2,11 +2,12 @@ package veil
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"image"
 	"math/bits"
 
-	"veilbox/redact/subject"
+	"veilbox/redact/shape"
 )
 
 // Margins of Check, in luma pixels.
@@ -48,24 +49,40 @@ type Report struct {
 	Skipped int `json:"skipped"`
 }
 
+// An Expect is what a veiled frame is to be.
+type Expect struct {
+	Grid shape.Grid
+	Seen
+	Scene     *Frame // what is painted
+	Cell      int
+	Tolerance Tolerance
+}
+
 // Check measures how far the cells of a veiled frame are from flat, on luma and
-// chroma, outside shown and a margin around it. A cell that is partly shown is
-// measured on the rest of it. The error is that f cannot be measured.
-func Check(f *Frame, shown []subject.Rect, cell int, t Tolerance) (Report, error) {
+// chroma, outside what is seen and a margin around it. A cell that is partly
+// seen is measured on the rest of it. The error is that f cannot be measured.
+func Check(f *Frame, e Expect) (Report, error) {
 	if err := f.check(); err != nil {
 		return Report{}, err
 	}
-	if cell < MinCell || cell%2 != 0 || len(shown) > MaxShown {
-		return Report{}, fmt.Errorf("veil: cells of %d px and %d rectangles: give an even number of at least %d, and at most %d",
-			cell, len(shown), MinCell, MaxShown)
+	cell, t := e.Cell, e.Tolerance
+	if cell < MinCell || cell%2 != 0 || f.W != e.Grid.W || f.H != e.Grid.H {
+		return Report{}, fmt.Errorf("veil: a frame of %dx%d on a grid of %dx%d, cells of %d px: give an even number of at least %d",
+			f.W, f.H, e.Grid.W, e.Grid.H, cell, MinCell)
 	}
-	var buf, wide [8]image.Rectangle
-	exact, rects := buf[:0], wide[:0]
-	for _, r := range shown {
-		if px := Pixels(f.W, f.H, r); !px.Empty() {
-			exact = append(exact, px)
-			rects = append(rects, px.Inset(-ShownMargin))
-		}
+	if err := errors.Join(e.Shown.Check(e.Grid), e.Painted.Check(e.Grid)); err != nil {
+		return Report{}, fmt.Errorf("veil: %w", err)
+	}
+	var exact, rects []image.Rectangle
+	for _, r := range e.Shown.Rects(nil) {
+		px := e.Grid.Pixels(r)
+		exact = append(exact, px)
+		rects = append(rects, px.Inset(-ShownMargin))
+	}
+	for _, r := range e.Painted.Rects(nil) {
+		px := e.Grid.Pixels(r)
+		exact = append(exact, px)
+		rects = append(rects, px.Inset(-ShownMargin))
 	}
 	cols, rows := max(1, f.W/cell), max(1, f.H/cell)
 	rep := Report{Cells: cols * rows, Skipped: covered(f.W, f.H, rects) - covered(f.W, f.H, exact)}

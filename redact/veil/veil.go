@@ -42,16 +42,14 @@ import (
 	"errors"
 	"fmt"
 	"image"
-	"math"
 
-	"veilbox/redact/subject"
+	"veilbox/redact/shape"
 )
 
 // Limits.
 const (
 	MinCell   = 16    // px
 	MaxSide   = 16384 // px
-	MaxShown  = 256   // rectangles a frame
 	MinLevels = 2
 	MaxLevels = 32
 )
@@ -83,12 +81,21 @@ type Options struct {
 	Levels int  // levels of luma; chroma has half as many; 0 = DefaultLevels
 	Hold   int  // frames that a cell's value is held; 0 = DefaultHold
 	Solid  bool // one dark grey instead of cells
+	// Scene is the picture that is painted where Seen.Painted says so.
+	Scene *Frame
+}
+
+// A Seen is what is not veiled of a frame.
+type Seen struct {
+	Shown   shape.Shape // of the frame itself
+	Painted shape.Shape // of Options.Scene
 }
 
 // A Veil veils the frames of one clip, in their order. It is not for use by
 // several goroutines at once.
 type Veil struct {
 	o          Options
+	grid       shape.Grid
 	w, h       int
 	cols, rows int
 	age        int      // frames since the cells were measured, -1 before the first
@@ -107,8 +114,20 @@ func DefaultCell(w, h int) int {
 	return max(MinCell, (n+15)/16*16)
 }
 
-// New returns a veil for frames of w by h pixels.
-func New(w, h int, o Options) (*Veil, error) {
+// New returns a veil for the frames of g.
+func New(g shape.Grid, o Options) (*Veil, error) {
+	if err := g.Check(); err != nil {
+		return nil, fmt.Errorf("veil: %w", err)
+	}
+	w, h := g.W, g.H
+	if s := o.Scene; s != nil {
+		if err := s.check(); err != nil {
+			return nil, err
+		}
+		if s.W != w || s.H != h {
+			return nil, fmt.Errorf("veil: a scene of %dx%d for frames of %dx%d: learn it from the same stream", s.W, s.H, w, h)
+		}
+	}
 	if w < 1 || h < 1 || w > MaxSide || h > MaxSide {
 		return nil, fmt.Errorf("veil: a frame of %dx%d: give 1 to %d pixels each way", w, h, MaxSide)
 	}
@@ -129,7 +148,7 @@ func New(w, h int, o Options) (*Veil, error) {
 	case o.Hold < 1:
 		return nil, fmt.Errorf("veil: held for %d frames: give at least 1", o.Hold)
 	}
-	v := &Veil{o: o, w: w, h: h, age: -1, cols: max(1, w/o.Cell), rows: max(1, h/o.Cell)}
+	v := &Veil{o: o, grid: g, w: w, h: h, age: -1, cols: max(1, w/o.Cell), rows: max(1, h/o.Cell)}
 	for p := range v.level {
 		v.level[p] = make([]int, v.cols*v.rows)
 		for i := range v.level[p] {
@@ -138,8 +157,8 @@ func New(w, h int, o Options) (*Veil, error) {
 		pw, _ := planeSize(p, w, h)
 		v.tmpl[p] = make([]byte, pw)
 	}
-	v.rects = make([]image.Rectangle, 0, MaxShown)
-	v.spans = make([]span, 0, MaxShown)
+	v.rects = make([]image.Rectangle, 0, 64)
+	v.spans = make([]span, 0, 64)
 	return v, nil
 }
 
@@ -148,32 +167,6 @@ func (v *Veil) Cells() (w, h int) { return v.cols, v.rows }
 
 // Cell returns the side of a cell in pixels.
 func (v *Veil) Cell() int { return v.o.Cell }
-
-// Pixels returns which pixels of a frame of w by h are shown for r: clamped,
-// snapped inwards to even pixels, empty for a rectangle that is not one.
-func Pixels(w, h int, r subject.Rect) image.Rectangle {
-	x0, x1 := inward(r.X, r.W, w)
-	y0, y1 := inward(r.Y, r.H, h)
-	if x1 <= x0 || y1 <= y0 {
-		return image.Rectangle{}
-	}
-	return image.Rect(x0, y0, x1, y1)
-}
-
-// inward returns the even pixels [from, to) that lie wholly within the part of
-// n pixels that begins at fraction at and is size long.
-func inward(at, size float64, n int) (from, to int) {
-	// A NaN fails every comparison, and shows nothing.
-	if !(size > 0 && at < 1 && at+size > 0) {
-		return 0, 0
-	}
-	const slack = 1e-9 // of a fraction that was made from whole pixels
-	lo := math.Max(0, at) * float64(n)
-	hi := math.Min(1, at+size) * float64(n)
-	from = (int(math.Ceil(lo-slack)) + 1) &^ 1
-	to = int(math.Floor(hi+slack)) &^ 1
-	return from, to
-}
 
 // planeSize returns the size of plane p (0 luma, 1 and 2 chroma).
 func planeSize(p, w, h int) (int, int) {
@@ -206,23 +199,24 @@ func (f *Frame) check() error {
 	return nil
 }
 
-// Apply veils everything in f that is outside the union of shown. Without
-// shown the whole frame is veiled. After an error f must not be used.
-func (v *Veil) Apply(f *Frame, shown []subject.Rect) error {
+// Apply veils everything in f that is neither shown nor painted. After an error
+// f must not be used.
+func (v *Veil) Apply(f *Frame, s Seen) error {
 	if err := f.check(); err != nil {
 		return err
 	}
 	if f.W != v.w || f.H != v.h {
 		return fmt.Errorf("veil: %w: a frame of %dx%d in a clip of %dx%d", ErrFrame, f.W, f.H, v.w, v.h)
 	}
-	if len(shown) > MaxShown {
-		return fmt.Errorf("veil: %d shown rectangles, at most %d", len(shown), MaxShown)
+	if err := errors.Join(s.Shown.Check(v.grid), s.Painted.Check(v.grid)); err != nil {
+		return fmt.Errorf("veil: %w", err)
 	}
-	v.rects = v.rects[:0]
-	for _, r := range shown {
-		if px := Pixels(v.w, v.h, r); !px.Empty() {
-			v.rects = append(v.rects, px)
-		}
+	if v.o.Scene == nil && !s.Painted.Empty() {
+		return errors.New("veil: there is no scene to paint")
+	}
+	v.rects = s.Shown.Rects(v.rects[:0])
+	for i, r := range v.rects {
+		v.rects[i] = v.grid.Pixels(r)
 	}
 	v.age++
 	if !v.o.Solid && v.age%v.o.Hold == 0 {
@@ -231,6 +225,7 @@ func (v *Veil) Apply(f *Frame, shown []subject.Rect) error {
 	for p, pix := range f.planes() {
 		v.fill(p, pix)
 	}
+	v.paint(f, s.Painted)
 	return nil
 }
 
@@ -249,6 +244,26 @@ func (v *Veil) measure(f *Frame) {
 				}
 				l := &v.level[p][r*v.cols+c]
 				*l = quantise(sum, (y1-y0)*(x1-x0), n, *l)
+			}
+		}
+	}
+}
+
+// paint copies the scene over what is painted.
+func (v *Veil) paint(f *Frame, painted shape.Shape) {
+	if painted.Empty() {
+		return
+	}
+	from := v.o.Scene.planes()
+	for p, pix := range f.planes() {
+		pw, _ := planeSize(p, v.w, v.h)
+		for _, r := range painted {
+			px := v.grid.Pixels(image.Rect(int(r.From), int(r.Row), int(r.To), int(r.Row)+1))
+			if p != 0 {
+				px = image.Rect(px.Min.X/2, px.Min.Y/2, px.Max.X/2, px.Max.Y/2)
+			}
+			for y := px.Min.Y; y < px.Max.Y; y++ {
+				copy(pix[y*pw+px.Min.X:y*pw+px.Max.X], from[p][y*pw+px.Min.X:])
 			}
 		}
 	}

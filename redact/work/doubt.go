@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"veilbox/capture/footage"
-	"veilbox/redact/mask"
 	"veilbox/redact/track"
 )
 
@@ -27,56 +26,53 @@ const (
 
 // doubt veils what has grown at once and what lies close to a frame that is not
 // sure, but for the frames that a person marked.
-func doubt(m *mask.Mask) {
-	given := mask.ReasonOf(track.ReasonGiven)
-	sure := make([]bool, len(m.Frames))
-	for i, grown := range grown(m) {
-		sure[i] = m.Frames[i].State != mask.Unsure && (!grown || m.Frames[i].Reason == given)
+func doubt(rs []track.Region, times []footage.Ticks) {
+	sure := make([]bool, len(rs))
+	for i, grown := range grown(rs, times) {
+		sure[i] = rs[i].State != track.Unsure && (!grown || rs[i].Reason == track.ReasonGiven)
 	}
-	near := make([]bool, len(m.Frames))
+	near := make([]bool, len(rs))
 	mark := func(from, to, dir int) {
 		var last footage.Ticks
 		seen := false
 		for i := from; i != to; i += dir {
-			at := m.Frames[i].At
+			at := times[i]
 			if !sure[i] {
 				last, seen = at, true
 			}
 			near[i] = near[i] || seen && (at-last)*footage.Ticks(dir) <= doubtTime
 		}
 	}
-	mark(0, len(m.Frames), 1)
-	mark(len(m.Frames)-1, -1, -1)
-	for i := range m.Frames {
-		f := &m.Frames[i]
-		if near[i] && f.State == mask.Shown && f.Reason != given {
-			f.State, f.Rects, f.Reason = mask.Unsure, nil, mask.ReasonOf("near-doubt")
+	mark(0, len(rs), 1)
+	mark(len(rs)-1, -1, -1)
+	for i := range rs {
+		if r := &rs[i]; near[i] && r.State == track.Shown && r.Reason != track.ReasonGiven {
+			r.State, r.Reason = track.Unsure, "near-doubt"
 		}
 	}
 }
 
 // grown reports, for each frame, whether its region is larger than those around
 // it usually are.
-func grown(m *mask.Mask) []bool {
-	out := make([]bool, len(m.Frames))
+func grown(rs []track.Region, times []footage.Ticks) []bool {
+	out := make([]bool, len(rs))
 	var tall, large []float64
 	first := 0
-	for i := range m.Frames {
-		f := &m.Frames[i]
-		if f.State != mask.Shown {
+	for i := range rs {
+		if rs[i].State != track.Shown {
 			continue
 		}
-		for m.Frames[first].At < f.At-grownTime {
+		for times[first] < times[i]-grownTime {
 			first++
 		}
 		tall, large = tall[:0], large[:0]
-		for j := first; j < len(m.Frames) && m.Frames[j].At <= f.At+grownTime; j++ {
-			if g := &m.Frames[j]; g.State == mask.Shown {
-				tall = append(tall, g.Rects[0].H)
-				large = append(large, g.Rects[0].H*g.Rects[0].W)
+		for j := first; j < len(rs) && times[j] <= times[i]+grownTime; j++ {
+			if g := &rs[j]; g.State == track.Shown {
+				tall = append(tall, g.Rect.H)
+				large = append(large, g.Rect.H*g.Rect.W)
 			}
 		}
-		r := f.Rects[0]
+		r := rs[i].Rect
 		out[i] = r.H > grownTall*median(tall) || r.H*r.W > grownLarge*median(large)
 	}
 	return out

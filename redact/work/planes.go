@@ -13,6 +13,7 @@ import (
 	"veilbox/capture/footage"
 	"veilbox/redact/codec"
 	"veilbox/redact/mask"
+	"veilbox/redact/shape"
 	"veilbox/redact/subject"
 	"veilbox/redact/track"
 )
@@ -136,73 +137,76 @@ func (p *planes) rate(info codec.Info) float64 {
 	return min(240, max(1, float64(n-1)*footage.TicksPerSecond/float64(p.times[n-1])))
 }
 
-// follow tracks the subject and returns the mask of every frame. Frames that
+// follow tracks the subjects and returns the mask of every frame. Frames that
 // the tracker did not see lie between two that it did: what is shown of them is
 // on the straight line between both, and nothing where either is not sure.
 func (w *worker) follow(ctx context.Context, p *planes, info codec.Info) (*mask.Mask, error) {
-	regions, err := track.Run(ctx, p, w.job.Subject, func(done, total int) { w.at("track", done, total) })
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		return nil, BadSubject.With(err)
-	}
-	if len(regions) != len(p.pix) {
-		return nil, fmt.Errorf("work: %d regions for %d planes", len(regions), len(p.pix))
-	}
-	m := &mask.Mask{Width: info.Width, Height: info.Height, Frames: make([]mask.Frame, len(p.times))}
+	m := &mask.Mask{Grid: shape.For(info.Width, info.Height), Mode: w.job.Choice.Mode, Subjects: len(w.job.Subjects),
+		Veiled: w.job.Veiled, Frames: make([]mask.Frame, len(p.times))}
 	for i := range m.Frames {
-		k := i / p.stride
-		fr := frameOf(regions[k])
-		if part := i % p.stride; part != 0 {
-			fr = mask.Frame{State: mask.Unsure, Reason: mask.ReasonOf("between")}
-			if k+1 < len(regions) {
-				at, from, to := p.times[i], p.times[k*p.stride], p.times[(k+1)*p.stride]
-				fr = between(frameOf(regions[k]), frameOf(regions[k+1]), float64(at-from)/float64(to-from))
-			}
-		}
-		fr.At = p.times[i]
-		m.Frames[i] = fr
+		m.Frames[i] = mask.Frame{At: p.times[i], Subjects: make([]mask.Seen, m.Subjects)}
 	}
-	doubt(m)
+	times := make([]footage.Ticks, len(p.pix))
+	for i := range times {
+		times[i] = p.times[i*p.stride]
+	}
+	veiled := m.Cover()
+	for k, who := range w.job.Subjects {
+		regions, err := track.Run(ctx, p, who, func(done, total int) { w.at("track", done, total) })
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			return nil, BadSubject.With(err)
+		}
+		if len(regions) != len(p.pix) {
+			return nil, fmt.Errorf("work: %d regions for %d planes", len(regions), len(p.pix))
+		}
+		doubt(regions, times)
+		for i := range m.Frames {
+			j := i / p.stride
+			r := regions[j]
+			if part := i % p.stride; part != 0 {
+				r = track.Region{Reason: "between"}
+				if j+1 < len(regions) {
+					at, from, to := p.times[i], p.times[j*p.stride], p.times[(j+1)*p.stride]
+					r = between(regions[j], regions[j+1], float64(at-from)/float64(to-from))
+				}
+			}
+			m.Frames[i].Subjects[k] = seenOf(r, m.Grid, veiled)
+		}
+	}
 	return m, nil
 }
 
-func frameOf(r track.Region) mask.Frame {
-	f := mask.Frame{Reason: mask.ReasonOf(r.Reason), Confidence: uint8(math.Max(0, math.Min(100, float64(r.Confidence)*100)))}
+func seenOf(r track.Region, g shape.Grid, veiled shape.Shape) mask.Seen {
+	s := mask.Seen{Reason: mask.ReasonOf(r.Reason), Confidence: mask.Percent(r.Confidence)}
 	switch r.State {
 	case track.Gone:
-		f.State = mask.Gone
+		s.State = mask.Gone
 	case track.Shown:
 		// With somebody else near, what is shown would hold a part of them. Only
 		// a person's own keyframe shows such a frame.
-		if rect, ok := clamp(r.Rect); ok && r.Reason != track.ReasonCrowded {
-			f.State, f.Rects = mask.Shown, []subject.Rect{rect}
+		if r.Reason == track.ReasonCrowded {
+			break
+		}
+		if s.Shape = shape.Minus(nil, g.Inside(r.Rect), veiled); !s.Shape.Empty() {
+			s.State = mask.Shown
 		}
 	}
-	return f
+	return s
 }
 
-func between(a, b mask.Frame, t float64) mask.Frame {
-	f := mask.Frame{Reason: mask.ReasonOf("between"), Confidence: min(a.Confidence, b.Confidence)}
+func between(a, b track.Region, t float64) track.Region {
+	r := track.Region{Reason: "between", Confidence: min(a.Confidence, b.Confidence)}
 	switch {
-	case a.State == mask.Gone && b.State == mask.Gone:
-		f.State = mask.Gone
-	case a.State == mask.Shown && b.State == mask.Shown:
-		p, q := a.Rects[0], b.Rects[0]
+	case a.State == track.Gone && b.State == track.Gone:
+		r.State = track.Gone
+	case a.State == track.Shown && b.State == track.Shown:
+		p, q := a.Rect, b.Rect
 		mix := func(x, y float64) float64 { return x + (y-x)*t }
-		f.State = mask.Shown
-		f.Rects = []subject.Rect{{X: mix(p.X, q.X), Y: mix(p.Y, q.Y), W: mix(p.W, q.W), H: mix(p.H, q.H)}}
+		r.State = track.Shown
+		r.Rect = subject.Rect{X: mix(p.X, q.X), Y: mix(p.Y, q.Y), W: mix(p.W, q.W), H: mix(p.H, q.H)}
 	}
-	return f
-}
-
-// clamp returns the part of r within the frame; ok is false where there is none.
-func clamp(r subject.Rect) (_ subject.Rect, ok bool) {
-	x0, y0 := math.Max(0, r.X), math.Max(0, r.Y)
-	x1, y1 := math.Min(1, r.X+r.W), math.Min(1, r.Y+r.H)
-	if !(x1-x0 > 0 && y1-y0 > 0) { // not a number fails too
-		return subject.Rect{}, false
-	}
-	return subject.Rect{X: x0, Y: y0, W: x1 - x0, H: y1 - y0}, true
+	return r
 }

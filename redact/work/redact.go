@@ -24,7 +24,7 @@ import (
 // redact makes the copy: the clip is decoded small and tracked, decoded again
 // in full and veiled, and coded anew.
 func (w *worker) redact(ctx context.Context) error {
-	if err := w.job.Subject.Check(); err != nil {
+	if err := w.job.people(); err != nil {
 		return BadSubject.With(err)
 	}
 	if err := w.job.Encoder.Check(); err != nil {
@@ -129,15 +129,17 @@ func (o *output) take(u *codec.Unit) error {
 // apply veils what is decoded. A frame that the mask does not know ends it: the
 // two passes must see the same clip.
 func (w *worker) apply(m *mask.Mask, v *veil.Veil, decoded, veiled chan []byte) error {
-	y := m.Width * m.Height
-	f := veil.Frame{W: m.Width, H: m.Height}
+	y := m.Grid.W * m.Grid.H
+	f := veil.Frame{W: m.Grid.W, H: m.Grid.H}
+	var seen veil.Seen
 	i := 0
 	for b := range decoded {
 		if i == len(m.Frames) {
 			return codec.NotVideo.With(fmt.Errorf("work: the second pass found more than %d frames", i))
 		}
 		f.Y, f.U, f.V = b[:y], b[y:y+y/4], b[y+y/4:]
-		if err := v.Apply(&f, m.Shown(i)); err != nil {
+		seen.Shown, seen.Painted = m.Shown(seen.Shown[:0], i), m.Frames[i].Painted
+		if err := v.Apply(&f, seen); err != nil {
 			return fmt.Errorf("work: %w", err)
 		}
 		veiled <- b
@@ -203,7 +205,7 @@ func (w *worker) proof(ctx context.Context) error {
 		return err
 	}
 	p.Clip, p.Copy, p.Mask = w.job.Clip, footage.CopyHash{Hash: sum}, mask.Hash(in.mask)
-	p.Tools = proof.Tools{FFmpeg: v.v, Encoder: w.job.Encoder.Defaults(), Mask: 1}
+	p.Tools = proof.Tools{FFmpeg: v.v, Encoder: w.job.Encoder.Defaults(), Mask: 2}
 	for _, pic := range sh.Pictures {
 		if err := w.c.Send(TypePicture, EncodePicture(pic)); err != nil {
 			return err

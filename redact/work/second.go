@@ -106,7 +106,7 @@ func (s *second) pump() error {
 
 // veil veils and codes every frame. What it returns lives as long as s.
 func (w *worker) veil(s *second, info codec.Info, m *mask.Mask) (*output, error) {
-	v, err := veil.New(m.Width, m.Height, veil.Options{Cell: w.job.Veil.Cell, Levels: w.job.Veil.Levels, Hold: w.job.Veil.Hold, Solid: w.job.Veil.Solid})
+	v, err := veil.New(m.Grid, veil.Options{Cell: w.job.Veil.Cell, Levels: w.job.Veil.Levels, Hold: w.job.Veil.Hold, Solid: w.job.Veil.Solid})
 	if err != nil {
 		return nil, fmt.Errorf("work: %w", err)
 	}

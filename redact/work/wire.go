@@ -22,6 +22,7 @@ package work
 import (
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -50,6 +51,12 @@ const (
 	TypeCopy     Type = 'C'
 	TypePicture  Type = 'I'
 	TypeUnit     Type = 'U'
+	TypeScene    Type = 'S' // of the movie of a still scene
+	TypeModel    Type = 'N' // of an operator's model
+	TypePreview  Type = 'V' // a JPEG of a veiled frame, in one piece
+	TypeSound    Type = 'A' // of a copy's sound
+	TypeAsk      Type = 'Q' // of a session, JSON
+	TypeAnswer   Type = 'W' // likewise
 	TypeResult   Type = 'R'
 	TypeFailure  Type = 'X'
 )
@@ -63,6 +70,8 @@ const (
 	KindStills = "stills"
 	KindPlay   = "play"
 	KindLive   = "live"
+	// KindSession decodes a clip small, keeps it, and answers.
+	KindSession = "session"
 )
 
 // MaxStills is how many stills are taken in one run.
@@ -70,18 +79,90 @@ const MaxStills = 1000
 
 // A Job is what is asked for.
 type Job struct {
-	Kind    string           `json:"kind"`
-	Clip    footage.ClipHash `json:"clip"`
-	Subject subject.Subject  `json:"subject"`
-	Encoder codec.Encoder    `json:"encoder"`
-	Veil    Veil             `json:"veil"`
-	Limits  Limits           `json:"limits"`
-	At      float64          `json:"at"`        // of a still, seconds
-	Width   int              `json:"max_width"` // of a still, pixels; of a live stream as it comes
-	Height  int              `json:"height"`    // of a live stream as it comes
-	Codec   footage.Codec    `json:"codec"`     // likewise
-	Count   int              `json:"count"`     // of stills, at most
-	Port    int              `json:"port"`      // of a check, see sandbox.Confirm
+	Kind     string            `json:"kind"`
+	Clip     footage.ClipHash  `json:"clip"`
+	Subjects []subject.Subject `json:"subjects"`
+	Choice   subject.Choice    `json:"choice"`
+	Veiled   []subject.Rect    `json:"veiled"`
+	// Scene announces hours of the same camera in front of the clip, for
+	// subject.StillScene; SceneTimes are when its frames were, in ticks from any
+	// origin, where the movie's own times do not say it.
+	Scene      bool            `json:"scene"`
+	SceneTimes []footage.Ticks `json:"scene_times"`
+	// Known announces the mask of an earlier run with the same clip, subjects
+	// and regions in front of the clip: it is not tracked again.
+	Known   bool          `json:"known"`
+	Detect  Detect        `json:"detect"`
+	Encoder codec.Encoder `json:"encoder"`
+	Veil    Veil          `json:"veil"`
+	Limits  Limits        `json:"limits"`
+	At      float64       `json:"at"`        // of a still, seconds
+	Width   int           `json:"max_width"` // of a still, pixels; of a live stream as it comes
+	Height  int           `json:"height"`    // of a live stream as it comes
+	Codec   footage.Codec `json:"codec"`     // likewise
+	Count   int           `json:"count"`     // of stills, at most
+	Port    int           `json:"port"`      // of a check, see sandbox.Confirm
+}
+
+// Detect says how persons and faces are looked for; the zero value: not at all.
+type Detect struct {
+	On bool `json:"on"`
+	// Model announces an ONNX model in front of the clip, of this many bytes and
+	// this hash; 0: the default detector.
+	Model int64        `json:"model"`
+	Hash  footage.Hash `json:"hash"`
+}
+
+// What a session is asked.
+const (
+	AskTrack   = "track"   // the mask of subjects and regions, in pieces of TypeMask
+	AskPicture = "picture" // a JPEG of the frame nearest At, of at most Width pixels, as TypePreview
+	AskPeople  = "people"  // persons and faces in that frame
+	AskEnd     = "end"
+)
+
+// An Ask is one question to a session. Questions are answered one by one.
+type Ask struct {
+	What     string            `json:"what"`
+	Subjects []subject.Subject `json:"subjects"` // of a track; of a picture, what is shown of it
+	Veiled   []subject.Rect    `json:"veiled"`
+	At       float64           `json:"at"` // seconds
+	Width    int               `json:"width"`
+	Plain    bool              `json:"plain"` // a picture without a veil
+}
+
+// An Answer ends what follows an Ask.
+type Answer struct {
+	Failure *Failure `json:"failure"` // instead of all others
+	People  []Person `json:"people"`
+	Walked  int      `json:"walked"` // frames that were tracked anew
+	At      float64  `json:"at"`     // of the frame that a picture or people are of, seconds
+	Frames  int      `json:"frames"`
+	Length  float64  `json:"length"` // of the clip, seconds
+}
+
+// A Person is what a detector found.
+type Person struct {
+	Kind  string       `json:"kind"` // "person" or "face"
+	Rect  subject.Rect `json:"rect"`
+	Score float32      `json:"score"` // 0 to 1
+}
+
+// people returns what is wrong with whom, and what, a job says to show.
+func (j *Job) people() error {
+	if err := j.Choice.Check(); err != nil {
+		return err
+	}
+	if err := subject.CheckVeiled(j.Veiled); err != nil {
+		return err
+	}
+	if j.Choice.Mode == subject.BlurEverything {
+		if len(j.Subjects) > 0 {
+			return errors.New("work: a subject where everything is veiled: leave the subjects out, or choose another mode")
+		}
+		return nil
+	}
+	return subject.CheckAll(j.Subjects)
 }
 
 // Veil is how the veil is made; zero values are the defaults of redact/veil.

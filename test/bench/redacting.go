@@ -78,7 +78,7 @@ func (s shape) measure(ctx context.Context, e env) error {
 		transcode, transcodeCPU := time.Since(begun), children()-used
 		begun, used = time.Now(), children()
 		w := &redact.Worker{Path: filepath.Join(e.bin, "veil-redact")}
-		c, err := w.Produce(ctx, redact.Job{Subject: subject.Subject{Version: subject.Version, Keyframes: []subject.Keyframe{s.subject}}},
+		c, err := w.Produce(ctx, redact.Job{Subjects: []subject.Subject{{Version: subject.Version, Keyframes: []subject.Keyframe{s.subject}}}},
 			bytes.NewReader(b), file(filepath.Join(e.dir, "copy.mp4")), nil)
 		if err != nil {
 			return err

@@ -136,7 +136,9 @@ type Job struct {
 
 // A Scene is a movie of pictures of one camera over hours.
 type Scene struct {
-	Movie io.Reader
+	// Open gives the movie. It is called twice: who veils and who proves learn
+	// the scene each for themselves.
+	Open func() (io.ReadCloser, error)
 	// Times are when its frames were, in ticks from any origin; nil: as the
 	// movie says.
 	Times []footage.Ticks

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"net/netip"
+	"regexp"
 	"time"
 )
 
@@ -58,6 +59,10 @@ type Redact struct {
 	CRF                  int      `toml:"crf"`
 	AllowDegradedSandbox bool     `toml:"allow_degraded_sandbox"`
 	MaxClip              Duration `toml:"max_clip"`
+	Detect               bool     `toml:"detect"`
+	Detector             string   `toml:"detector"`     // of veil-detect; empty: as worker
+	Model                string   `toml:"model"`        // an ONNX file of the operator's own; empty: the default detector
+	ModelSHA256          string   `toml:"model_sha256"` // that it must have
 }
 
 // Gate is what the shop asks beyond the law's least.
@@ -70,6 +75,22 @@ type Gate struct {
 type Log struct {
 	Level  string `toml:"level"`
 	Format string `toml:"format"`
+}
+
+var sha256Hex = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+// model checks that a model is named with what it must be: a file that is
+// changed later is not used.
+func (c *checker) model(r Redact) {
+	switch {
+	case r.Model == "" && r.ModelSHA256 == "":
+	case r.Model == "":
+		c.fault("redact.model_sha256", "it is the hash of no model", "write the path of the ONNX file as redact.model, or empty both")
+	case !sha256Hex.MatchString(r.ModelSHA256):
+		c.fault("redact.model", "redact.model_sha256 is not its SHA-256", "write there the 64 digits, lower case, that sha256sum says of the file")
+	default:
+		c.dir("redact.model", r.Model)
+	}
 }
 
 // MaxRetention is the longest that recordings may be kept without a hold (§ 4 c).
@@ -87,7 +108,7 @@ func DefaultBox() Box {
 		Metrics:   "127.0.0.1:9090",
 		Cameras:   Cameras{Interfaces: []string{}, Addresses: []string{}},
 		Ring:      Ring{Retention: Duration(MaxRetention)},
-		Redact:    Redact{FFmpeg: "ffmpeg", Encoder: "libx264", Preset: "veryfast", CRF: 20, MaxClip: Duration(15 * time.Minute)},
+		Redact:    Redact{FFmpeg: "ffmpeg", Encoder: "libx264", Preset: "veryfast", CRF: 20, MaxClip: Duration(15 * time.Minute), Detect: true},
 		Gate:      Gate{TwoPersons: true, MaxDisclosure: Duration(MaxDisclosure)},
 		Log:       Log{Level: "info", Format: "text"},
 	}
@@ -119,6 +140,10 @@ func (b *Box) check(c *checker) {
 	if b.Redact.CRF < 1 || b.Redact.CRF > 26 {
 		c.fault("redact.crf", "it is out of bounds", "write 1 (best, largest) to 26; 20 is usual, and coarser coding would fail the proof")
 	}
+	if b.Redact.Detector != "" {
+		c.dir("redact.detector", b.Redact.Detector)
+	}
+	c.model(b.Redact)
 	c.between("redact.max_clip", b.Redact.MaxClip, Duration(10*time.Second), Duration(2*time.Hour), "a clip shows one incident")
 	c.between("gate.max_disclosure", b.Gate.MaxDisclosure, Duration(day), Duration(MaxDisclosure), "a disclosure ends after 30 days at the latest (condition 8)")
 	c.log(b.Log)

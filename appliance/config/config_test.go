@@ -121,6 +121,8 @@ func TestFaultsNameLineKeyAndRemedy(t *testing.T) {
 		{box, "[ring]\nquota = 'lots'\n", 2, "ring.quota", "500GiB"},
 		{box, "[redact]\nencoder = 'x -i /etc/passwd'\n", 2, "redact.encoder", "libx264"},
 		{box, "redact.crf = 0\n", 1, "redact.crf", "1 (best"},
+		{box, "redact.model_sha256 = \"00\"\n", 1, "redact.model_sha256", "ONNX"},
+		{box, "redact.model = \"/m.onnx\"\n", 1, "redact.model", "sha256sum"},
 		{box, "[redact]\nffmpeg = ''\n", 2, "redact.ffmpeg", "path"},
 		{box, "[redact]\nworker = 'veil-redact'\n", 2, "redact.worker", "whole path"},
 		{box, "[redact]\nmax_clip = '1s'\n", 2, "redact.max_clip", "10s"},

@@ -43,13 +43,16 @@ var Known = []*problem.Problem{codec.NoFFmpeg, codec.NotVideo, codec.Truncated, 
 type Boot struct {
 	Sandbox sandbox.Options `json:"sandbox"`
 	Tools   codec.Tools     `json:"tools"`
-	NetNS   string          `json:"netns"` // of whoever started it
-	PIDNS   string          `json:"pidns"`
+	// Detector is the path of veil-detect, "" for none.
+	Detector string `json:"detector"`
+	NetNS    string `json:"netns"` // of whoever started it
+	PIDNS    string `json:"pidns"`
 }
 
 // inside is the argument of its second life.
 type inside struct {
 	Tools         codec.Tools `json:"tools"`
+	Detector      string      `json:"detector"`
 	AllowDegraded bool        `json:"allow_degraded"`
 	NetNS         bool        `json:"netns"`
 	PIDNS         bool        `json:"pidns"`
@@ -100,7 +103,7 @@ func enter(arg string) error {
 		return fmt.Errorf("work: argument: %w", err)
 	}
 	net, pid := sandbox.Namespaces()
-	next, err := json.Marshal(inside{Tools: b.Tools, AllowDegraded: b.Sandbox.AllowDegraded,
+	next, err := json.Marshal(inside{Tools: b.Tools, Detector: b.Detector, AllowDegraded: b.Sandbox.AllowDegraded,
 		NetNS: net != "" && net != b.NetNS, PIDNS: pid != "" && pid != b.PIDNS})
 	if err != nil {
 		return fmt.Errorf("work: %w", err)
@@ -114,11 +117,13 @@ func enter(arg string) error {
 
 // A worker does one job.
 type worker struct {
-	c      *Conn
-	tools  codec.Tools
-	job    Job
-	status sandbox.Status
-	now    atomic.Pointer[Progress]
+	c     *Conn
+	tools codec.Tools
+	// detector is the path of veil-detect, "" for none.
+	detector string
+	job      Job
+	status   sandbox.Status
+	now      atomic.Pointer[Progress]
 }
 
 func run(arg string, c *Conn) error {
@@ -126,7 +131,7 @@ func run(arg string, c *Conn) error {
 	if err := json.Unmarshal([]byte(arg), &in); err != nil {
 		return fmt.Errorf("work: argument: %w", err)
 	}
-	w := &worker{c: c, tools: in.Tools}
+	w := &worker{c: c, tools: in.Tools, detector: in.Detector}
 	t, body, err := c.Receive()
 	if err != nil {
 		return err

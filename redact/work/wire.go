@@ -196,7 +196,22 @@ type Result struct {
 	Tool    string          `json:"ffmpeg"`
 	Proof   json.RawMessage `json:"proof,omitempty"`
 	Sandbox sandbox.Status  `json:"sandbox"`
+	Notices []Notice        `json:"notices,omitempty"`
 }
+
+// A Notice is what went otherwise than was asked and is no failure.
+type Notice string
+
+// Notices. The outside takes no others.
+const (
+	NoticeSoftware   Notice = "software-encoder" // the encoder that is configured failed, libx264 coded the copy
+	NoticeNoDetector Notice = "no-detector"      // nobody was detected: veil-detect is missing or failed
+	NoticeNoScene    Notice = "no-scene"         // nothing of the scene was proven to be still
+	NoticeNoSound    Notice = "no-sound"         // sound was to be kept, and the clip has none
+)
+
+// Notices are all of them.
+var Notices = []Notice{NoticeSoftware, NoticeNoDetector, NoticeNoScene, NoticeNoSound}
 
 // A Failure ends a job that was not.
 type Failure struct {

@@ -25,10 +25,8 @@ package track
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"math"
 
+	"veilbox/redact/shape"
 	"veilbox/redact/subject"
 )
 
@@ -76,15 +74,34 @@ const (
 	ReasonLost       = "lost"        // after a loss, until the next keyframe
 	ReasonNoKeyframe = "no-keyframe" // nothing says where it is
 	ReasonGone       = "gone"        // a person said so
+	ReasonBetween    = "between"     // a frame left out, between two that were tracked
 )
 
 // A Region is where the subject is in one frame. Rect is empty where there is
-// no guess; where State is not Shown it is a guess and must not be shown.
+// no guess; where State is not Shown it is a guess, must not be shown, and Shape
+// is empty. Shape is for reading only.
 type Region struct {
 	State      State
-	Rect       subject.Rect
-	Confidence float32 // 0 to 1
+	Rect       subject.Rect // the body's box
+	Shape      shape.Shape  // what may be shown
+	Confidence float32      // 0 to 1
 	Reason     string
+	Flags      Flags
+}
+
+// A Person is one that a detector found in a frame.
+type Person struct {
+	Rect  subject.Rect
+	Score float32
+}
+
+// Options of a Tracker.
+type Options struct {
+	Grid shape.Grid // of the copy, in full pixels: shapes are given on it
+
+	// People returns whom a detector found in a frame, nil where it did not look
+	// or found nobody. It may be nil, and must say the same of a frame each time.
+	People func(frame int) []Person
 }
 
 // Limits of a clip.
@@ -94,58 +111,20 @@ const (
 	MaxPlane  = 1920 // px
 )
 
-// Run returns a region for each frame. Progress, if not nil, is called with the
-// frames done of all. The error is ctx's, or says what is wrong with the input.
+// Run tracks one subject, with shapes on a grid of the planes' own pixels.
 func Run(ctx context.Context, src Source, s subject.Subject, progress func(done, total int)) ([]Region, error) {
-	if err := s.Check(); err != nil {
-		return nil, fmt.Errorf("track: %w", err)
+	var g shape.Grid
+	if src.Len() > 0 {
+		p := src.Plane(0)
+		g = shape.Grid{W: p.W &^ 1 * 2, H: p.H &^ 1 * 2, Block: 4}
 	}
-	n := src.Len()
-	if n < 1 || n > MaxFrames {
-		return nil, fmt.Errorf("track: a clip of %d frames: give 1 to %d", n, MaxFrames)
-	}
-	p := src.Plane(0)
-	if p.W < MinPlane || p.H < MinPlane || p.W > MaxPlane || p.H > MaxPlane {
-		return nil, fmt.Errorf("track: planes of %dx%d: give %d to %d pixels each way", p.W, p.H, MinPlane, MaxPlane)
-	}
-	keys, err := place(src, s)
+	t, err := New(ctx, src, Options{Grid: g})
 	if err != nil {
 		return nil, err
 	}
-	e := &engine{ctx: ctx, src: src, w: p.W, h: p.H, progress: progress, total: n}
-	return e.run(keys)
-}
-
-// A key is a keyframe at a frame.
-type key struct {
-	frame int
-	rect  *subject.Rect // nil: gone
-}
-
-// place returns the keyframes at the frames nearest to them. Of two at one
-// frame the later one holds.
-func place(src Source, s subject.Subject) ([]key, error) {
-	n := src.Len()
-	last := src.Time(n - 1)
-	var keys []key
-	f := 0
-	for _, k := range s.Keyframes {
-		for f+1 < n && math.Abs(src.Time(f+1)-k.At) <= math.Abs(src.Time(f)-k.At) {
-			f++
-		}
-		// A page may name the end of the last frame, not its beginning.
-		if k.At > last+1 {
-			return nil, fmt.Errorf("track: a keyframe at %g s, but the clip's last frame is at %.2f s: give times within the clip", k.At, last)
-		}
-		if len(keys) > 0 && keys[len(keys)-1].frame == f {
-			keys = keys[:len(keys)-1]
-		}
-		keys = append(keys, key{f, k.Rect})
+	out, err := t.Track(ctx, []subject.Subject{s}, progress)
+	if err != nil {
+		return nil, err
 	}
-	for _, k := range keys {
-		if k.rect != nil {
-			return keys, nil
-		}
-	}
-	return nil, errors.New("track: no keyframe with a rectangle is left within the clip: draw a box around the subject in one of its frames")
+	return out[0], nil
 }

@@ -1,6 +1,10 @@
 package track
 
-import "math"
+import (
+	"math"
+
+	"veilbox/redact/shape"
+)
 
 // Thresholds of a walk. Matches are 0 to 1.
 const (
@@ -28,56 +32,6 @@ type walker struct {
 	check    bool    // it takes up again whatever it finds: a wrong one tells as much
 	lost     string  // reason
 	free     bool    // it stood alone in the last frame
-}
-
-// walk follows the subject from a keyframe in direction dir (1 or -1) to frame
-// until, and returns a step for each frame but the keyframe's, by rising frame.
-func (e *engine) walk(k key, dir, until int) ([]step, error) {
-	n := (until - k.frame) * dir
-	if n < 1 {
-		return nil, nil
-	}
-	out := make([]step, n)
-	w, err := e.startWalk(k.frame, boxOf(*k.rect, e.w, e.h))
-	if err != nil {
-		return nil, err
-	}
-	at := func(frame int) *step {
-		if (frame-k.frame)*dir <= 0 {
-			return nil
-		}
-		if dir > 0 {
-			return &out[frame-k.frame-1]
-		}
-		return &out[frame-until]
-	}
-	c := check{e: e, dir: dir, frame: k.frame, box: w.at}
-	for i := 1; i <= n; i++ {
-		if err := e.tick(); err != nil {
-			return nil, err
-		}
-		f := k.frame + i*dir
-		s, err := w.next(f, dir)
-		if err != nil {
-			return nil, err
-		}
-		*at(f) = s
-		if w.lost != "" {
-			continue
-		}
-		bad, err := c.step(f, w, at)
-		if err != nil {
-			return nil, err
-		}
-		if bad {
-			for j := c.frame + dir; j != f+dir; j += dir {
-				s := at(j)
-				s.state, s.reason, s.conf = Unsure, ReasonJump, s.conf/2
-			}
-			w.lost = ReasonLost
-		}
-	}
-	return out, nil
 }
 
 func (e *engine) startWalk(frame int, b box) (*walker, error) {
@@ -151,22 +105,52 @@ func (w *walker) next(frame, dir int) (step, error) {
 	w.vy += k * ((best.cy-w.at.cy)/dt - w.vy)
 	w.at = best
 	w.base += math.Min(1, dt) * 0.5 * (m - w.base)
+	// Somebody else is in it where it reaches out of its margin or is larger
+	// than it ever was; where it is only smaller, a part is hidden.
+	merged := stands && (o.rim > 0.12 || mass > 1.35*w.mass)
 	reason, rate := ReasonTracked, float32(math.Min(0.5, dt*1.5))
 	if !w.free {
-		reason, rate = ReasonCrowded, rate/8
+		rate /= 8
 	}
-	if reason == ReasonTracked && w.e.blobs.others(&w.e.seen, tight) > 0.04 {
-		reason = ReasonCrowded
+	st := step{state: Shown, box: tight, conf: float32(math.Min(1, m/0.9))}
+	if !w.check {
+		c := w.e.outline.draw(scope{
+			s: &w.e.seen, look: &w.look, at: w.at, tight: tight, mark: w.e.blobs.mark, stamp: w.e.blobs.stamp,
+			crowd: merged, box: w.look.trust <= 0.5,
+		})
+		st.shape = c.shape
+		if merged || c.near {
+			st.flags |= FlagCrowded
+			reason = ReasonCrowded
+		}
+		if c.cut || merged {
+			st.flags |= FlagCut
+		}
+		if m < 0.8*w.base || !stands {
+			st.flags |= FlagLow
+		}
 	}
+	st.reason = reason
 	w.look.update(&w.e.seen, best, rate)
-	// Who stands lower stands nearer to the camera: somebody is before the
-	// subject, and would be shown with it. Where feet are below the picture,
-	// nobody can tell.
-	before := o.low > 0.02 || best.bottom() > float64(w.e.h)-2
-	if !w.free && before && (o.rim > 0.12 || mass > 1.6*w.mass) {
-		return step{state: Unsure, box: tight, conf: float32(m * 0.5), reason: ReasonCrowded}, nil
+	return st, nil
+}
+
+// given returns what a person's own keyframe shows: the box that was drawn, or
+// the silhouette in it where that is sure.
+func (e *engine) given(w *walker) step {
+	st := step{state: Shown, box: w.at, conf: 1, reason: ReasonGiven, shape: e.shapeOf(w.at)}
+	o := w.e.blobs.find(&e.seen, w.at, 0.5)
+	sc := scope{s: &e.seen, look: &w.look, at: w.at, tight: w.at, mark: e.blobs.mark, stamp: e.blobs.stamp, box: w.look.trust <= 0.5}
+	c := e.outline.draw(sc)
+	if o.rim > 0.12 || c.near {
+		st.flags |= FlagCrowded
 	}
-	return step{state: Shown, box: tight, conf: float32(math.Min(1, m/0.9)), reason: reason}, nil
+	if !sc.box && o.rim <= 0.12 {
+		if in := shape.Intersect(nil, c.shape, st.shape); in.Blocks()*4 > st.shape.Blocks() {
+			st.shape = in
+		}
+	}
+	return st
 }
 
 // search returns the best place near guess, its match, and how much of the

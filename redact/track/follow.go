@@ -1,0 +1,109 @@
+package track
+
+import "veilbox/redact/subject"
+
+// An origin is where a walk begins and which way it goes.
+type origin struct {
+	frame int
+	rect  subject.Rect
+	dir   int
+}
+
+// A walk is what following the subject from one keyframe one way has said so
+// far. Nothing in it depends on how far it is needed: it is cut, or gone on
+// with, as keyframes come and go.
+type walk struct {
+	origin
+	given step   // of the keyframe itself
+	steps []step // of the frames after it, in the order walked
+
+	w      *walker // to go on with; nil after a loss
+	check  check
+	lost   string // why nothing is known after the steps
+	badAt  int    // the frame in which the track was found to be wrong, -1: none
+	badWas int    // the last frame in which it was right
+
+	used int // call in which it was asked for last
+}
+
+// from returns the walk from k in direction dir, far enough for frame until.
+func (t *Tracker) from(k key, dir, until int) (*walk, error) {
+	o := origin{k.frame, *k.rect, dir}
+	r := t.walks[o]
+	if r == nil {
+		w, err := t.e.startWalk(k.frame, boxOf(*k.rect, t.e.w, t.e.h))
+		if err != nil {
+			return nil, err
+		}
+		r = &walk{origin: o, w: w, given: t.e.given(w), badAt: -1}
+		r.check = check{e: t.e, dir: dir, frame: k.frame, box: w.at}
+		t.walks[o] = r
+	}
+	r.used = t.call
+	return r, t.goOn(r, until)
+}
+
+// goOn walks until a frame, or until the subject is lost.
+func (t *Tracker) goOn(r *walk, until int) error {
+	for r.w != nil && len(r.steps) < (until-r.frame)*r.dir {
+		if err := t.e.tick(); err != nil {
+			return err
+		}
+		t.walked++
+		f := r.frame + (len(r.steps)+1)*r.dir
+		s, err := r.w.next(f, r.dir)
+		if err != nil {
+			delete(t.walks, r.origin)
+			return err
+		}
+		r.steps = append(r.steps, s)
+		bad := false
+		if r.w.lost == "" {
+			if bad, err = r.check.step(f, r.w, r.past); err != nil {
+				delete(t.walks, r.origin)
+				return err
+			}
+		}
+		switch {
+		case bad:
+			r.badAt, r.badWas, r.lost, r.w = f, r.check.frame, ReasonLost, nil
+		case r.w.lost != "":
+			r.lost, r.w = r.w.lost, nil
+		}
+	}
+	return nil
+}
+
+// missing returns how many frames a walk from k to until would walk now, at
+// most.
+func (t *Tracker) missing(k key, dir, until int) int {
+	n := (until - k.frame) * dir
+	if r := t.walks[origin{k.frame, *k.rect, dir}]; r != nil {
+		if r.w == nil {
+			return 0
+		}
+		n -= len(r.steps)
+	}
+	return max(0, n)
+}
+
+// past returns what the walk said of a frame, nil before its beginning.
+func (r *walk) past(frame int) *step {
+	if i := (frame - r.frame) * r.dir; i > 0 && i <= len(r.steps) {
+		return &r.steps[i-1]
+	}
+	return nil
+}
+
+// at returns what a walk that ends in frame until says of a frame.
+func (r *walk) at(frame, until int) step {
+	p := r.past(frame)
+	if p == nil {
+		return step{state: Unsure, reason: r.lost}
+	}
+	s := *p
+	if r.badAt >= 0 && (until-r.badAt)*r.dir >= 0 && (frame-r.badWas)*r.dir > 0 {
+		s.state, s.reason, s.conf, s.shape, s.flags = Unsure, ReasonJump, s.conf/2, nil, 0
+	}
+	return s
+}

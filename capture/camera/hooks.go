@@ -7,6 +7,8 @@ import (
 
 	"github.com/bluenviron/gortsplib/v4/pkg/base"
 	"github.com/bluenviron/gortsplib/v4/pkg/liberrors"
+
+	"veilbox/capture/camera/auth"
 )
 
 const maxGuesses = 3 // answers to one request's challenges
@@ -37,7 +39,7 @@ func (s *session) ask(do func() error) error {
 		}
 		// A second refusal of the same password is final, unless the camera says
 		// that only the nonce was old.
-		again := !s.authorized || s.challenge != nil && before != nil && (s.challenge.stale || try == 1 && s.challenge.nonce != before.nonce)
+		again := !s.authorized || s.challenge != nil && before != nil && (s.challenge.Stale || try == 1 && s.challenge.Nonce != before.Nonce)
 		if !s.challenged || !s.hasPassword() || !again || try >= maxGuesses {
 			return err
 		}
@@ -56,7 +58,7 @@ func (s *session) request(r *base.Request) {
 		return
 	}
 	r.Header["Authorization"] = base.HeaderValue{
-		s.challenge.answer(s.src.Username, s.src.Password, string(r.Method), r.URL.CloneWithoutCredentials().String()),
+		s.challenge.Answer(s.src.Username, string(s.src.Password), string(r.Method), r.URL.CloneWithoutCredentials().String()),
 	}
 	s.authorized, s.unanswered = true, true
 }
@@ -71,7 +73,7 @@ func (s *session) response(r *base.Response) {
 	if r.StatusCode == base.StatusUnauthorized {
 		s.challenge401(r.Header["WWW-Authenticate"])
 	}
-	s.refused = s.authorized && r.StatusCode == base.StatusUnauthorized && (s.challenge == nil || !s.challenge.stale)
+	s.refused = s.authorized && r.StatusCode == base.StatusUnauthorized && (s.challenge == nil || !s.challenge.Stale)
 	cleanHeaders(r)
 	if s.playing.Load() {
 		s.kept(r)
@@ -130,12 +132,12 @@ func cleanHeaders(r *base.Response) {
 
 // challenge401 takes the strongest challenge of an answer.
 func (s *session) challenge401(headers []string) {
-	c, ok := best(headers)
+	c, ok := auth.Best(headers)
 	if !ok {
 		return
 	}
 	s.challenge, s.challenged = &c, true
-	s.basicOnly = c.scheme == basic && !s.tls()
+	s.basicOnly = c.Scheme == auth.Basic && !s.tls()
 }
 
 // kept looks at an answer that comes while the camera sends: to the request that

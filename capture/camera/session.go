@@ -16,6 +16,7 @@ import (
 	"github.com/bluenviron/gortsplib/v4/pkg/description"
 	"github.com/pion/rtp"
 
+	"veilbox/capture/camera/auth"
 	"veilbox/capture/footage"
 )
 
@@ -63,7 +64,7 @@ type session struct {
 	redirects int
 	switched  bool
 	first     error // why the transport was switched
-	challenge *challenge
+	challenge *auth.Challenge
 	reauth    bool // connected again to answer a challenge
 	badCSeq   bool
 

@@ -17,6 +17,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"veilbox/capture/camera/auth"
 )
 
 const (
@@ -47,8 +49,8 @@ type session struct {
 	user, password string
 	lim            Limits
 	http           *http.Client
-	ahead          time.Duration // of the camera's clock
-	digest         *challenge    // once the camera asked for HTTP digest
+	ahead          time.Duration   // of the camera's clock
+	digest         *auth.Challenge // once the camera asked for HTTP digest
 	pin            string
 }
 
@@ -97,7 +99,8 @@ func (s *session) envelope(body string, signed bool) []byte {
 	var b bytes.Buffer
 	b.WriteString(`<?xml version="1.0" encoding="UTF-8"?><s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope">`)
 	if signed {
-		nonce := newNonce()
+		nonce := make([]byte, 16)
+		rand.Read(nonce) // it never fails (crypto/rand)
 		created := s.lim.Clock.Now().Add(s.ahead).UTC().Format("2006-01-02T15:04:05.000Z")
 		h := sha1.New()
 		h.Write(nonce)
@@ -121,7 +124,7 @@ func (s *session) call(ctx context.Context, at *url.URL, space, verb, inner stri
 		}
 		if status == http.StatusUnauthorized && s.user != "" && !open && try == 0 {
 			// Either the first sight of a challenge, or its nonce has aged.
-			if c, ok := challengeOf(header.Values("WWW-Authenticate")); ok && (s.digest == nil || c.nonce != s.digest.nonce) {
+			if c, ok := auth.Digest(header.Values("WWW-Authenticate")); ok && (s.digest == nil || c.Nonce != s.digest.Nonce) {
 				s.digest, signed = &c, false
 				continue
 			}
@@ -192,7 +195,7 @@ func (s *session) post(parent context.Context, at *url.URL, action string, body 
 	req.Header.Set("Content-Type", `application/soap+xml; charset=utf-8; action="`+action+`"`)
 	req.Header.Set("User-Agent", "veilbox")
 	if s.digest != nil && !open {
-		req.Header.Set("Authorization", s.digest.answer(s.user, s.password, req.Method, req.URL.RequestURI(), strings.ToLower(rand.Text())))
+		req.Header.Set("Authorization", s.digest.Answer(s.user, s.password, req.Method, req.URL.RequestURI()))
 	}
 	resp, err := s.http.Do(req)
 	if err != nil {

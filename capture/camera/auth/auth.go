@@ -1,4 +1,10 @@
-package camera
+// Package auth answers what a camera asks for a password with, over RTSP and
+// HTTP alike: the Basic scheme (RFC 7617) and Digest with MD5, SHA-256 and
+// SHA-512/256 (RFC 7616, and RFC 2069 where no qop is offered).
+//
+// Headers come from a camera: at most 16 challenges of at most 4 KiB are read,
+// and no byte of them breaks out of the header that answers.
+package auth
 
 import (
 	"crypto/md5"
@@ -11,27 +17,27 @@ import (
 	"strings"
 )
 
-// A scheme is how a camera wants to be shown the password, the stronger the
+// A Scheme is how a camera wants to be shown the password, the stronger the
 // higher.
-type scheme uint8
+type Scheme uint8
 
 const (
-	basic        scheme = iota + 1 // RFC 7617: the password in the clear
-	digestMD5                      // RFC 7616, and RFC 2069 without qop
-	digestSHA512                   // SHA-512/256
-	digestSHA256                   // before SHA-512/256, which cameras get wrong
+	Basic        Scheme = iota + 1 // RFC 7617: the password in the clear
+	DigestMD5                      // RFC 7616, and RFC 2069 without qop
+	DigestSHA512                   // SHA-512/256
+	DigestSHA256                   // before SHA-512/256, which cameras get wrong
 )
 
-// A challenge is what a camera asks with (RFC 7235 §4.1).
-type challenge struct {
-	scheme scheme
-	realm  string
-	nonce  string
+// A Challenge is what a camera asks with (RFC 7235 §4.1).
+type Challenge struct {
+	Scheme Scheme
+	Realm  string
+	Nonce  string
 	opaque string
 	sess   bool // the -sess variant of the algorithm
 	alg    string
-	qop    bool // "auth" is offered
-	stale  bool
+	qop    bool   // "auth" is offered
+	Stale  bool   // only the nonce was old
 	count  uint32 // how often the nonce was used
 }
 
@@ -40,32 +46,39 @@ const (
 	maxChallenge  = 4096 // bytes of a header
 )
 
-// best returns the strongest challenge of the headers that can be answered.
-func best(headers []string) (challenge, bool) {
-	var out challenge
+// Best returns the strongest challenge of the headers that can be answered.
+func Best(headers []string) (Challenge, bool) { return best(headers, Basic) }
+
+func best(headers []string, least Scheme) (Challenge, bool) {
+	var out Challenge
 	n := 0
 	for _, h := range headers {
-		for c := range challenges(h) {
+		for c := range parse(h) {
 			if n++; n > maxChallenges {
 				break
 			}
-			if c.scheme > out.scheme {
+			if c.Scheme >= least && c.Scheme > out.Scheme {
 				out = c
 			}
 		}
 	}
-	return out, out.scheme != 0
+	return out, out.Scheme != 0
 }
 
-// challenges yields those of a header, several of which may stand apart by
+// Digest is Best without Basic, which shows the password itself.
+func Digest(headers []string) (Challenge, bool) {
+	return best(headers, DigestMD5)
+}
+
+// parse yields those of a header, several of which may stand apart by
 // commas, as their parameters do. Those of an unknown scheme or algorithm have
 // the scheme 0.
-func challenges(h string) func(func(challenge) bool) {
-	return func(yield func(challenge) bool) {
+func parse(h string) func(func(Challenge) bool) {
+	return func(yield func(Challenge) bool) {
 		if len(h) > maxChallenge {
 			return
 		}
-		var c challenge
+		var c Challenge
 		var digest, begun bool
 		end := func() bool {
 			if !begun {
@@ -92,9 +105,9 @@ func challenges(h string) func(func(challenge) bool) {
 				if !end() {
 					return
 				}
-				c, begun, digest = challenge{}, true, strings.EqualFold(name, "digest")
+				c, begun, digest = Challenge{}, true, strings.EqualFold(name, "digest")
 				if strings.EqualFold(name, "basic") {
-					c.scheme = basic
+					c.Scheme = Basic
 				}
 				h = after
 				continue
@@ -140,16 +153,16 @@ func valueOf(s string) (string, string) {
 	return b.String(), ""
 }
 
-func (c *challenge) set(name, value string) {
+func (c *Challenge) set(name, value string) {
 	switch name {
 	case "realm":
-		c.realm = value
+		c.Realm = value
 	case "nonce":
-		c.nonce = value
+		c.Nonce = value
 	case "opaque":
 		c.opaque = value
 	case "stale":
-		c.stale = strings.EqualFold(value, "true")
+		c.Stale = strings.EqualFold(value, "true")
 	case "algorithm":
 		c.alg = value
 	case "qop":
@@ -163,31 +176,31 @@ func (c *challenge) set(name, value string) {
 }
 
 // digest tells the scheme from the algorithm.
-func (c *challenge) digest() {
+func (c *Challenge) digest() {
 	name, sess := c.alg, false
 	if len(name) > 5 && strings.EqualFold(name[len(name)-5:], "-sess") {
 		name, sess = name[:len(name)-5], true
 	}
 	c.sess = sess
 	switch {
-	case c.nonce == "":
+	case c.Nonce == "":
 	case name == "", strings.EqualFold(name, "MD5"):
-		c.scheme = digestMD5
+		c.Scheme = DigestMD5
 	case strings.EqualFold(name, "SHA-256"), strings.EqualFold(name, "SHA256"):
-		c.scheme = digestSHA256
+		c.Scheme = DigestSHA256
 	case strings.EqualFold(name, "SHA-512-256"):
-		c.scheme = digestSHA512
+		c.Scheme = DigestSHA512
 	}
 }
 
 // hash returns the sum of parts with colons between, in hex.
-func (c *challenge) hash(parts ...string) string {
+func (c *Challenge) hash(parts ...string) string {
 	b := []byte(strings.Join(parts, ":"))
-	switch c.scheme {
-	case digestSHA256:
+	switch c.Scheme {
+	case DigestSHA256:
 		s := sha256.Sum256(b)
 		return hex.EncodeToString(s[:])
-	case digestSHA512:
+	case DigestSHA512:
 		s := sha512.Sum512_256(b)
 		return hex.EncodeToString(s[:])
 	}
@@ -195,10 +208,11 @@ func (c *challenge) hash(parts ...string) string {
 	return hex.EncodeToString(s[:])
 }
 
-// answer returns the Authorization header of a request.
-func (c *challenge) answer(user string, password Secret, method, uri string) string {
-	if c.scheme == basic {
-		return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+string(password)))
+// Answer returns the Authorization header of a request for uri. Each has a
+// client nonce of its own.
+func (c *Challenge) Answer(user, password, method, uri string) string {
+	if c.Scheme == Basic {
+		return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
 	}
 	c.count++
 	var nonce [8]byte
@@ -207,19 +221,19 @@ func (c *challenge) answer(user string, password Secret, method, uri string) str
 	return c.respond(user, password, method, uri, hex.EncodeToString(nonce[:]))
 }
 
-func (c *challenge) respond(user string, password Secret, method, uri, cnonce string) string {
+func (c *Challenge) respond(user, password, method, uri, cnonce string) string {
 	nc := fmt.Sprintf("%08x", c.count)
-	a1 := c.hash(user, c.realm, string(password))
+	a1 := c.hash(user, c.Realm, password)
 	if c.sess {
-		a1 = c.hash(a1, c.nonce, cnonce)
+		a1 = c.hash(a1, c.Nonce, cnonce)
 	}
 	a2 := c.hash(method, uri)
-	response := c.hash(a1, c.nonce, a2)
+	response := c.hash(a1, c.Nonce, a2)
 	if c.qop {
-		response = c.hash(a1, c.nonce, nc, cnonce, "auth", a2)
+		response = c.hash(a1, c.Nonce, nc, cnonce, "auth", a2)
 	}
 	out := fmt.Sprintf("Digest username=%s, realm=%s, nonce=%s, uri=%s, response=%q",
-		quote(user), quote(c.realm), quote(c.nonce), quote(uri), response)
+		quote(user), quote(c.Realm), quote(c.Nonce), quote(uri), response)
 	if c.alg != "" {
 		out += ", algorithm=" + c.alg
 	}

@@ -37,8 +37,7 @@ type assembler struct {
 	damaged bool
 	ts      uint32
 	arrived time.Time
-	seq     uint16 // of the packet before
-	started bool
+	order   order
 	slices  bool // there is one among the NAL units
 	marked  bool // the last access unit was ended by a mark
 	untrue  bool // marks count no more
@@ -46,17 +45,26 @@ type assembler struct {
 	peak    int
 }
 
+// An order knows the sequence number of the packet before.
+type order struct {
+	seq   uint16
+	begun bool
+}
+
+// lost reports whether packets are missing before that of seq, and counts them.
+func (o *order) lost(seq uint16, stats *Stats) bool {
+	missing := o.begun && seq != o.seq+1
+	// More than half of the range is a sequence begun anew, not a loss.
+	if n := seq - o.seq - 1; missing && n < 1<<15 {
+		stats.Lost.Add(uint64(n))
+	}
+	o.begun, o.seq = true, seq
+	return missing
+}
+
 // push takes the next packet.
 func (a *assembler) push(seq uint16, ts uint32, mark bool, p []byte) {
-	lost := false
-	if a.started && seq != a.seq+1 {
-		lost = true
-		// More than half of the range is a sequence begun anew, not a loss.
-		if n := seq - a.seq - 1; n < 1<<15 {
-			a.stats.Lost.Add(uint64(n))
-		}
-	}
-	a.started, a.seq = true, seq
+	lost := a.order.lost(seq, a.stats)
 	if a.open && ts != a.ts {
 		if lost && !a.marked {
 			a.damaged = true

@@ -30,8 +30,7 @@ type jpegAssembler struct {
 	damaged bool
 	ts      uint32
 	arrived time.Time
-	seq     uint16
-	started bool
+	order   order
 	peak    int
 
 	ext     jpegExtension
@@ -56,14 +55,7 @@ func (a *jpegAssembler) push(seq uint16, ts uint32, mark bool, p []byte) {
 // pushExtended takes the next packet, with the header extension that has the
 // identifier id.
 func (a *jpegAssembler) pushExtended(seq uint16, ts uint32, mark bool, id uint16, extension, p []byte) {
-	lost := false
-	if a.started && seq != a.seq+1 {
-		lost = true
-		if n := seq - a.seq - 1; n < 1<<15 {
-			a.stats.Lost.Add(uint64(n))
-		}
-	}
-	a.started, a.seq = true, seq
+	lost := a.order.lost(seq, a.stats)
 	if a.open && ts != a.ts {
 		if lost {
 			a.damaged = true

@@ -35,6 +35,7 @@ help:
 	@echo '  make lint            gofmt, vet, staticcheck, import rules, known vulnerabilities'
 	@echo '  make fuzz            every fuzz target for FUZZTIME (1m); FUZZ=name chooses'
 	@echo '  make bench           measured figures, one a line; BENCH=capture,ring chooses groups'
+	@echo '  make bench-redact    how well subjects are followed, against hand-made truth'
 	@echo '  make clean           take bin/ away'
 	@echo
 	@echo 'On Debian 12 or 13 each installs what it lacks, as root or by sudo. Go must be there.'
@@ -45,6 +46,7 @@ build:
 	@mkdir -p bin
 	@$(GOBUILD) -o bin/ ./cmd/veilboxd ./cmd/veil-extranet ./cmd/veilctl
 	@CGO_ENABLED=0 $(GOBUILD) -o bin/ ./cmd/veil-redact
+	@CGO_ENABLED=1 $(GOBUILD) -tags opencv -o bin/ ./cmd/veil-detect
 
 .PHONY: setup
 setup:
@@ -72,6 +74,13 @@ bench:
 	@scripts/setup.sh bench >&2
 	@$(MAKE) --no-print-directory build >&2
 	@go run -trimpath -buildvcs=false ./test/bench $(if $(BENCH),-only '$(BENCH)')
+
+# How well subjects are followed, against truth that was marked by hand.
+.PHONY: bench-redact
+bench-redact:
+	@scripts/setup.sh bench >&2
+	@$(MAKE) --no-print-directory build >&2
+	@go run -trimpath -buildvcs=false ./test/benchredact
 
 .PHONY: lint
 lint:

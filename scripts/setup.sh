@@ -22,6 +22,12 @@ wants=(
     "make make"
     "git git"
     "/etc/ssl/certs/ca-certificates.crt ca-certificates"
+    # veil-detect, and nothing else, is built on OpenCV.
+    "g++ g++"
+    "/usr/include/opencv4/opencv2/core.hpp libopencv-core-dev"
+    "/usr/include/opencv4/opencv2/imgproc.hpp libopencv-imgproc-dev"
+    "/usr/include/opencv4/opencv2/objdetect.hpp libopencv-objdetect-dev"
+    "/usr/include/opencv4/opencv2/dnn.hpp libopencv-dnn-dev"
 )
 case $purpose in
     build) ;;

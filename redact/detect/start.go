@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -91,7 +90,12 @@ func Start(ctx context.Context, o Options) (*Detector, error) {
 		d.in.Close()
 		d.out.Close()
 	})
+	runs := false
 	err = d.within(func() error {
+		if err := readGreeting(d.out); err != nil {
+			return err
+		}
+		runs = true
 		if err := h.Write(d.in); err != nil {
 			return err
 		}
@@ -108,9 +112,9 @@ func Start(ctx context.Context, o Options) (*Detector, error) {
 		return nil, context.Cause(ctx)
 	case errors.As(err, &no) && no.model:
 		return nil, BadModel.With(fmt.Errorf("detect: %s", no.text))
-	case o.Model != nil && errors.Is(err, io.EOF):
-		// A model may end the child while it is being read.
-		return nil, BadModel.With(fmt.Errorf("detect: veil-detect ended at the model: %s", d.said.clean()))
+	case runs && o.Model != nil:
+		// A model may end the child, or keep it for ever, while it is being read.
+		return nil, BadModel.With(fmt.Errorf("detect: veil-detect ended at the model: %w: %s", err, d.said.clean()))
 	}
 	return nil, NoDetector.With(fmt.Errorf("detect: %w: %s", err, d.said.clean()))
 }
@@ -140,14 +144,15 @@ func (d *Detector) Frame(luma []byte) ([]Box, error) {
 	if err == nil {
 		return d.boxes, nil
 	}
-	if cause := context.Cause(d.ctx); cause != nil && !errors.Is(cause, errTimeout) {
+	cause := context.Cause(d.ctx)
+	d.Close() // with it, all is there that the child had to say
+	if cause != nil && !errors.Is(cause, errTimeout) {
 		d.err = cause
 	} else if no := (*refusal)(nil); errors.As(err, &no) {
 		d.err = fmt.Errorf("%w: %s", ErrFailed, no.text)
 	} else {
-		d.err = fmt.Errorf("%w: %w: %s", ErrFailed, errors.Join(cause, err), d.said.clean())
+		d.err = fmt.Errorf("%w: %w: %s", ErrFailed, err, d.said.clean())
 	}
-	d.cancel(nil)
 	return nil, d.err
 }
 

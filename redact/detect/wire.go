@@ -12,14 +12,15 @@ import (
 
 // The wire, all numbers big endian. To the child: a header of headerSize bytes,
 // then per frame a byte frameMark and width x height samples; it ends with the
-// pipe. From the child: one hello, then a reply per frame. Both begin with a
-// status; a hello, and a reply that is an error, go on with a length (uint16, at
+// pipe. From the child: the greeting, a byte that says that it runs, after the
+// header one hello, then a reply per frame. Both begin with a status; a hello, and a reply that is an error, go on with a length (uint16, at
 // most maxText) and a text; a reply with boxes with their count (uint16) and
 // boxSize bytes each: kind, x, y, w, h, score (float32).
 const (
 	headerSize = 64
 	magic      = "VDET"
 	version    = 1
+	greeting   = 'V'
 	frameMark  = 'F'
 	maxText    = 1024
 	boxSize    = 21
@@ -124,6 +125,23 @@ func ReadFrame(r io.Reader, luma []byte) error {
 	}
 	if _, err := io.ReadFull(r, luma); err != nil {
 		return fmt.Errorf("detect: frame: %w", err)
+	}
+	return nil
+}
+
+// WriteGreeting says that the child runs, before it has read anything.
+func WriteGreeting(w io.Writer) error {
+	_, err := w.Write([]byte{greeting})
+	return err
+}
+
+func readGreeting(r io.Reader) error {
+	var b [1]byte
+	if _, err := io.ReadFull(r, b[:]); err != nil {
+		return err
+	}
+	if b[0] != greeting {
+		return fmt.Errorf("it greets with %#x", b[0])
 	}
 	return nil
 }

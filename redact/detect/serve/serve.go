@@ -42,6 +42,9 @@ func Main(args []string, in io.Reader, out, errs io.Writer, makes Maker) int {
 }
 
 func run(in io.Reader, out io.Writer, makes Maker) error {
+	if err := detect.WriteGreeting(out); err != nil {
+		return err
+	}
 	h, err := detect.ReadHeader(in)
 	if err != nil {
 		return err

@@ -8,12 +8,16 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"net/http"
 	"slices"
 
 	"veilbox/capture/footage"
+	"veilbox/internal/problem"
 	"veilbox/redact/mask"
 	"veilbox/redact/proof"
 	"veilbox/redact/sheet"
+	"veilbox/redact/subject"
+	"veilbox/redact/work"
 )
 
 // A Picture is one crop of the reveal sheet.
@@ -22,18 +26,21 @@ type Picture = sheet.Picture
 // A Copy is a veiled copy with a passing proof. It comes from Produce or Reopen
 // and from nowhere else; the zero Copy is none.
 type Copy struct {
-	size  int64
-	raw   []byte // the proof's JSON
-	proof *proof.Proof
-	mask  []byte
-	sheet sheet.Sheet
-	store Storage
+	size    int64
+	raw     []byte // the proof's JSON
+	proof   *proof.Proof
+	mask    []byte
+	made    *mask.Mask // what mask says
+	choice  subject.Choice
+	notices []Notice
+	sheet   sheet.Sheet
+	store   Storage
 }
 
 // IsZero reports whether c is no copy.
 func (c Copy) IsZero() bool { return c.proof == nil }
 
-// Hash returns the SHA-256 of the copy's MP4.
+// Hash returns the SHA-256 of the copy's file.
 func (c Copy) Hash() footage.CopyHash {
 	if c.proof == nil {
 		return footage.CopyHash{}
@@ -84,8 +91,41 @@ func (c Copy) Sheet() []Picture { return c.sheet.Pictures }
 // was unsure and everything is veiled.
 func (c Copy) Unsure() []footage.Span { return slices.Clone(c.sheet.Unsure) }
 
+// Flagged returns the spans, likewise, in which a subject is shown and a person
+// must look: somebody else may be near.
+func (c Copy) Flagged() []footage.Span {
+	if c.proof == nil {
+		return nil
+	}
+	return c.made.Flagged(c.proof.Figures.Duration)
+}
+
 // Mask returns what is shown in each frame.
 func (c Copy) Mask() (*mask.Mask, error) { return mask.Decode(c.mask) }
+
+// Choice returns what was asked for. Its reason to keep the sound is that of
+// whoever asked; Sound says whether there is any.
+func (c Copy) Choice() subject.Choice { return c.choice }
+
+// Mode returns what of the clip may be seen.
+func (c Copy) Mode() subject.Mode { return c.choice.Mode }
+
+// Sound reports whether the copy has sound.
+func (c Copy) Sound() bool { return c.made != nil && c.made.Sound }
+
+// Still reports whether the copy is one picture.
+func (c Copy) Still() bool { return c.made != nil && c.made.Still }
+
+// Media returns the media type of the copy's bytes.
+func (c Copy) Media() string {
+	if c.Still() {
+		return "image/jpeg"
+	}
+	return "video/mp4"
+}
+
+// Notices returns what went otherwise than was asked.
+func (c Copy) Notices() []Notice { return slices.Clone(c.notices) }
 
 // Size returns the bytes of the copy.
 func (c Copy) Size() int64 { return c.size }
@@ -134,25 +174,36 @@ func (r *reader) Close() error { return r.r.Close() }
 // A Record is a Copy as it is stored: everything but the copy's bytes, which
 // its Storage keeps. It marshals to JSON.
 type Record struct {
-	Version  int       `json:"version"`
-	Size     int64     `json:"size"`
-	Proof    []byte    `json:"proof"`
-	Mask     []byte    `json:"mask"`
-	Pictures []Picture `json:"pictures"`
+	Version  int            `json:"version"`
+	Size     int64          `json:"size"`
+	Proof    []byte         `json:"proof"`
+	Mask     []byte         `json:"mask"`
+	Choice   subject.Choice `json:"choice"`
+	Notices  []Notice       `json:"notices"`
+	Pictures []Picture      `json:"pictures"`
 }
 
-const recordVersion = 1
+const recordVersion = 2
+
+// Outdated is the problem of a record of an earlier version.
+var Outdated = problem.New(http.StatusConflict, "redact.record",
+	problem.Text{DA: "Den slørede kopi er lavet af en ældre udgave af Veilbox.", EN: "The veiled copy was made by an older version of Veilbox."},
+	problem.Text{DA: "Lav kopien igen, og gennemse den på ny.", EN: "Make the copy anew, and look it through again."})
 
 // Record returns c for storing.
 func (c Copy) Record() Record {
-	return Record{Version: recordVersion, Size: c.size, Proof: c.raw, Mask: c.mask, Pictures: c.sheet.Pictures}
+	return Record{Version: recordVersion, Size: c.size, Proof: c.raw, Mask: c.mask, Choice: c.choice, Notices: c.notices, Pictures: c.sheet.Pictures}
 }
 
 // Reopen returns the copy that was stored as r. It reads and hashes everything
-// again, and refuses what is not as it was proven.
+// again, and refuses what is not as it was proven; Outdated says that r is of an
+// earlier version.
 func Reopen(r Record, store Storage) (Copy, error) {
+	if r.Version < recordVersion {
+		return Copy{}, Outdated.With(fmt.Errorf("redact: a record of version %d, this program reads %d: make the copy anew", r.Version, recordVersion))
+	}
 	if r.Version != recordVersion {
-		return Copy{}, fmt.Errorf("redact: a record of version %d, this program reads %d: make the copy anew", r.Version, recordVersion)
+		return Copy{}, fmt.Errorf("redact: a record of version %d, this program reads %d: install the version that made it, or make the copy anew", r.Version, recordVersion)
 	}
 	p, err := proof.Parse(r.Proof)
 	if err != nil {
@@ -162,9 +213,14 @@ func Reopen(r Record, store Storage) (Copy, error) {
 	if err != nil {
 		return Copy{}, fmt.Errorf("redact: %w", err)
 	}
-	c := Copy{size: r.Size, raw: r.Proof, proof: p, mask: r.Mask, store: store,
+	for _, n := range r.Notices {
+		if !slices.Contains(work.Notices, n) {
+			return Copy{}, fmt.Errorf("redact: a record with the notice %q: make the copy anew", n)
+		}
+	}
+	c := Copy{size: r.Size, raw: r.Proof, proof: p, mask: r.Mask, made: m, choice: r.Choice, notices: r.Notices, store: store,
 		sheet: sheet.Sheet{Pictures: r.Pictures, Unsure: m.Unsure(p.Figures.Duration)}}
-	if err := c.check(m, p.Copy, p.Clip); err != nil {
+	if err := c.check(p.Copy, p.Clip); err != nil {
 		return Copy{}, err
 	}
 	f, err := c.Open()
@@ -179,8 +235,11 @@ func Reopen(r Record, store Storage) (Copy, error) {
 }
 
 // check holds c's proof against everything that it names.
-func (c *Copy) check(m *mask.Mask, is footage.CopyHash, of footage.ClipHash) error {
-	p := c.proof
+func (c *Copy) check(is footage.CopyHash, of footage.ClipHash) error {
+	p, m := c.proof, c.made
+	if err := errors.Join(c.choice.Check(), matches(c.choice, m)); err != nil {
+		return NotProven.With(err)
+	}
 	if !p.Pass || len(p.Reasons) > 0 {
 		return NotProven.With(fmt.Errorf("redact: %q", p.Reasons))
 	}

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"image/jpeg"
 	"io"
 	"os"
 	"os/exec"
@@ -17,6 +18,7 @@ import (
 	"veilbox/capture/footage"
 	"veilbox/internal/problem"
 	"veilbox/redact/codec"
+	"veilbox/redact/detect"
 	"veilbox/redact/mask"
 	"veilbox/redact/sandbox"
 	"veilbox/redact/sheet"
@@ -25,20 +27,18 @@ import (
 
 // An exchange is one run of veil-redact: what goes in, what comes out.
 type exchange struct {
-	job      work.Job
-	mask     []byte // goes in where sendMask, comes out otherwise
-	sendMask bool
-	input    io.Reader
+	feed
 	progress func(Progress)
+	preview  func([]byte)
 	most     int64 // bytes of copy that are taken
 	create   func() (io.WriteCloser, error)
 	keep     bool  // the copy is kept in body
 	ends     []int // in body, of each still
 
-	sent     footage.Hash // of the input
 	got      footage.Hash // of the copy
 	size     int64
 	body     []byte
+	back     []byte // the mask that came
 	pictures []sheet.Picture
 	result   work.Result
 }
@@ -52,14 +52,18 @@ type running struct {
 }
 
 // start starts veil-redact. It lives until ctx ends.
-func (w *Worker) start(ctx context.Context, l Limits) (*running, error) {
+func (w *Worker) start(ctx context.Context, l Limits, look *look) (*running, error) {
 	tools, err := codec.Find(w.FFmpeg)
 	if err != nil {
 		return nil, err
 	}
 	netns, pidns := sandbox.Namespaces()
-	boot, err := json.Marshal(work.Boot{Tools: tools, NetNS: netns, PIDNS: pidns, Sandbox: sandbox.Options{
-		Programs: []string{tools.FFmpeg, tools.FFprobe}, ReadOnly: w.Sandbox.ReadOnly, AllowDegraded: w.Sandbox.AllowDegraded,
+	programs := []string{tools.FFmpeg, tools.FFprobe}
+	if look.path() != "" {
+		programs = append(programs, look.path())
+	}
+	boot, err := json.Marshal(work.Boot{Tools: tools, Detector: look.path(), NetNS: netns, PIDNS: pidns, Sandbox: sandbox.Options{
+		Programs: programs, ReadOnly: w.Sandbox.ReadOnly, AllowDegraded: w.Sandbox.AllowDegraded,
 		Limits: sandbox.Limits{AddressSpace: uint64(l.AddressSpace), CPU: uint64(l.CPU.Seconds()),
 			FileSize: uint64(max(l.ClipBytes, l.CopyBytes)) + 64<<20, OpenFiles: 256, Processes: 4096}}})
 	if err != nil {
@@ -95,7 +99,7 @@ func (w *Worker) run(ctx context.Context, e *exchange) error {
 	l := w.Limits.defaults()
 	ctx, cancel := context.WithTimeoutCause(ctx, l.Time, TimedOut)
 	defer cancel()
-	r, err := w.start(ctx, l)
+	r, err := w.start(ctx, l, e.look)
 	if err != nil {
 		return err
 	}
@@ -103,7 +107,7 @@ func (w *Worker) run(ctx context.Context, e *exchange) error {
 	defer r.out.Close() // everything was read, or nobody wants it
 	fed := make(chan error, 1)
 	go func() {
-		fed <- e.feed(ctx, r.in)
+		fed <- e.feed.send(ctx, &work.Conn{W: r.in})
 		r.in.Close() // the worker sees the end where End did not reach it
 	}()
 	rerr := e.receive(r.out)
@@ -116,7 +120,7 @@ func (w *Worker) run(ctx context.Context, e *exchange) error {
 	}
 	var pr *problem.Problem
 	switch {
-	case errors.Is(ferr, errInput):
+	case errors.Is(ferr, errInput), errors.As(ferr, &pr):
 		return ferr
 	case errors.As(rerr, &pr):
 		w.note("redaction refused", "kind", e.job.Kind, "problem", pr.Code, "cause", pr.Err)
@@ -143,43 +147,7 @@ func (w *Worker) note(msg string, args ...any) {
 
 var stages = []string{"receive", "decode", "track", "veil", "write", "prove"}
 
-var (
-	errInput = errors.New("redact: the input cannot be read")
-	errStore = errors.New("redact: the copy cannot be kept")
-)
-
-// feed sends job, mask and input. A pipe that breaks is no error of its own:
-// the worker has said why, or has died.
-func (e *exchange) feed(ctx context.Context, to io.Writer) error {
-	c := &work.Conn{W: to}
-	if err := c.SendJSON(work.TypeJob, e.job); err != nil {
-		return err
-	}
-	if e.sendMask {
-		if err := c.SendAll(work.TypeMask, e.mask); err != nil {
-			return err
-		}
-	}
-	h := sha256.New()
-	buf := make([]byte, 256<<10)
-	for ctx.Err() == nil {
-		n, err := e.input.Read(buf)
-		if n > 0 {
-			h.Write(buf[:n])
-			if err := c.Send(work.TypeData, buf[:n]); err != nil {
-				return err
-			}
-		}
-		if errors.Is(err, io.EOF) {
-			h.Sum(e.sent[:0])
-			return c.Send(work.TypeEnd, nil)
-		}
-		if err != nil {
-			return fmt.Errorf("%w: %w", errInput, err)
-		}
-	}
-	return ctx.Err()
-}
+var errStore = errors.New("redact: the copy cannot be kept")
 
 // receive reads frames until a Result or a Failure.
 func (e *exchange) receive(from io.Reader) (err error) {
@@ -191,10 +159,7 @@ func (e *exchange) receive(from io.Reader) (err error) {
 			out.Close() // it is removed, whatever this says
 		}
 	}()
-	if !e.sendMask {
-		e.mask = nil
-	}
-	total := 0
+	total, previews := 0, 0
 	for {
 		t, b, err := c.Receive()
 		if err != nil {
@@ -202,21 +167,26 @@ func (e *exchange) receive(from io.Reader) (err error) {
 		}
 		switch t {
 		case work.TypeProgress:
-			var p Progress
-			if err := json.Unmarshal(b, &p); err != nil {
-				return fmt.Errorf("redact: progress: %w", err)
-			}
-			if !slices.Contains(stages, p.Stage) || p.Done < 0 || p.Total < 0 {
-				return errors.New("redact: progress of an unknown stage")
+			p, err := progressOf(b)
+			if err != nil {
+				return err
 			}
 			if e.progress != nil {
 				e.progress(p)
 			}
+		case work.TypePreview:
+			if previews++; e.preview == nil || previews > maxPreviews {
+				return errors.New("redact: more previews than were asked for")
+			}
+			if err := isJPEG(b, maxPreview); err != nil {
+				return err
+			}
+			e.preview(bytes.Clone(b))
 		case work.TypeMask:
-			if e.sendMask || len(e.mask)+len(b) > mask.MaxSize {
+			if e.job.Kind != work.KindRedact || len(e.back)+len(b) > mask.MaxSize {
 				return errors.New("redact: more mask than there can be")
 			}
-			e.mask = append(e.mask, b...)
+			e.back = append(e.back, b...)
 		case work.TypeCopy:
 			if e.size += int64(len(b)); e.size > e.most {
 				return fmt.Errorf("redact: a copy of over %d bytes", e.most)
@@ -252,6 +222,9 @@ func (e *exchange) receive(from io.Reader) (err error) {
 			if err := json.Unmarshal(b, &e.result); err != nil {
 				return fmt.Errorf("redact: result: %w", err)
 			}
+			if slices.ContainsFunc(e.result.Notices, func(n Notice) bool { return !slices.Contains(work.Notices, n) }) {
+				return errors.New("redact: a notice that nobody knows")
+			}
 			h.Sum(e.got[:0])
 			if out == nil {
 				return nil
@@ -270,19 +243,48 @@ func (e *exchange) receive(from io.Reader) (err error) {
 	}
 }
 
+// Bounds of previews.
+const (
+	maxPreviews = 20_000
+	maxPreview  = 1920 // pixels each way
+)
+
+// isJPEG returns why b is no JPEG of at most side pixels each way.
+func isJPEG(b []byte, side int) error {
+	c, err := jpeg.DecodeConfig(bytes.NewReader(b))
+	if err != nil || c.Width > side || c.Height > side {
+		return fmt.Errorf("redact: a picture that is no JPEG of at most %d pixels: %w", side, errors.Join(err))
+	}
+	return nil
+}
+
+func progressOf(b []byte) (p Progress, err error) {
+	if err := json.Unmarshal(b, &p); err != nil {
+		return p, fmt.Errorf("redact: progress: %w", err)
+	}
+	if !slices.Contains(stages, p.Stage) || p.Done < 0 || p.Total < 0 {
+		return p, errors.New("redact: progress of an unknown stage")
+	}
+	return p, nil
+}
+
 // failure turns what the worker says into a problem that this side knows.
 func failure(b []byte) error {
 	var f work.Failure
 	if err := json.Unmarshal(b, &f); err != nil {
 		return fmt.Errorf("redact: failure: %w", err)
 	}
+	return failed(f)
+}
+
+func failed(f work.Failure) error {
 	detail := bytes.Map(func(r rune) rune {
 		if r < ' ' || r > '~' {
 			return '?'
 		}
 		return r
 	}, []byte(f.Detail[:min(len(f.Detail), 2000)]))
-	for _, p := range work.Known {
+	for _, p := range append([]*problem.Problem{detect.BadModel, detect.NoDetector}, work.Known...) {
 		if p.Code == f.Code {
 			return p.With(errors.New(string(detail)))
 		}

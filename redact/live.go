@@ -61,7 +61,7 @@ func (w *Worker) Transcode(ctx context.Context, c footage.Codec,
 	defer end(nil)
 	ctx, cancel := context.WithTimeoutCause(ctx, min(liveTime, l.Time), errAnew)
 	defer cancel()
-	r, err := w.start(ctx, l)
+	r, err := w.start(ctx, l, nil)
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"image/jpeg"
@@ -31,11 +30,7 @@ import (
 	"veilbox/capture/footage"
 	"veilbox/internal/problem"
 	"veilbox/redact/codec"
-	"veilbox/redact/mask"
-	"veilbox/redact/proof"
 	"veilbox/redact/sandbox"
-	"veilbox/redact/sheet"
-	"veilbox/redact/subject"
 	"veilbox/redact/work"
 )
 
@@ -54,6 +49,13 @@ var (
 	WrongClip = problem.New(http.StatusConflict, "redact.clip",
 		problem.Text{DA: "Klippet er ikke det, sagen henviser til.", EN: "The clip is not the one that the case names."},
 		problem.Text{DA: "Hent klippet igen fra optagelsen.", EN: "Fetch the clip from the recording again."})
+	BadChoice = problem.New(http.StatusUnprocessableEntity, "redact.choice",
+		problem.Text{DA: "Det, kopien skal vise, hænger ikke sammen.", EN: "What the copy is to show does not add up."},
+		problem.Text{DA: "Se valgene efter: visning, stillbillede, tid og sted, lyd og de områder, der altid sløres.",
+			EN: "Look at the choices again: mode, still, time and place, sound, and the regions that are always veiled."})
+	NoScene = problem.New(http.StatusServiceUnavailable, "redact.scene",
+		problem.Text{DA: "Timerne fra samme kamera, som den stille baggrund læres af, kan ikke læses.", EN: "The hours of the same camera that the still scene is learnt from cannot be read."},
+		problem.Text{DA: "Vælg en anden visning, eller prøv igen, når kameraet har optaget i nogle timer.", EN: "Choose another mode, or try again when the camera has recorded for some hours."})
 	NotProven = problem.New(http.StatusUnprocessableEntity, "redact.proof",
 		problem.Text{DA: "Den færdige kopi bestod ikke kontrollen og blev kasseret.", EN: "The finished copy did not pass the check and was thrown away."},
 		problem.Text{DA: "Ret markeringen, og lav kopien igen. Sker det igen, så kontakt driften.", EN: "Correct the marking and make the copy again. If it happens again, call the operator."})
@@ -109,9 +111,19 @@ type Policy struct {
 	ReadOnly []string
 }
 
+// Detect says who looks for persons and faces (redact/detect). The zero value:
+// nobody. Where veil-detect is missing the work goes on without, with a notice.
+type Detect struct {
+	On     bool
+	Path   string // of veil-detect; "" = beside veil-redact
+	Model  string // path of an operator's ONNX model; "" = the built-in detector
+	SHA256 string // that the model must have, hexadecimal
+}
+
 // A Worker starts veil-redact. It may be used by several goroutines.
 type Worker struct {
 	Path    string // of veil-redact
+	Detect  Detect
 	FFmpeg  string // "" = the system's; ffprobe lies beside it
 	Encoder Encoder
 	Veil    Veil
@@ -120,29 +132,8 @@ type Worker struct {
 	Log     *slog.Logger // nil = none
 }
 
-// A Job is one copy to make.
-type Job struct {
-	Clip     footage.ClipHash // checked where it is set
-	Subjects []subject.Subject
-	Choice   subject.Choice
-	Veiled   []subject.Rect // always veiled
-	// Scene is hours of the same camera, for subject.StillScene. Without it
-	// nothing of the scene is proven to be still, and all of it is veiled.
-	Scene *Scene
-	// Known is the mask of an earlier Session of the same clip, subjects and
-	// regions: it is not tracked again.
-	Known []byte
-}
-
-// A Scene is a movie of pictures of one camera over hours.
-type Scene struct {
-	// Open gives the movie. It is called twice: who veils and who proves learn
-	// the scene each for themselves.
-	Open func() (io.ReadCloser, error)
-	// Times are when its frames were, in ticks from any origin; nil: as the
-	// movie says.
-	Times []footage.Ticks
-}
+// A Notice is what went otherwise than was asked and is no failure.
+type Notice = work.Notice
 
 // Progress says how far a job is. Stages, in order: receive, decode, track,
 // veil, write, prove. Total is 0 where it is not known.
@@ -157,100 +148,11 @@ type Storage interface {
 	Remove() error
 }
 
-// Produce makes a copy of clip and proves it. Whatever fails leaves nothing in
-// store. Where the proof fails and clip is an io.Seeker, the copy is made once
-// more at a finer quality: an encoder may have left traces in the veil. Reading
-// clip must end when ctx does.
-func (w *Worker) Produce(ctx context.Context, job Job, clip io.Reader, store Storage, progress func(Progress)) (Copy, error) {
-	again, ok := clip.(io.Seeker)
-	start := int64(0)
-	if ok {
-		var err error
-		if start, err = again.Seek(0, io.SeekCurrent); err != nil {
-			ok = false // a pipe in the shape of a file
-		}
-	}
-	c, err := w.produce(ctx, job, clip, store, progress)
-	if ok && errors.Is(err, NotProven) {
-		w.note("the copy did not pass, once more at a finer quality", "cause", err)
-		finer := *w
-		finer.Encoder = finer.Encoder.Defaults()
-		finer.Encoder.Quality = max(1, finer.Encoder.Quality-finerBy)
-		if _, serr := again.Seek(start, io.SeekStart); serr != nil {
-			err = errors.Join(err, serr)
-		} else {
-			c, err = finer.produce(ctx, job, clip, store, progress)
-		}
-	}
-	if err != nil {
-		if rerr := store.Remove(); rerr != nil {
-			err = errors.Join(err, fmt.Errorf("redact: throw away the copy: %w", rerr))
-		}
-		return Copy{}, err
-	}
-	return c, nil
-}
-
-// finerBy is about twice the bits, in steps of the quantiser.
-const finerBy = 6
-
-func (w *Worker) produce(ctx context.Context, job Job, clip io.Reader, store Storage, progress func(Progress)) (Copy, error) {
-	l := w.Limits.defaults()
-	first := exchange{job: w.job(work.KindRedact, l), input: clip, progress: progress, most: l.CopyBytes + 64<<20, create: store.Create}
-	first.job.Clip, first.job.Subjects, first.job.Choice, first.job.Veiled = job.Clip, job.Subjects, job.Choice, job.Veiled
-	if err := w.run(ctx, &first); err != nil {
-		return Copy{}, err
-	}
-	sum := footage.ClipHash{Hash: first.sent}
-	if first.result.Clip != sum.Hash {
-		return Copy{}, Crashed.With(errors.New("redact: the worker read another clip than it was sent"))
-	}
-	if !job.Clip.IsZero() && job.Clip != sum {
-		return Copy{}, WrongClip.With(fmt.Errorf("redact: the clip is %s, the job names %s", sum, job.Clip))
-	}
-	if first.size == 0 || first.result.Copy != first.got {
-		return Copy{}, Crashed.With(errors.New("redact: the copy that arrived is not the one that was sent"))
-	}
-	m, err := mask.Decode(first.mask)
-	if err != nil {
-		return Copy{}, Crashed.With(err)
-	}
-
-	f, err := store.Open()
-	if err != nil {
-		return Copy{}, fmt.Errorf("redact: open the copy: %w", err)
-	}
-	defer f.Close() // read only
-	second := exchange{job: w.job(work.KindProof, l), mask: first.mask, sendMask: true, input: f, progress: progress}
-	second.job.Clip = sum
-	second.job.Limits.Input = first.size
-	if err := w.run(ctx, &second); err != nil {
-		return Copy{}, err
-	}
-	if second.sent != first.got {
-		return Copy{}, fmt.Errorf("redact: the stored copy is not what was written: check the disk")
-	}
-	p, err := proof.Parse(second.result.Proof)
-	if err != nil {
-		return Copy{}, Crashed.With(err)
-	}
-	b, err := json.Marshal(p)
-	if err != nil {
-		return Copy{}, fmt.Errorf("redact: %w", err)
-	}
-	sh := sheet.Sheet{Pictures: second.pictures, Unsure: m.Unsure(p.Figures.Duration)}
-	c := Copy{size: first.size, raw: b, proof: p, mask: first.mask, sheet: sh, store: store}
-	if err := c.check(m, footage.CopyHash{Hash: first.got}, sum); err != nil {
-		return Copy{}, err
-	}
-	return c, nil
-}
-
 // Still returns one frame of clip as a JPEG of at most maxWidth pixels: the
 // first at or after at seconds from its start, or its first where there is none.
 func (w *Worker) Still(ctx context.Context, clip io.Reader, at float64, maxWidth int) ([]byte, error) {
 	l := w.Limits.defaults()
-	e := exchange{job: w.job(work.KindStill, l), input: clip, most: 16 << 20, keep: true}
+	e := exchange{feed: feed{job: w.job(work.KindStill, l), input: clip}, most: 16 << 20, keep: true}
 	e.job.At, e.job.Width = at, maxWidth
 	if err := w.run(ctx, &e); err != nil {
 		return nil, err
@@ -268,7 +170,7 @@ const MaxStills = work.MaxStills
 // A frame that cannot be decoded is left out.
 func (w *Worker) Stills(ctx context.Context, movie io.Reader, width, n int) ([][]byte, error) {
 	l := w.Limits.defaults()
-	e := exchange{job: w.job(work.KindStills, l), input: movie, most: 64 << 20, keep: true}
+	e := exchange{feed: feed{job: w.job(work.KindStills, l), input: movie}, most: 64 << 20, keep: true}
 	e.job.Width, e.job.Count = max(16, min(width, l.Width)), max(1, min(n, MaxStills))
 	if err := w.run(ctx, &e); err != nil {
 		return nil, err
@@ -294,7 +196,7 @@ func (w *Worker) Stills(ctx context.Context, movie io.Reader, width, n int) ([][
 // ctx does. Progress has the stages receive, decode and write.
 func (w *Worker) Playable(ctx context.Context, movie io.Reader, store Storage, progress func(Progress)) error {
 	l := w.Limits.defaults()
-	e := exchange{job: w.job(work.KindPlay, l), input: movie, progress: progress, most: l.CopyBytes + 64<<20, create: store.Create}
+	e := exchange{feed: feed{job: w.job(work.KindPlay, l), input: movie}, progress: progress, most: l.CopyBytes + 64<<20, create: store.Create}
 	// Somebody waits for it, and it is thrown away soon: speed before size.
 	e.job.Encoder.Preset, e.job.Encoder.Quality = "ultrafast", 23
 	err := w.run(ctx, &e)
@@ -305,11 +207,9 @@ func (w *Worker) Playable(ctx context.Context, movie io.Reader, store Storage, p
 		err = Crashed.With(errors.New("redact: the worker read another movie than it was sent"))
 	}
 	if err != nil {
-		if rerr := store.Remove(); rerr != nil {
-			err = errors.Join(err, fmt.Errorf("redact: throw away the movie: %w", rerr))
-		}
+		return discard(store, err)
 	}
-	return err
+	return nil
 }
 
 // Status is what Check found.
@@ -324,7 +224,7 @@ type Status struct {
 func (w *Worker) Check(ctx context.Context) (Status, error) { return w.check(ctx, 0) }
 
 func (w *Worker) check(ctx context.Context, port int) (Status, error) {
-	e := exchange{job: w.job(work.KindCheck, w.Limits.defaults()), input: strings.NewReader("")}
+	e := exchange{feed: feed{job: w.job(work.KindCheck, w.Limits.defaults()), input: strings.NewReader("")}}
 	e.job.Port = port
 	if err := w.run(ctx, &e); err != nil {
 		return Status{}, err

@@ -6,8 +6,9 @@ import "math"
 const (
 	aloneTime   = 0.4 // seconds alone after a crowd
 	uncheckTime = 3.0 // seconds without having been alone
+	againTime   = 0.7 // seconds from a check that said nothing to the next
 	checkDrop   = 1.5 // seconds that a walk against time may be unsure
-	maxTries    = 4
+	maxTries    = 6
 )
 
 // A check follows a track against time. What has been followed from frame is
@@ -23,38 +24,56 @@ type check struct {
 	crowd bool    // it has not been alone all the time since
 	alone float64 // seconds
 	tries int     // that said nothing
+	tried int     // frame of the last of them
 }
 
-// step takes the frame that w has reached, and reports whether the track from
-// c.frame to it is wrong, or could not be shown to be right in several tries.
-// at gives what the track says of a frame, nil before its beginning.
-func (c *check) step(frame int, w *walker, at func(int) *step) (bad bool, err error) {
+// A verdict is what a check says of the track since the frame in which it was
+// right.
+type verdict uint8
+
+const (
+	verdictNone  verdict = iota
+	verdictWrong         // it has gone over to somebody else
+	verdictOpen          // several tries said nothing: it may have
+)
+
+// step takes the frame that w has reached. at gives what the track says of a
+// frame, nil before its beginning.
+func (c *check) step(frame int, w *walker, at func(int) *step) (verdict, error) {
 	t := c.e.src.Time
+	since := func(f int) float64 { return math.Abs(t(frame) - t(f)) }
 	if !w.free {
 		c.crowd, c.alone = true, 0
 	} else {
-		c.alone += math.Abs(t(frame) - t(frame-c.dir))
+		c.alone += since(frame - c.dir)
 	}
 	switch {
 	case !c.crowd:
 		c.frame, c.box = frame, w.at
-		return false, nil
+		return verdictNone, nil
+	case c.tries > 0 && since(c.tried) < againTime:
+		return verdictNone, nil
 	case c.alone >= aloneTime:
-	case w.low == 0 && math.Abs(t(frame)-t(c.frame)) >= uncheckTime:
+	case w.low == 0 && since(c.frame) >= uncheckTime:
 	default:
-		return false, nil
+		return verdictNone, nil
 	}
 	sure, bad, err := c.back(frame, w.at, at)
-	if err != nil || bad {
-		return bad, err
-	}
-	if !sure {
+	switch {
+	case err != nil:
+		return verdictNone, err
+	case bad:
+		return verdictWrong, nil
+	case !sure:
 		c.tries++
-		c.alone = 0
-		return c.tries >= maxTries, nil
+		c.alone, c.tried = 0, frame
+		if c.tries >= maxTries {
+			return verdictOpen, nil
+		}
+		return verdictNone, nil
 	}
 	c.frame, c.box, c.crowd, c.alone, c.tries = frame, w.at, !w.free, 0, 0
-	return false, nil
+	return verdictNone, nil
 }
 
 // back walks from b in frame back to c.frame. It reports whether it arrived
@@ -95,7 +114,8 @@ func (c *check) back(frame int, b box, at func(int) *step) (sure, bad bool, err 
 			}
 			continue
 		}
-		ok := w.at.iou(was) >= 0.25
-		return ok, !ok, nil
+		// A keyframe may have been drawn on half of a body: then it says nothing.
+		q := w.at.iou(was)
+		return q >= 0.25, q < 0.1, nil
 	}
 }

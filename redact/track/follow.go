@@ -17,11 +17,12 @@ type walk struct {
 	given step   // of the keyframe itself
 	steps []step // of the frames after it, in the order walked
 
-	w      *walker // to go on with; nil after a loss
-	check  check
-	lost   string // why nothing is known after the steps
-	badAt  int    // the frame in which the track was found to be wrong, -1: none
-	badWas int    // the last frame in which it was right
+	w     *walker // to go on with; nil after a loss
+	check check
+	lost  string // why nothing is known after the steps
+	// A verdict was reached in frame badAt (-1: none) on the track since badWas.
+	verdict       verdict
+	badAt, badWas int
 
 	used int // call in which it was asked for last
 }
@@ -57,16 +58,16 @@ func (t *Tracker) goOn(r *walk, until int) error {
 			return err
 		}
 		r.steps = append(r.steps, s)
-		bad := false
+		v := verdictNone
 		if r.w.lost == "" {
-			if bad, err = r.check.step(f, r.w, r.past); err != nil {
+			if v, err = r.check.step(f, r.w, r.past); err != nil {
 				delete(t.walks, r.origin)
 				return err
 			}
 		}
 		switch {
-		case bad:
-			r.badAt, r.badWas, r.lost, r.w = f, r.check.frame, ReasonLost, nil
+		case v != verdictNone:
+			r.badAt, r.badWas, r.verdict, r.lost, r.w = f, r.check.frame, v, ReasonLost, nil
 		case r.w.lost != "":
 			r.lost, r.w = r.w.lost, nil
 		}
@@ -102,8 +103,15 @@ func (r *walk) at(frame, until int) step {
 		return step{state: Unsure, reason: r.lost}
 	}
 	s := *p
-	if r.badAt >= 0 && (until-r.badAt)*r.dir >= 0 && (frame-r.badWas)*r.dir > 0 {
-		s.state, s.reason, s.conf, s.shape, s.flags = Unsure, ReasonJump, s.conf/2, nil, 0
+	if r.badAt < 0 || (until-r.badAt)*r.dir < 0 || (frame-r.badWas)*r.dir <= 0 {
+		return s
+	}
+	if r.verdict == verdictWrong {
+		return step{state: Unsure, box: s.box, reason: ReasonJump, conf: s.conf / 2}
+	}
+	s.conf /= 2
+	if s.state == Shown {
+		s.flags |= FlagLow
 	}
 	return s
 }

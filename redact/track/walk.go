@@ -109,7 +109,10 @@ func (w *walker) next(frame, dir int) (step, error) {
 	// than it ever was; where it is only smaller, a part is hidden.
 	merged := stands && (o.rim > 0.12 || mass > 1.35*w.mass)
 	reason, rate := ReasonTracked, float32(math.Min(0.5, dt*1.5))
-	if !w.free {
+	switch {
+	case !stands:
+		rate /= 3
+	case !w.free:
 		rate /= 8
 	}
 	st := step{state: Shown, box: tight, conf: float32(math.Min(1, m/0.9))}

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"image"
+	"slices"
+	"time"
+
+	"veilbox/redact/mask"
+	"veilbox/redact/subject"
+)
+
+const (
+	maxCorrections = 12
+	// A person does not set two keyframes closer than this, in seconds: where
+	// one did not help, the next frame will not either.
+	apartLeast = 0.25
+)
+
+// A tracker is what the person works with: it follows the subject through the
+// clip and says what of each frame is shown.
+type tracker interface {
+	track(ctx context.Context, s subject.Subject) (*mask.Mask, error)
+}
+
+// A Round is one try: what the person said, what came of it, and how long it
+// took, by the clock and by the processor.
+type Round struct {
+	Keys        []subject.Keyframe
+	Frames      []Frame
+	Took, Spent time.Duration
+}
+
+// work does what a person does: one box, a look at all that came of it, and a
+// keyframe at the first thing that is wrong, until nothing is or the person has
+// had enough.
+func work(ctx context.Context, t *Truth, with tracker, used func() time.Duration) ([]Round, error) {
+	first, err := t.first()
+	if err != nil {
+		return nil, err
+	}
+	keys := []subject.Keyframe{first}
+	var rounds []Round
+	for {
+		begun, before := time.Now(), used()
+		m, err := with.track(ctx, subject.Subject{Version: subject.Version, Keyframes: keys})
+		if err != nil {
+			return nil, fmt.Errorf("benchredact: %s: %w", t.Name, err)
+		}
+		r := Round{Keys: keys, Took: time.Since(begun), Spent: used() - before}
+		if err := fits(t, m); err != nil {
+			return nil, err
+		}
+		r.Frames = judgeAll(t, m)
+		rounds = append(rounds, r)
+		next, ok := correction(t, r.Frames, keys)
+		if !ok || len(rounds) > maxCorrections {
+			return rounds, nil
+		}
+		keys = append(slices.Clone(keys), next)
+		slices.SortFunc(keys, func(a, b subject.Keyframe) int {
+			if a.At < b.At {
+				return -1
+			}
+			return 1
+		})
+	}
+}
+
+// fits makes sure that a frame of the mask is the frame of the footage that the
+// truth means.
+func fits(t *Truth, m *mask.Mask) error {
+	if len(m.Frames) != t.To-t.From || m.Subjects != 1 || m.Grid.W != t.Width || m.Grid.H != t.Height {
+		return fmt.Errorf("benchredact: %s: a mask of %d frames of %dx%d with %d subjects, want %d of %dx%d with one",
+			t.Name, len(m.Frames), m.Grid.W, m.Grid.H, m.Subjects, t.To-t.From, t.Width, t.Height)
+	}
+	for i, f := range m.Frames {
+		if d := float64(f.At)/90000 - float64(i)/float64(t.FPS); d > 0.004 || d < -0.004 {
+			return fmt.Errorf("benchredact: %s: frame %d is at %d ticks, which is not its time at %d frames a second", t.Name, i, f.At, t.FPS)
+		}
+	}
+	return nil
+}
+
+func (t *Truth) seconds(f int) float64 { return float64(f-t.From) / float64(t.FPS) }
+
+func (t *Truth) keyframe(f int, b image.Rectangle) subject.Keyframe {
+	w, h := float64(t.Width), float64(t.Height)
+	return subject.Keyframe{At: t.seconds(f), Rect: &subject.Rect{
+		X: float64(b.Min.X) / w, Y: float64(b.Min.Y) / h, W: float64(b.Dx()) / w, H: float64(b.Dy()) / h}}
+}
+
+// free reports whether the subject is seen whole in m and nobody touches it.
+func (m Mark) free() bool {
+	return m.Sight == Full && !slices.ContainsFunc(m.Others, func(o Other) bool { return o.Box.rect().Overlaps(m.Box.rect()) })
+}
+
+// first returns the box that the person begins with: the first in which the
+// subject is seen whole, best with nobody near.
+func (t *Truth) first() (subject.Keyframe, error) {
+	for _, like := range []func(Mark) bool{Mark.free, func(m Mark) bool { return m.Sight == Full }} {
+		if i := slices.IndexFunc(t.Marks, like); i >= 0 {
+			return t.keyframe(t.Marks[i].Frame, t.Marks[i].Box.rect()), nil
+		}
+	}
+	return subject.Keyframe{}, fmt.Errorf("benchredact: %s: no mark shows the whole subject", t.Name)
+}
+
+// correction returns the keyframe that mends the first fault: the subject is
+// veiled for more than a second although it can be seen, or something else is
+// shown.
+func correction(t *Truth, frames []Frame, keys []subject.Keyframe) (subject.Keyframe, bool) {
+	for i := 0; i < len(frames); {
+		from, to, ok := fault(frames[i:], t.FPS)
+		if !ok {
+			break
+		}
+		from, to = from+i, to+i
+		if k := t.mend(frames[from].At, frames[to-1].At); !near(keys, k.At) {
+			return k, true
+		}
+		// One keyframe did not help: the rest of the run may take another.
+		i = max(from+1, min(to, from+t.FPS/2))
+	}
+	return subject.Keyframe{}, false
+}
+
+func near(keys []subject.Keyframe, at float64) bool {
+	return slices.ContainsFunc(keys, func(k subject.Keyframe) bool { return k.At-at < apartLeast && at-k.At < apartLeast })
+}
+
+// fault returns the first run of frames [from, to) with a fault. Frames that do
+// not count neither lengthen nor end a run in which the subject is veiled.
+func fault(frames []Frame, fps int) (from, to int, ok bool) {
+	start, missed := -1, 0
+	for i, f := range frames {
+		if f.leaks() {
+			if missed > fps {
+				return start, i, true
+			}
+			end := i + 1
+			for end < len(frames) && frames[end].leaks() {
+				end++
+			}
+			return i, end, true
+		}
+		switch {
+		case !f.Counts:
+		case f.Shown:
+			if missed > fps {
+				return start, i, true
+			}
+			start, missed = -1, 0
+		default:
+			if start < 0 {
+				start = i
+			}
+			missed++
+		}
+	}
+	return start, len(frames), missed > fps
+}
+
+// mend returns what the person says in the frames [from, to] of the footage:
+// the box of the first mark in which the subject is seen whole and alone, else
+// of the first in which it is seen, else as it is at from; or that it is gone.
+func (t *Truth) mend(from, to int) subject.Keyframe {
+	var seen *Mark
+	for i, m := range t.Marks {
+		if m.Frame < from || m.Frame > to || !m.Sight.visible() {
+			continue
+		}
+		if m.free() {
+			return t.keyframe(m.Frame, m.Box.rect())
+		}
+		if seen == nil {
+			seen = &t.Marks[i]
+		}
+	}
+	if seen != nil {
+		return t.keyframe(seen.Frame, seen.Box.rect())
+	}
+	if at := t.At(from); at.Known && at.Sight.visible() {
+		return t.keyframe(from, at.Box)
+	}
+	return subject.Keyframe{At: t.seconds(from), Gone: true}
+}

@@ -83,8 +83,8 @@ func (c Copy) SheetHash() footage.SheetHash {
 	return c.proof.Sheet
 }
 
-// Sheet returns the pictures of the reveal sheet, by time. They are not to be
-// changed.
+// Sheet returns the pictures of the reveal sheet, in its order: those with a flag
+// first. They are not to be changed.
 func (c Copy) Sheet() []Picture { return c.sheet.Pictures }
 
 // Unsure returns the spans, in ticks from the first frame, in which the track

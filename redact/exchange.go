@@ -210,7 +210,7 @@ func (e *exchange) receive(from io.Reader) (err error) {
 			}
 			e.ends = append(e.ends, len(e.body))
 		case work.TypePicture:
-			p, err := work.DecodePicture(b)
+			p, err := sheet.DecodePicture(b)
 			if err != nil {
 				return err
 			}

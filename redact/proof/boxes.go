@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
+	"slices"
 
 	"veilbox/capture/footage"
 	"veilbox/capture/mp4"
@@ -22,45 +22,33 @@ const (
 // 14496-12 §8). A box that is not named here is not in a copy.
 var children = map[string][]string{
 	"moov": {"mvhd", "trak"}, "trak": {"tkhd", "mdia"}, "mdia": {"mdhd", "hdlr", "minf"},
-	"minf": {"vmhd", "dinf", "stbl"}, "dinf": {"dref"},
+	"minf": {"vmhd", "smhd", "dinf", "stbl"}, "dinf": {"dref"},
 	"stbl": {"stsd", "stts", "stss", "stsc", "stsz", "stco", "co64"},
-}
-
-// Chunks is how a copy's samples lie in chunks: one for each run that begins
-// with a keyframe. There is one way, so that a file has one form.
-func Chunks(s []footage.Sample) iter.Seq[[]footage.Sample] {
-	return func(yield func([]footage.Sample) bool) {
-		for from := 0; from < len(s); {
-			to := from + 1
-			for to < len(s) && !s[to].Key {
-				to++
-			}
-			if !yield(s[from:to]) {
-				return
-			}
-			from = to
-		}
-	}
 }
 
 // A Structure is what the boxes of a copy say.
 type Structure struct {
 	Format  footage.Format
 	Samples []footage.Sample
-	Start   int64 // where the samples begin
+	// Sound is empty where there is none; the durations of its samples are
+	// instants.
+	Sound footage.AudioFormat
+	Heard []footage.Sample
+	Start int64 // where the samples begin
 }
 
 // Walk reads the structure of a copy and refuses everything that a copy does
-// not have. What it has read is then written again by capture/mp4: a file that
-// differs from that in one byte holds something else beside its video.
+// not have. What it has read is then written again by Header: a file that
+// differs from that in one byte holds something else beside its video. At most
+// one track of sound may follow that of pictures; whether it is to be there, the
+// mask says.
 func Walk(r io.ReaderAt, size int64) (*Structure, error) {
 	head, err := header(r, size)
 	if err != nil {
 		return nil, err
 	}
-	w := walker{tables: map[string][]byte{}}
-	moov := head.moov
-	if err := w.boxes("moov", moov); err != nil {
+	w := walker{}
+	if err := w.boxes("moov", head.moov, map[string][]byte{}); err != nil {
 		return nil, err
 	}
 	s, err := w.structure(size)
@@ -68,16 +56,12 @@ func Walk(r io.ReaderAt, size int64) (*Structure, error) {
 		return nil, err
 	}
 	s.Start = int64(len(head.all))
-	total := int64(0)
-	for i := range s.Samples {
-		total += int64(s.Samples[i].Size)
+	want, total, err := Header(s.Format, s.Samples, s.Sound, s.Heard)
+	if err != nil {
+		return nil, err
 	}
 	if total != size-s.Start {
 		return nil, fmt.Errorf("proof: the samples are %d bytes, the file holds %d", total, size-s.Start)
-	}
-	want, _, err := mp4.Header(s.Format, Chunks(s.Samples), mp4.Options{})
-	if err != nil {
-		return nil, fmt.Errorf("proof: the copy's tables: %w", err)
 	}
 	if !bytes.Equal(want, head.all) {
 		return nil, errors.New("proof: the copy's header holds something that its video does not need")
@@ -128,10 +112,10 @@ func header(r io.ReaderAt, size int64) (head, error) {
 }
 
 type walker struct {
-	tables map[string][]byte // the leaf boxes, by name
+	traks []map[string][]byte // the leaf boxes of each track, by name
 }
 
-func (w *walker) boxes(parent string, b []byte) error {
+func (w *walker) boxes(parent string, b []byte, into map[string][]byte) error {
 	for len(b) > 0 {
 		if len(b) < 8 {
 			return fmt.Errorf("proof: %d bytes are left over in %s", len(b), parent)
@@ -140,19 +124,22 @@ func (w *walker) boxes(parent string, b []byte) error {
 		if n < 8 || int64(n) > int64(len(b)) {
 			return fmt.Errorf("proof: a box in %s says %d bytes, %d are there", parent, n, len(b))
 		}
-		known := false
-		for _, c := range children[parent] {
-			known = known || c == name
-		}
-		if !known {
+		if !slices.Contains(children[parent], name) {
 			return fmt.Errorf("proof: a box %q in %s: a copy has none", name, parent)
 		}
-		if _, again := w.tables[name]; again {
-			return fmt.Errorf("proof: a second box %q in %s: a copy has one video track", name, parent)
+		inner := into
+		if name == "trak" {
+			if len(w.traks) == 2 {
+				return errors.New("proof: a third track: a copy has one of video, and one of sound where it was asked for")
+			}
+			inner = map[string][]byte{}
+			w.traks = append(w.traks, inner)
+		} else if _, again := into[name]; again {
+			return fmt.Errorf("proof: a second box %q in %s: a copy has one", name, parent)
 		}
-		w.tables[name] = b[8:n]
-		if _, inner := children[name]; inner {
-			if err := w.boxes(name, b[8:n]); err != nil {
+		into[name] = b[8:n]
+		if _, more := children[name]; more {
+			if err := w.boxes(name, b[8:n], inner); err != nil {
 				return err
 			}
 		}
@@ -164,11 +151,39 @@ func (w *walker) boxes(parent string, b []byte) error {
 // structure reads the tables. Whatever they leave out is found by writing the
 // header again.
 func (w *walker) structure(size int64) (*Structure, error) {
-	f, err := entry(w.tables["stsd"])
-	if err != nil {
+	if len(w.traks) == 0 {
+		return nil, errors.New("proof: the copy has no track")
+	}
+	s := &Structure{}
+	var err error
+	if s.Format, err = entry(w.traks[0]["stsd"]); err != nil {
 		return nil, err
 	}
-	sizes := w.tables["stsz"]
+	if s.Samples, err = samples(w.traks[0], size); err != nil {
+		return nil, err
+	}
+	if err := keys(s.Samples, w.traks[0]); err != nil {
+		return nil, err
+	}
+	if len(w.traks) == 1 {
+		return s, nil
+	}
+	if s.Sound, err = soundEntry(w.traks[1]); err != nil {
+		return nil, err
+	}
+	if s.Heard, err = samples(w.traks[1], size); err != nil {
+		return nil, fmt.Errorf("proof: sound: %w", err)
+	}
+	for i, u := range s.Heard {
+		if u.Duration != unitLength || u.Size == 0 || int(u.Size) > unitMost*s.Sound.Channels {
+			return nil, fmt.Errorf("proof: unit %d of the sound is %d bytes for %d instants", i, u.Size, u.Duration)
+		}
+	}
+	return s, nil
+}
+
+func samples(tables map[string][]byte, size int64) ([]footage.Sample, error) {
+	sizes := tables["stsz"]
 	if len(sizes) < 12 {
 		return nil, errors.New("proof: no table of sample sizes")
 	}
@@ -176,17 +191,14 @@ func (w *walker) structure(size int64) (*Structure, error) {
 	if n == 0 || n > maxSamples || int64(n) > size || same == 0 && len(sizes) != 12+4*int(n) {
 		return nil, fmt.Errorf("proof: %d samples in a table of %d bytes", n, len(sizes))
 	}
-	s := &Structure{Format: f, Samples: make([]footage.Sample, n)}
-	for i := range s.Samples {
-		s.Samples[i].Size = same
+	s := make([]footage.Sample, n)
+	for i := range s {
+		s[i].Size = same
 		if same == 0 {
-			s.Samples[i].Size = binary.BigEndian.Uint32(sizes[12+4*i:])
+			s[i].Size = binary.BigEndian.Uint32(sizes[12+4*i:])
 		}
 	}
-	if err := durations(s.Samples, w.tables["stts"]); err != nil {
-		return nil, err
-	}
-	return s, keys(s.Samples, w.tables)
+	return s, durations(s, tables["stts"])
 }
 
 func durations(s []footage.Sample, b []byte) error {
@@ -262,39 +274,20 @@ func entry(b []byte) (footage.Format, error) {
 	return f, nil
 }
 
-// Units checks that the samples are slices of coded pictures and nothing else:
-// no SEI with user data, no filler, no second layer.
-func Units(r io.ReaderAt, s *Structure) error {
-	br := io.NewSectionReader(r, s.Start, 1<<62)
-	var buf []byte
-	for i, sample := range s.Samples {
-		if sample.Size > 32<<20 {
-			return fmt.Errorf("proof: sample %d is %d bytes", i, sample.Size)
-		}
-		buf = append(buf[:0], make([]byte, sample.Size)...)
-		if _, err := io.ReadFull(br, buf); err != nil {
-			return fmt.Errorf("proof: sample %d: %w", i, err)
-		}
-		if len(buf) == 0 {
-			return fmt.Errorf("proof: sample %d is empty", i)
-		}
-		for b := buf; len(b) > 0; {
-			n := 0
-			if len(b) >= 5 {
-				n = int(binary.BigEndian.Uint32(b))
-			}
-			if n < 2 || n > len(b)-4 {
-				return fmt.Errorf("proof: sample %d: a NAL unit of %d bytes, %d are there", i, n, len(b))
-			}
-			t := b[4] & 0x1f
-			if t != 1 && t != 5 {
-				return fmt.Errorf("proof: sample %d holds a NAL unit of type %d: a copy has slices alone", i, t)
-			}
-			if (t == 5) != sample.Key {
-				return fmt.Errorf("proof: sample %d: its keyframe mark does not fit NAL unit type %d", i, t)
-			}
-			b = b[4+n:]
-		}
+// soundEntry reads rate and channels of a track of AAC: the time scale, and one
+// mp4a (ISO/IEC 14496-14 §5.6). The rest of it follows from these.
+func soundEntry(tables map[string][]byte) (footage.AudioFormat, error) {
+	b, m := tables["stsd"], tables["mdhd"]
+	const fixed = 8 + 8 + 28 // of stsd, the box header of mp4a, its fields
+	if len(b) < fixed || string(b[12:16]) != "mp4a" || len(m) < 16 || m[0] != 0 {
+		return footage.AudioFormat{}, errors.New("proof: the second track is described as something else than AAC sound: a copy has one video track")
 	}
-	return nil
+	f, err := SoundFormat(int(binary.BigEndian.Uint32(m[12:])), int(binary.BigEndian.Uint16(b[8+8+16:])))
+	if err != nil {
+		return footage.AudioFormat{}, err
+	}
+	if err := mp4.CheckSound(f); err != nil {
+		return footage.AudioFormat{}, fmt.Errorf("proof: %w", err)
+	}
+	return f, nil
 }

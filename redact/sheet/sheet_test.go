@@ -76,7 +76,7 @@ func TestPicker(t *testing.T) {
 	at := func(i int) footage.Ticks { return footage.Ticks(i) * second / 25 }
 	for i := range 100 {
 		shown := i >= 10 && i < 60 || i == 70
-		if p.Pick(at(i), at(i+1), shown) {
+		if p.Pick(at(i), at(i+1), shown, 0) {
 			got = append(got, footage.Ticks(i))
 		}
 	}
@@ -87,7 +87,7 @@ func TestPicker(t *testing.T) {
 	// At one frame a second there is a picture of each.
 	p = Picker{}
 	for i := range footage.Ticks(5) {
-		if !p.Pick(i*second, (i+1)*second, true) {
+		if !p.Pick(i*second, (i+1)*second, true, 0) {
 			t.Errorf("frame %d of a slow clip has no picture", i)
 		}
 	}

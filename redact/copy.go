@@ -219,7 +219,8 @@ func Reopen(r Record, store Storage) (Copy, error) {
 		}
 	}
 	c := Copy{size: r.Size, raw: r.Proof, proof: p, mask: r.Mask, made: m, choice: r.Choice, notices: r.Notices, store: store,
-		sheet: sheet.Sheet{Pictures: r.Pictures, Unsure: m.Unsure(p.Figures.Duration)}}
+		sheet: sheet.New(m, p.Figures.Duration)}
+	c.sheet.Pictures = append(c.sheet.Pictures, r.Pictures...)
 	if err := c.check(p.Copy, p.Clip); err != nil {
 		return Copy{}, err
 	}

@@ -268,7 +268,8 @@ func (w *Worker) produce(ctx context.Context, job Job, clip io.Reader, store Sto
 	if err != nil {
 		return Copy{}, fmt.Errorf("redact: %w", err)
 	}
-	sh := sheet.Sheet{Pictures: second.pictures, Unsure: m.Unsure(p.Figures.Duration)}
+	sh := sheet.New(m, p.Figures.Duration)
+	sh.Pictures = append(sh.Pictures, second.pictures...)
 	c := Copy{size: first.size, raw: b, proof: p, mask: first.back, made: m, choice: job.Choice, sheet: sh, store: store,
 		notices: notices(&job, m, look, first.result.Notices)}
 	if err := c.check(footage.CopyHash{Hash: first.got}, sum); err != nil {

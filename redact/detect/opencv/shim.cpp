@@ -55,34 +55,49 @@ void best(const std::vector<vd_box> &all, int kind, float threshold, std::vector
 }
 
 class persons {
+    // Who is far off is found in a large picture; who is near, in a small one
+    // with finer steps of size, which costs little there.
+    struct pass {
+        cv::Size size;
+        double step;
+    };
+    std::vector<pass> passes;
     cv::HOGDescriptor hog;
-    cv::Size size;
     cv::Mat work;
 
 public:
     explicit persons(const vd_options &o) {
         hog.setSVMDetector(cv::HOGDescriptor::getDefaultPeopleDetector());
+        int side = std::max(o.width, o.height);
         // More than four times as large is made of samples that are not there.
-        size = fit(o.width, o.height, std::min(4.0, double(o.detail) / std::max(o.width, o.height)));
+        passes.push_back({fit(o.width, o.height, std::min(4.0, double(o.detail) / side)), 1.1});
+        const double near = 400;
+        if (o.detail > near) passes.push_back({fit(o.width, o.height, std::min(4.0, near / side)), 1.05});
     }
 
     void find(const cv::Mat &frame, float threshold, std::vector<vd_box> &out) {
-        if (size.width < hog.winSize.width || size.height < hog.winSize.height) return;
-        scaled(frame, work, size);
+        std::vector<vd_box> found, kept;
+        for (const pass &p : passes) look(frame, p, threshold, found);
+        best(found, VD_PERSON, threshold, kept);
+        for (const vd_box &b : kept)
+            if (!around(b, kept)) out.push_back(b);
+    }
+
+private:
+    void look(const cv::Mat &frame, const pass &p, float threshold, std::vector<vd_box> &found) {
+        if (p.size.width < hog.winSize.width || p.size.height < hog.winSize.height) return;
+        scaled(frame, work, p.size);
         std::vector<cv::Rect> rects;
         std::vector<double> weights;
-        hog.detectMultiScale(work, rects, weights, 0, cv::Size(8, 8), cv::Size(16, 16), 1.1, 2.0);
-        std::vector<vd_box> found;
-        double sx = double(frame.cols) / size.width, sy = double(frame.rows) / size.height;
+        hog.detectMultiScale(work, rects, weights, 0, cv::Size(8, 8), cv::Size(16, 16), p.step, 2.0);
+        double sx = double(frame.cols) / p.size.width, sy = double(frame.rows) / p.size.height;
         for (size_t i = 0; i < rects.size(); i++) {
-            // The window has a margin of a sixth around who stands in it.
+            // The window has a margin around who stands in it.
             double w = std::max(weights[i], 0.0), mx = rects[i].width * 0.18, my = rects[i].height * 0.09;
             vd_box b = {VD_PERSON, float((rects[i].x + mx) * sx), float((rects[i].y + my) * sy),
                         float((rects[i].width - 2 * mx) * sx), float((rects[i].height - 2 * my) * sy), float(w / (1 + w))};
             if (b.score >= threshold) found.push_back(b);
         }
-        for (const vd_box &b : found)
-            if (!around(b, found)) out.push_back(b);
     }
 
     // around tells whether b only surrounds somebody smaller who is surer.

@@ -93,12 +93,7 @@ func (c Copy) Unsure() []footage.Span { return slices.Clone(c.sheet.Unsure) }
 
 // Flagged returns the spans, likewise, in which a subject is shown and a person
 // must look: somebody else may be near.
-func (c Copy) Flagged() []footage.Span {
-	if c.proof == nil {
-		return nil
-	}
-	return c.made.Flagged(c.proof.Figures.Duration)
-}
+func (c Copy) Flagged() []footage.Span { return slices.Clone(c.sheet.Flagged) }
 
 // Mask returns what is shown in each frame.
 func (c Copy) Mask() (*mask.Mask, error) { return mask.Decode(c.mask) }
@@ -254,6 +249,8 @@ func (c *Copy) check(is footage.CopyHash, of footage.ClipHash) error {
 		return NotProven.With(errors.New("redact: the proof is of another clip"))
 	case p.Mask != mask.Hash(c.mask) || p.Figures.Frames != len(m.Frames):
 		return NotProven.With(errors.New("redact: the proof is of another mask"))
+	case p.Media != c.Media() || p.Mode != m.Mode || p.Scene != m.Scene:
+		return NotProven.With(errors.New("redact: the proof is of another kind of copy"))
 	case p.Sheet != c.sheet.Hash() || p.Figures.Pictures != len(c.sheet.Pictures):
 		return NotProven.With(errors.New("redact: the reveal sheet is not the one of the proof"))
 	}

@@ -18,9 +18,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
-	"veilbox/redact/subject"
 
 	"veilbox/redact/sandbox"
+	"veilbox/redact/subject"
 	"veilbox/redact/work"
 )
 
@@ -247,8 +247,8 @@ func TestReopen(t *testing.T) {
 	} {
 		r := load()
 		spoil(&r)
-		if c, err := Reopen(r, store); err == nil || !c.IsZero() {
-			t.Errorf("%s: a spoilt record was taken", name)
+		if c, err := Reopen(r, store); err == nil || !c.IsZero() || errors.Is(err, Outdated) != (name == "old") {
+			t.Errorf("%s: %v of a spoilt record", name, err)
 		}
 	}
 	spoilt := &memory{b: bytes.Clone(store.b)}

@@ -3,7 +3,9 @@ package casework
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"veilbox/appliance/account"
@@ -47,10 +49,53 @@ func (s *Service) View(ctx context.Context, a Actor, id incident.DisclosureID, p
 		return Viewing{}, err
 	}
 	v := Viewing{ID: rand.Text(), Until: until}
-	v.URL = fmt.Sprintf("/api/v1/viewings/%s/copy.mp4", v.ID)
+	if v.Media, err = mediaOf(open); err != nil {
+		return Viewing{}, err
+	}
+	v.URL = fmt.Sprintf("/api/v1/viewings/%s/copy%s", v.ID, map[string]string{incident.MediaVideo: ".mp4", incident.MediaPicture: ".jpg"}[v.Media])
 	err = s.viewings.add(v.ID, viewing{person: a.Session.Person.ID, open: open, until: until}, s.o.Clock.Now())
 	return v, err
 }
+
+// mediaOf looks at what another shop's box has sent.
+func mediaOf(open func() (Media, error)) (_ string, err error) {
+	m, err := open()
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, m.Close()) }()
+	media, err := Kind(m)
+	if err != nil {
+		return "", err
+	}
+	return media, nil
+}
+
+// Kind returns what m is by its first bytes, and leaves m at its start. Nothing
+// but a clip or a picture is ever handed to a browser.
+func Kind(m Media) (string, error) {
+	var head [12]byte
+	if _, err := m.Seek(0, io.SeekStart); err != nil {
+		return "", fmt.Errorf("casework: %w", err)
+	}
+	if _, err := io.ReadFull(m, head[:]); err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
+		return "", fmt.Errorf("casework: read the copy: %w", err)
+	}
+	if _, err := m.Seek(0, io.SeekStart); err != nil {
+		return "", fmt.Errorf("casework: %w", err)
+	}
+	switch {
+	case string(head[4:8]) == "ftyp":
+		return incident.MediaVideo, nil
+	case head[0] == 0xff && head[1] == 0xd8 && head[2] == 0xff:
+		return incident.MediaPicture, nil
+	}
+	return "", errKind
+}
+
+var errKind = problem.New(422, "copy.kind",
+	problem.Text{DA: "Det delte er hverken et klip eller et billede.", EN: "What was shared is neither a clip nor a picture."},
+	problem.Text{DA: "Åbn det ikke; giv driften besked.", EN: "Do not open it; tell the operator."})
 
 // ViewingMedia opens the video of a viewing, for the person who began it.
 func (s *Service) ViewingMedia(_ context.Context, a Actor, viewingID string) (Media, error) {

@@ -73,7 +73,7 @@ func TestChangeCamera(t *testing.T) {
 			_, starts := b.rec.last()
 			if tc.code != "" {
 				refused(t, err, tc.code)
-				if b.camera() != before || starts != 0 || probes != 0 {
+				if !reflect.DeepEqual(b.camera(), before) || starts != 0 || probes != 0 {
 					t.Error("a refused change has changed something")
 				}
 				return
@@ -85,7 +85,7 @@ func TestChangeCamera(t *testing.T) {
 				t.Errorf("%+v, %d probes, %d starts", v, probes, starts)
 			}
 			if tc.fields == "" {
-				if b.camera() != before || b.count("camera.change") != 0 {
+				if !reflect.DeepEqual(b.camera(), before) || b.count("camera.change") != 0 {
 					t.Error("something has changed")
 				}
 				return
@@ -109,7 +109,7 @@ func TestAChangeThatTheCameraRefusesIsNone(t *testing.T) {
 	before := b.camera()
 	_, err := b.ChangeCamera(t.Context(), b.people["manager"], till, CameraChange{Password: &pw})
 	refused(t, err, camera.ErrAuth.Code)
-	if b.camera() != before || b.count("camera.change") != 0 {
+	if !reflect.DeepEqual(b.camera(), before) || b.count("camera.change") != 0 {
 		t.Error("it was kept all the same")
 	}
 	_, err = b.ChangeCamera(t.Context(), b.people["manager"], "gone-1", CameraChange{Password: &pw})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"veilbox/capture/camera"
 	"veilbox/capture/footage"
 	"veilbox/internal/problem"
+	"veilbox/redact/subject"
 )
 
 var errNoCamera = problem.New(404, "camera.missing",
@@ -85,7 +87,8 @@ func (s *Service) Cameras(ctx context.Context, a Actor) ([]CameraView, error) {
 func cameraView(c store.Camera, h capture.Health) CameraView {
 	v := CameraView{ID: c.ID, Name: c.Name, URL: c.URL, SubURL: c.SubURL, Username: c.Username, Pin: c.Pin, Transport: c.Transport,
 		Audio: c.Audio, State: string(h.State), Since: h.Since, Viewers: h.Viewers,
-		Alarms: alarmsOf(c, h), Counts: countsOf(h.Counters), LastPart: known(h.LastPart), LastKeyframe: known(h.LastKeyframe)}
+		Alarms: alarmsOf(c, h), Counts: countsOf(h.Counters), LastPart: given(h.LastPart), LastKeyframe: given(h.LastKeyframe),
+		Veiled: slices.Concat([]subject.Rect{}, c.Veiled)}
 	if !c.Device.IsZero() {
 		v.Device = &c.Device
 	}
@@ -99,8 +102,8 @@ func cameraView(c store.Camera, h capture.Health) CameraView {
 	return v
 }
 
-// known returns nil for a time that has not come yet.
-func known(t time.Time) *time.Time {
+// given returns nil for a time that has not come yet.
+func given(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
 	}

@@ -16,6 +16,7 @@ import (
 	"veilbox/capture/clip"
 	"veilbox/capture/footage"
 	"veilbox/capture/ring"
+	"veilbox/redact/subject"
 )
 
 // Bounds of what people write.
@@ -115,7 +116,10 @@ func (s *Service) NewCase(ctx context.Context, a Actor, n NewCase) (CaseView, er
 		ID: incident.CaseID(rand.Text()), Version: 1, State: incident.Draft, Member: enrolled.Member,
 		Created: now, Changed: now, Tagged: a.Session.Person, What: n.What, HappenedAt: n.HappenedAt.UTC(),
 		Clip:     incident.Clip{Camera: n.Camera, Span: span, Hash: hash},
-		Evidence: e,
+		Evidence: e, Subjects: []subject.Subject{},
+	}
+	if c.Veiled, err = s.veiledOf(ctx, c); err != nil {
+		return CaseView{}, err
 	}
 	if err := s.record(ctx, a, "case.create", "", caseAbout(c)); err != nil {
 		return CaseView{}, err
@@ -294,6 +298,9 @@ func (s *Service) ChangeCase(ctx context.Context, a Actor, id incident.CaseID, c
 
 // view says all that can be said about c to a.
 func (s *Service) view(ctx context.Context, a Actor, c incident.Case) (CaseView, error) {
+	if err := s.hold(ctx, &c); err != nil {
+		return CaseView{}, err
+	}
 	verdict := policy.Assess(c, s.deadlineNow(), s.o.Settings)
 	findings := verdict.Findings()
 	v := CaseView{
@@ -330,9 +337,11 @@ func (s *Service) may(a Actor, c incident.Case) []string {
 	running := c.State == incident.Released || c.State == incident.Disclosed
 	add("change", account.Tag, open)
 	add("redact", account.Tag, open)
-	add("submit", account.Submit, open && c.Copy != nil)
+	add("submit", account.Submit, open && c.Copy != nil && !training(c))
 	add("assess", account.Assess, c.State == incident.Submitted)
+	add("sound", account.Assess, c.State == incident.Submitted && c.Choice.Still == nil)
 	add("report", account.Tag, running && c.Evidence.Report == nil)
 	add("withdraw", account.Withdraw, running)
+	add("download", account.ExportFootage, training(c))
 	return may
 }

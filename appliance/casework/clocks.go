@@ -40,6 +40,7 @@ func (s *Service) Sweep(ctx context.Context) error {
 		return err
 	}
 	s.clearPlays()
+	s.markings.clear(s.o.Clock.Now(), false)
 	cases, err := s.o.Store.Cases(ctx)
 	if err != nil {
 		return fmt.Errorf("casework: %w", err)

@@ -19,6 +19,7 @@ import (
 	"veilbox/internal/keys"
 	"veilbox/internal/problem"
 	"veilbox/redact"
+	"veilbox/redact/subject"
 )
 
 // copyFiles keeps one case's copy as a sealed file.
@@ -196,9 +197,14 @@ func (s *Service) CaseClip(ctx context.Context, a Actor, id incident.CaseID, as 
 	return nopCloser{m}, nil
 }
 
-// CaseCopy opens the veiled copy of a case.
-func (s *Service) CaseCopy(ctx context.Context, a Actor, id incident.CaseID) (Media, error) {
-	if err := s.allow(a, account.ViewFootage); err != nil {
+// CaseCopy opens the veiled copy of a case, to look at. A copy for training, in
+// which everything is veiled, a manager may take out.
+func (s *Service) CaseCopy(ctx context.Context, a Actor, id incident.CaseID, download bool) (Media, error) {
+	perm, act := account.ViewFootage, "copy.view"
+	if download {
+		perm, act = account.ExportFootage, "copy.download"
+	}
+	if err := s.allow(a, perm); err != nil {
 		return nil, err
 	}
 	c, err := s.load(ctx, id)
@@ -208,11 +214,23 @@ func (s *Service) CaseCopy(ctx context.Context, a Actor, id incident.CaseID) (Me
 	if _, err := s.copyRecord(ctx, id); err != nil {
 		return nil, err
 	}
-	if err := s.recordView(ctx, a, "copy.view", "", caseAbout(c)); err != nil {
+	if download && !training(c) {
+		return nil, errNotTraining
+	}
+	if err := s.recordView(ctx, a, act, "", caseAbout(c)); err != nil {
 		return nil, err
 	}
 	return s.copyFiles(id).open()
 }
+
+// training reports whether c's copy shows nobody and nothing.
+func training(c incident.Case) bool {
+	return c.Copy != nil && c.Copy.Mode == subject.BlurEverything
+}
+
+var errNotTraining = problem.New(409, "copy.download",
+	problem.Text{DA: "Kun en kopi, hvor alle er slørede, kan hentes ud til undervisning.", EN: "Only a copy in which everybody is veiled can be taken out for training."},
+	problem.Text{DA: "Vælg »Slør alt« og lav kopien igen, eller del sagen gennem vurderingen.", EN: "Choose “Veil everything” and make the copy again, or share the case through the assessment."})
 
 // Sheet returns the reveal sheet of a case's copy.
 func (s *Service) Sheet(ctx context.Context, a Actor, id incident.CaseID) (SheetView, error) {

@@ -48,7 +48,7 @@ func (s *Service) Submit(ctx context.Context, a Actor, id incident.CaseID, versi
 		}
 		p := a.Session.Person
 		c.SubmittedBy = &p
-		if err := s.freshen(ctx, c); err != nil {
+		if err := errors.Join(s.freshen(ctx, c), s.hold(ctx, c)); err != nil {
 			return err
 		}
 		if missing := policy.Assess(*c, s.deadlineNow(), s.o.Settings).MissingBefore(); len(missing) > 0 {
@@ -81,7 +81,7 @@ func (s *Service) Assess(ctx context.Context, a Actor, id incident.CaseID, v Ver
 	}
 	assessment := incident.Assessment{
 		Assessor: a.Session.Person, At: s.o.Clock.Now().UTC(), Decision: v.Decision, Reasons: v.Reasons,
-		SawSheet: v.Sheet, Copy: v.Copy, Guideline: v.Guideline,
+		SawSheet: v.Sheet, Copy: v.Copy, Guideline: v.Guideline, SawFlagged: v.SawFlagged,
 	}
 	decided := func(c *incident.Case) error {
 		if c.State != incident.Submitted {
@@ -107,7 +107,7 @@ func (s *Service) Assess(ctx context.Context, a Actor, id incident.CaseID, v Ver
 		if err := decided(c); err != nil {
 			return err
 		}
-		if err := s.freshen(ctx, c); err != nil {
+		if err := errors.Join(s.freshen(ctx, c), s.hold(ctx, c)); err != nil {
 			return err
 		}
 		verdict := policy.Assess(*c, s.deadlineNow(), s.o.Settings)

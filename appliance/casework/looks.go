@@ -5,15 +5,18 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"sort"
 	"strings"
 	"sync"
 	"time"
 
 	"veilbox/appliance/incident"
 	"veilbox/capture/footage"
+	"veilbox/internal/problem"
 	"veilbox/redact"
 	"veilbox/redact/mask"
 	"veilbox/redact/proof"
+	"veilbox/redact/subject"
 )
 
 // seenFor is how long one look at one thing by one person counts as the same
@@ -66,25 +69,70 @@ func (nopCloser) Close() error { return nil }
 func sheetView(id incident.CaseID, r redact.Record) (SheetView, error) {
 	p, err := proof.Parse(r.Proof)
 	if err != nil {
-		return SheetView{}, fmt.Errorf("casework: %w", err)
+		return SheetView{}, errCopyOld.With(err)
 	}
 	m, err := mask.Decode(r.Mask)
 	if err != nil {
-		return SheetView{}, fmt.Errorf("casework: %w", err)
+		return SheetView{}, errCopyOld.With(err)
 	}
 	seconds := func(t footage.Ticks) float64 { return t.Duration().Seconds() }
-	v := SheetView{Hash: p.Sheet, Pictures: []SheetPicture{}, Unsure: []ClipSpan{}, Duration: seconds(p.Figures.Duration)}
+	v := SheetView{Hash: p.Sheet, Pictures: []SheetPicture{}, Flagged: []SheetFlag{}, Unsure: []ClipSpan{},
+		Sound: m.Sound, Subjects: m.Subjects, Duration: seconds(p.Figures.Duration)}
+	if m.Mode == subject.BlurEverything {
+		v.Subjects = 0
+	}
 	for i, pic := range r.Pictures {
-		v.Pictures = append(v.Pictures, SheetPicture{At: seconds(pic.At), Rect: pic.Rect, URL: fmt.Sprintf("/api/v1/cases/%s/sheet/%d.jpg", id, i)})
+		v.Pictures = append(v.Pictures, SheetPicture{At: seconds(pic.At), Subject: pic.Subject, Kind: string(pic.Kind), Flags: flagNames(pic.Flags), Rect: pic.Rect,
+			URL: fmt.Sprintf("/api/v1/cases/%s/sheet/%d.jpg", id, i)})
 	}
 	for _, u := range m.Unsure(p.Figures.Duration) {
 		v.Unsure = append(v.Unsure, ClipSpan{From: seconds(u.From), To: seconds(u.To)})
+	}
+	for _, u := range m.Flagged(p.Figures.Duration) {
+		v.Flagged = append(v.Flagged, flagOf(m, u))
 	}
 	for _, u := range m.Runs(p.Figures.Duration, func(i int) bool { return m.State(i) == mask.Shown }) {
 		v.Shown += seconds(u.To - u.From)
 	}
 	return v, nil
 }
+
+func flagNames(f mask.Flags) []string {
+	if n := f.Names(); n != nil {
+		return n
+	}
+	return []string{}
+}
+
+// flagOf says why a stretch is flagged, and of whom.
+func flagOf(m *mask.Mask, span footage.Span) SheetFlag {
+	out := SheetFlag{From: span.From.Duration().Seconds(), To: span.To.Duration().Seconds(), Subjects: []int{}}
+	var flags mask.Flags
+	of := make([]bool, m.Subjects)
+	first := sort.Search(len(m.Frames), func(i int) bool { return m.Frames[i].At >= span.From })
+	for _, f := range m.Frames[first:] {
+		if f.At >= span.To {
+			break
+		}
+		for k, s := range f.Subjects {
+			if s.State == mask.Shown && s.Flags != 0 {
+				flags |= s.Flags
+				of[k] = true
+			}
+		}
+	}
+	for k, ok := range of {
+		if ok {
+			out.Subjects = append(out.Subjects, k)
+		}
+	}
+	out.Flags = flagNames(flags)
+	return out
+}
+
+var errCopyOld = problem.New(409, "copy.old",
+	problem.Text{DA: "Kopien er lavet af en tidligere udgave af programmet og kan ikke vurderes mere.", EN: "The copy was made by an earlier version of the program and can no longer be assessed."},
+	problem.Text{DA: "Lav den slørede kopi igen; klippet og markeringen er der stadig.", EN: "Make the veiled copy again; the clip and the marking are still there."})
 
 func sheetPicture(r redact.Record, n int) ([]byte, bool) {
 	if n < 0 || n >= len(r.Pictures) {

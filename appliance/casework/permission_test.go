@@ -146,7 +146,7 @@ func acts() []act {
 			return media(b.CaseClip(b.t.Context(), a, v.ID, ""))
 		}},
 		{"CaseCopy", account.ViewFootage, "copy.view", "assessor", redacted, func(b *box, a Actor, v CaseView) (any, error) {
-			return media(b.CaseCopy(b.t.Context(), a, v.ID))
+			return media(b.CaseCopy(b.t.Context(), a, v.ID, false))
 		}},
 		{"Sheet", account.ViewFootage, "", "assessor", redacted, func(b *box, a Actor, v CaseView) (any, error) { return none(b.Sheet(b.t.Context(), a, v.ID)) }},
 		{"SheetPicture", account.ViewFootage, "sheet.view", "assessor", redacted, func(b *box, a Actor, v CaseView) (any, error) {

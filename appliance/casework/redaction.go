@@ -1,16 +1,21 @@
 package casework
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
+	"slices"
 	"sync"
+	"time"
 
 	"veilbox/appliance/account"
 	"veilbox/appliance/incident"
-	"veilbox/capture/clip"
 	"veilbox/internal/problem"
 	"veilbox/redact"
+	"veilbox/redact/mask"
 	"veilbox/redact/subject"
 )
 
@@ -21,6 +26,9 @@ type jobs struct {
 	wake  chan struct{}
 	queue []incident.CaseID
 	state map[incident.CaseID]Progress
+	// seen is the latest preview of the copy at work, and how many there were.
+	seen  []byte
+	shown int
 	// running is the case at work, and stop ends it.
 	running incident.CaseID
 	stop    context.CancelCauseFunc
@@ -44,8 +52,31 @@ func (j *jobs) add(id incident.CaseID) {
 
 func (j *jobs) set(id incident.CaseID, p Progress) {
 	j.mu.Lock()
+	if p.Running && j.running == id {
+		p.Preview = j.shown
+	}
 	j.state[id] = p
 	j.mu.Unlock()
+}
+
+// preview keeps a picture of how the copy at work will be.
+func (j *jobs) preview(id incident.CaseID, jpeg []byte) {
+	if len(jpeg) > maxPreview {
+		return
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.running == id {
+		j.seen, j.shown = bytes.Clone(jpeg), j.shown+1
+	}
+}
+
+const maxPreview = 1 << 20 // bytes
+
+func (j *jobs) previewOf(id incident.CaseID) ([]byte, bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.seen, j.running == id && j.seen != nil
 }
 
 func (j *jobs) progress(id incident.CaseID) (Progress, bool) {
@@ -64,7 +95,7 @@ func (j *jobs) next(ctx context.Context) (incident.CaseID, context.Context, bool
 	}
 	id := j.queue[0]
 	j.queue = j.queue[1:]
-	j.running = id
+	j.running, j.seen, j.shown = id, nil, 0
 	ctx, j.stop = context.WithCancelCause(ctx)
 	return id, ctx, true
 }
@@ -73,7 +104,7 @@ func (j *jobs) done() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.stop(nil)
-	j.running, j.stop = "", nil
+	j.running, j.stop, j.seen = "", nil, nil
 }
 
 var errCancelled = problem.New(409, "redact.cancelled",
@@ -98,33 +129,50 @@ func (j *jobs) cancel(id incident.CaseID) (queued, running bool) {
 	return false, false
 }
 
-// Redact sets where the subject is and starts the making of the copy.
+// Redact sets who may be seen and what else is asked of the copy, and starts the
+// making of it.
 func (s *Service) Redact(ctx context.Context, a Actor, id incident.CaseID, ch SubjectChange) (CaseView, error) {
 	if err := s.allow(a, account.Tag); err != nil {
 		return CaseView{}, err
-	}
-	if err := ch.Subject.Check(); err != nil {
-		return CaseView{}, problem.New(400, "subject.bad",
-			problem.Text{DA: "Markeringen af personen kan ikke bruges.", EN: "The marking of the person cannot be used."},
-			problem.Text{DA: "Tegn en boks om personen i mindst ét billede.", EN: "Draw a box around the person in at least one picture."}).With(err)
 	}
 	v, err := s.change(ctx, a, id, ch.Version, "case.redact", "", func(c *incident.Case) error {
 		if err := changeable(c); err != nil {
 			return err
 		}
-		c.Subject, c.Copy, c.State = ch.Subject, nil, incident.Redacting
+		if err := checkChoice(c, &ch); err != nil {
+			return err
+		}
+		more := ch.widenings()
+		if len(more) > 0 && !ch.ShowMore {
+			return errMore
+		}
+		if err := s.widen(ctx, a, c, more); err != nil {
+			return err
+		}
+		// The sound is the assessor's to choose, and anew for each copy.
+		if err := s.silent(ctx, c); err != nil {
+			return err
+		}
+		c.Subjects, c.Choice = ch.asked(), ch.Choice
+		c.Copy, c.State, c.Assessing = nil, incident.Redacting, false
 		return nil
 	})
 	if err != nil {
 		return v, err
 	}
+	s.keepKnown(id, v.Subjects)
+	return s.begin(ctx, id, v), nil
+}
+
+// begin queues the making of a copy.
+func (s *Service) begin(ctx context.Context, id incident.CaseID, v CaseView) CaseView {
 	if err := s.dropCopy(context.WithoutCancel(ctx), id); err != nil {
 		s.o.Log.Warn("the copy made before is still there; the new one takes its place", "case", id, "error", err)
 	}
 	s.jobs.add(id)
 	p, _ := s.jobs.progress(id)
 	v.Progress = &p
-	return v, nil
+	return v
 }
 
 // CaseProgress returns how far the copy is.
@@ -144,6 +192,30 @@ func (s *Service) CaseProgress(ctx context.Context, a Actor, id incident.CaseID)
 	}
 	return Progress{}, nil
 }
+
+// Preview returns how the copy that is being made looks so far: a veiled picture,
+// not yet proven.
+func (s *Service) Preview(ctx context.Context, a Actor, id incident.CaseID) ([]byte, error) {
+	if err := s.allow(a, account.ViewFootage); err != nil {
+		return nil, err
+	}
+	c, err := s.load(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	jpeg, ok := s.jobs.previewOf(id)
+	if !ok {
+		return nil, errNoPreview
+	}
+	if err := s.recordView(ctx, a, "preview.view", "", caseAbout(c)); err != nil {
+		return nil, err
+	}
+	return jpeg, nil
+}
+
+var errNoPreview = problem.New(404, "preview.none",
+	problem.Text{DA: "Der er ikke noget at se endnu.", EN: "There is nothing to see yet."},
+	problem.Text{DA: "Vent et øjeblik; kopien bliver lavet.", EN: "Wait a moment; the copy is being made."})
 
 // CancelRedaction stops the making of the copy; the case is a draft again.
 func (s *Service) CancelRedaction(ctx context.Context, a Actor, id incident.CaseID) error {
@@ -211,30 +283,73 @@ func (s *Service) redactOne(ctx context.Context, id incident.CaseID) error {
 	if c.State != incident.Redacting {
 		return nil
 	}
-	movie, err := clip.Open(ctx, s.o.Ring, c.Clip.Camera, c.Clip.Span)
+	movie, err := s.openClip(ctx, c)
 	if err != nil {
 		return err
 	}
+	job := redact.Job{Clip: c.Clip.Hash, Subjects: c.Subjects, Choice: c.Choice, Preview: func(jpeg []byte) { s.jobs.preview(id, jpeg) }}
+	if job.Veiled, err = s.veiledOf(ctx, c); err != nil {
+		return err
+	}
+	if c.Choice.Mode == subject.BlurEverything {
+		job.Subjects = nil
+	} else {
+		job.Known = s.takeKnown(id, job.Subjects, job.Veiled)
+	}
+	var notices []string
+	if job.Scene, notices, err = s.scene(ctx, c, movie.Format()); err != nil {
+		return err
+	}
 	files := s.copyFiles(id)
-	cp, err := s.o.Redactor.Produce(ctx, redact.Job{Clip: c.Clip.Hash, Subjects: []subject.Subject{c.Subject}}, movie, files, func(p redact.Progress) {
-		s.jobs.set(id, Progress{Running: true, Stage: p.Stage, Done: p.Done, Total: p.Total})
-	})
+	produce := func() (redact.Copy, error) {
+		return s.o.Redactor.Produce(ctx, job, movie, files, func(p redact.Progress) {
+			s.jobs.set(id, Progress{Running: true, Stage: p.Stage, Done: p.Done, Total: p.Total})
+		})
+	}
+	cp, err := produce()
+	if err != nil && job.Known != nil && ctx.Err() == nil && problem.Of(err).Status == badSubject {
+		s.o.Log.Warn("what was followed on the page does not fit the clip; the people are followed anew", "case", id, "error", err)
+		if _, err := movie.Seek(0, io.SeekStart); err != nil {
+			return fmt.Errorf("casework: %w", err)
+		}
+		job.Known = nil
+		cp, err = produce()
+	}
 	if err != nil {
 		return err
+	}
+	shown, err := cp.Mask()
+	if err != nil {
+		return fmt.Errorf("casework: %w", err)
+	}
+	for _, n := range cp.Notices() {
+		notices = append(notices, string(n))
 	}
 	if err := s.saveRecord(ctx, id, cp); err != nil {
 		return err
 	}
-	if err := s.settle(ctx, id, &cp); err != nil {
+	if err := s.settle(ctx, id, &finished{copy: cp, mask: shown, at: s.o.Clock.Now().UTC(), notices: notices}); err != nil {
 		return err
 	}
 	s.jobs.set(id, Progress{Stage: "done"})
 	return nil
 }
 
+// badSubject is the status of a mask or marking that does not fit a clip.
+const badSubject = http.StatusUnprocessableEntity
+
+// A finished is a copy that has just been made.
+type finished struct {
+	copy    redact.Copy
+	mask    *mask.Mask
+	at      time.Time
+	notices []string
+}
+
 // settle ends the state "redacting": with a copy the case is redacted, without
-// one it is a draft.
-func (s *Service) settle(ctx context.Context, id incident.CaseID, cp *redact.Copy) error {
+// one it is a draft. Where the assessor had the copy made anew, the case is with
+// the assessor again.
+func (s *Service) settle(ctx context.Context, id incident.CaseID, m *finished) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c, err := s.load(ctx, id)
@@ -245,20 +360,33 @@ func (s *Service) settle(ctx context.Context, id incident.CaseID, cp *redact.Cop
 		return nil
 	}
 	act := "case.redact.none"
-	c.State, c.Copy = incident.Draft, nil
-	if cp != nil {
-		act = "case.redact.done"
-		c.State = incident.Redacted
-		c.Copy = &incident.Copy{Hash: cp.Hash(), Clip: cp.Clip(), Proof: cp.ProofHash(), Sheet: cp.SheetHash(), Passed: true, Made: s.o.Clock.Now().UTC()}
+	back := incident.Redacted
+	if c.Assessing {
+		back = incident.Submitted
 	}
-	if err := s.recordAs(ctx, clockWho, "", act, "", caseAbout(c)); err != nil {
+	c.State, c.Copy, c.Assessing = incident.Draft, nil, false
+	if m != nil {
+		act = "case.redact.done"
+		c.State, c.Copy, c.Veiled = back, copyOf(c, *m, m.notices), slices.Clone(m.mask.Veiled)
+	}
+	if err := s.recordAs(ctx, clockWho, "", act, "", copyAbout(c)); err != nil {
 		return err
 	}
-	if cp == nil {
+	if m == nil {
 		if err := s.dropCopy(ctx, id); err != nil {
 			return err
 		}
 	}
 	_, err = s.save(ctx, c)
 	return err
+}
+
+// copyAbout is caseAbout with what the copy shows.
+func copyAbout(c incident.Case) map[string]string {
+	about := caseAbout(c)
+	if cp := c.Copy; cp != nil {
+		about["media"], about["mode"], about["subjects"] = cp.Media, cp.Mode.String(), fmt.Sprint(cp.Subjects)
+		about["flagged"], about["sound"] = fmt.Sprint(cp.Flagged.Spans), fmt.Sprint(cp.Sound != nil)
+	}
+	return about
 }

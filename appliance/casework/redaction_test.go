@@ -34,7 +34,7 @@ func (b *box) progress(v CaseView) Progress {
 // noCopy fails the test where anything is left of a case's copy.
 func (b *box) noCopy(v CaseView) {
 	b.t.Helper()
-	_, err := b.CaseCopy(b.t.Context(), b.people["assessor"], v.ID)
+	_, err := b.CaseCopy(b.t.Context(), b.people["assessor"], v.ID, false)
 	refused(b.t, err, "copy.missing")
 	_, err = b.Sheet(b.t.Context(), b.people["assessor"], v.ID)
 	refused(b.t, err, "copy.missing")
@@ -75,7 +75,7 @@ func TestRedactMakesAProvedSealedCopy(t *testing.T) {
 			t.Errorf("the copy on the disk has a box %s: it is not sealed", box)
 		}
 	}
-	m, err := b.CaseCopy(t.Context(), b.people["assessor"], v.ID)
+	m, err := b.CaseCopy(t.Context(), b.people["assessor"], v.ID, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -280,7 +280,7 @@ func TestADamagedCopyIsNotReleased(t *testing.T) {
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	_, err = b.CaseCopy(t.Context(), b.people["assessor"], v.ID)
+	_, err = b.CaseCopy(t.Context(), b.people["assessor"], v.ID, false)
 	refused(t, err, "copy.damaged")
 	if err := os.WriteFile(path, whole, 0o600); err != nil {
 		t.Fatal(err)

@@ -108,6 +108,11 @@ type Options struct {
 	Redactor Redactor
 	Uplink   Uplink
 	Settings policy.Settings
+	// Mark starts a session in which people are followed through a clip, and
+	// Detect says whether it looks for persons as well. Nil: people are followed
+	// only while a copy is made.
+	Mark   func(ctx context.Context, job redact.SessionJob, clip io.Reader) (Session, error)
+	Detect bool
 	// Probe looks at a camera without adding it.
 	Probe func(context.Context, camera.Source) (camera.Description, error)
 	// Find asks the network for cameras. It gives no log-in: any device could
@@ -149,6 +154,7 @@ type Service struct {
 	plays    plays
 	exports  exports
 	jobs     jobs
+	markings markings
 	viewings viewings
 	seen     seen
 	high     highWater
@@ -168,6 +174,7 @@ func New(ctx context.Context, o Options) (*Service, error) {
 		return nil, err
 	}
 	s.exports.m = map[string]*exporting{}
+	s.markings.m, s.markings.known = map[incident.CaseID]*marking{}, map[incident.CaseID]known{}
 	s.viewings.m = map[string]viewing{}
 	s.seen.m = map[string]time.Time{}
 	if err := s.high.load(ctx, o.Store); err != nil {
@@ -190,6 +197,7 @@ func (s *Service) Run(ctx context.Context) error {
 	wg.Go(func() { s.runClocks(ctx) })
 	wg.Go(func() { s.runDevices(ctx) })
 	wg.Wait()
+	s.markings.clear(s.o.Clock.Now(), true)
 	return nil
 }
 

@@ -51,10 +51,17 @@ type Change struct {
 	Evidence   incident.Evidence `json:"evidence"`
 }
 
-// A SubjectChange says where the subject is and starts the redaction.
+// A SubjectChange says who may be seen and what else the copy is to be, and starts
+// the redaction.
 type SubjectChange struct {
-	Version int             `json:"version"`
-	Subject subject.Subject `json:"subject"`
+	Version  int               `json:"version"`
+	Subjects []subject.Subject `json:"subjects,omitempty"`
+	Choice   subject.Choice    `json:"choice,omitzero"`
+	// ShowMore says that the person means it, where the copy shows more than one
+	// suspect and nothing else.
+	ShowMore bool `json:"show_more,omitempty"`
+	// Subject is the one subject, of callers that know only one.
+	Subject subject.Subject `json:"subject,omitzero"`
 }
 
 // A Verdict is an assessor's decision with the password that signs it.
@@ -65,7 +72,9 @@ type Verdict struct {
 	Copy      footage.CopyHash  `json:"copy"`  // what was played
 	Sheet     footage.SheetHash `json:"sheet"` // what was looked at
 	Guideline string            `json:"guideline,omitempty"`
-	Password  string            `json:"password"`
+	// SawFlagged is how many flagged stretches of the sheet were looked at.
+	SawFlagged int    `json:"saw_flagged,omitempty"`
+	Password   string `json:"password"`
 }
 
 // A PoliceReport documents the report (V4).
@@ -78,9 +87,10 @@ type PoliceReport struct {
 // Progress is how far a redaction is.
 type Progress struct {
 	Running bool         `json:"running"`
-	Stage   string       `json:"stage"` // "queued", "receive", "decode", "track", "veil", "write", "prove", "done", "failed"
-	Done    int          `json:"done"`  // frames
-	Total   int          `json:"total"` // frames; 0: not yet known
+	Stage   string       `json:"stage"`             // "queued", "receive", "decode", "track", "veil", "write", "prove", "done", "failed"
+	Done    int          `json:"done"`              // frames
+	Total   int          `json:"total"`             // frames; 0: not yet known
+	Preview int          `json:"preview,omitempty"` // rises with each picture of how the copy will be
 	Problem *ProblemView `json:"problem,omitempty"`
 }
 
@@ -101,23 +111,38 @@ type CaseView struct {
 	Missing  []policy.Refusal `json:"missing"`  // nothing missing: ready
 	Progress *Progress        `json:"progress,omitempty"`
 	Sending  *Sending         `json:"sending,omitempty"`
-	May      []string         `json:"may"` // acts this person may do now: "change","redact","submit","assess","withdraw","report"
+	May      []string         `json:"may"` // acts this person may do now: "change","redact","submit","assess","sound","withdraw","report","download"
 }
 
 // A SheetView is the reveal sheet: everything that anyone will see unveiled.
 type SheetView struct {
 	Hash     footage.SheetHash `json:"hash"`
-	Pictures []SheetPicture    `json:"pictures"`
-	Unsure   []ClipSpan        `json:"unsure"` // where the subject is veiled because the track was not sure
-	Shown    float64           `json:"shown"`  // seconds in which the subject is shown
+	Pictures []SheetPicture    `json:"pictures"` // flags first, then by time
+	Flagged  []SheetFlag       `json:"flagged"`  // stretches that must be looked at
+	Unsure   []ClipSpan        `json:"unsure"`   // where a subject is veiled because the track was not sure
+	Sound    bool              `json:"sound"`    // the copy has sound
+	Subjects int               `json:"subjects"`
+	Shown    float64           `json:"shown"` // seconds in which a subject is shown
 	Duration float64           `json:"duration"`
 }
 
 // A SheetPicture is one picture of the sheet; its bytes have an own address.
 type SheetPicture struct {
-	At   float64      `json:"at"` // seconds from the clip's start
-	Rect subject.Rect `json:"rect"`
-	URL  string       `json:"url"`
+	At      float64      `json:"at"`      // seconds from the clip's start
+	Subject int          `json:"subject"` // from 0; -1: of none
+	Kind    string       `json:"kind"`    // "subject", "scene", "still"
+	Flags   []string     `json:"flags"`   // as in a SheetFlag
+	Rect    subject.Rect `json:"rect"`
+	URL     string       `json:"url"`
+}
+
+// A SheetFlag is a stretch in which a subject is shown and a person must look.
+// Flags are of "crowded", "cut", "detected", "grown", "low".
+type SheetFlag struct {
+	From     float64  `json:"from"` // seconds
+	To       float64  `json:"to"`
+	Flags    []string `json:"flags"`
+	Subjects []int    `json:"subjects"` // from 0
 }
 
 // A ClipSpan is a part of a clip in seconds from its start.
@@ -152,12 +177,14 @@ type Alert struct {
 	Ended    *time.Time            `json:"ended,omitempty"`
 	Why      problem.Text          `json:"why,omitzero"` // why it ended; a person's words are the same in both
 	Seen     bool                  `json:"seen"`         // somebody here has viewed it
+	Media    string                `json:"media"`        // "video/mp4" or "image/jpeg"
 }
 
 // A Viewing is one logged look at an alert's copy.
 type Viewing struct {
 	ID    string    `json:"id"`
 	URL   string    `json:"url"`
+	Media string    `json:"media"` // "video/mp4" or "image/jpeg"
 	Until time.Time `json:"until"`
 }
 

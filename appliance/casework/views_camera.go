@@ -7,6 +7,7 @@ import (
 	"veilbox/appliance/store"
 	"veilbox/capture/footage"
 	"veilbox/internal/problem"
+	"veilbox/redact/subject"
 )
 
 // A NewCamera is what is asked to add a camera.
@@ -99,7 +100,8 @@ type CameraView struct {
 	Codec        string           `json:"codec,omitempty"`
 	Width        int              `json:"width,omitempty"`
 	Height       int              `json:"height,omitempty"`
-	Live         bool             `json:"live"` // pictures come, so that a live view can be asked for
+	Veiled       []subject.Rect   `json:"veiled"` // never shown in a copy
+	Live         bool             `json:"live"`   // pictures come, so that a live view can be asked for
 }
 
 // A CameraAlarm is a change of a camera that nobody has accepted yet. Code is

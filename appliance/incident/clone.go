@@ -1,16 +1,22 @@
 package incident
 
-import "slices"
+import (
+	"slices"
+
+	"veilbox/redact/subject"
+)
 
 // Clone returns a copy of c that shares no memory with it, so that what was
 // approved stays as it was while the case goes on.
 func (c Case) Clone() Case {
 	c.Tagged = c.Tagged.Clone()
-	c.Subject.Keyframes = slices.Clone(c.Subject.Keyframes)
-	for i, k := range c.Subject.Keyframes {
-		c.Subject.Keyframes[i].Rect = ptr(k.Rect)
+	c.Subjects = CloneSubjects(c.Subjects)
+	c.Choice = CloneChoice(c.Choice)
+	c.Veiled, c.Widened = slices.Clone(c.Veiled), slices.Clone(c.Widened)
+	if c.Copy = ptr(c.Copy); c.Copy != nil {
+		c.Copy.Sound = ptr(c.Copy.Sound)
+		c.Copy.Veiled, c.Copy.Notices = slices.Clone(c.Copy.Veiled), slices.Clone(c.Copy.Notices)
 	}
-	c.Copy = ptr(c.Copy)
 	c.Evidence = c.Evidence.Clone()
 	if c.SubmittedBy != nil {
 		p := c.SubmittedBy.Clone()
@@ -24,6 +30,27 @@ func (c Case) Clone() Case {
 		d := *c.Disclosure
 		d.Disclosed, d.Ended = ptr(d.Disclosed), ptr(d.Ended)
 		c.Disclosure = &d
+	}
+	return c
+}
+
+// CloneSubjects returns a copy of all that shares no memory with it.
+func CloneSubjects(all []subject.Subject) []subject.Subject {
+	all = slices.Clone(all)
+	for i := range all {
+		all[i].Keyframes = slices.Clone(all[i].Keyframes)
+		for j, k := range all[i].Keyframes {
+			all[i].Keyframes[j].Rect = ptr(k.Rect)
+		}
+	}
+	return all
+}
+
+// CloneChoice returns a copy of c that shares no memory with it.
+func CloneChoice(c subject.Choice) subject.Choice {
+	c.Stamp = ptr(c.Stamp)
+	if c.Still = ptr(c.Still); c.Still != nil {
+		c.Still.Crop = ptr(c.Still.Crop)
 	}
 	return c
 }

@@ -107,6 +107,9 @@ type Clip struct {
 	Camera footage.CameraID `json:"camera"`
 	Span   footage.Span     `json:"span"`
 	Hash   footage.ClipHash `json:"hash"`
+	// Audio says that Hash is of the clip with its sound: an assessor chose to
+	// keep it.
+	Audio bool `json:"audio,omitempty"`
 }
 
 // A Copy points at the proved veiled copy; redact.Copy is the thing itself.
@@ -117,6 +120,59 @@ type Copy struct {
 	Sheet  footage.SheetHash `json:"sheet"`
 	Passed bool              `json:"passed"` // the proof passed
 	Made   time.Time         `json:"made"`
+
+	Media    string         `json:"media"`           // MediaVideo or MediaPicture
+	Mode     subject.Mode   `json:"mode"`            // what of the clip may be seen
+	Subjects int            `json:"subjects"`        // how many people are shown
+	Scene    bool           `json:"scene,omitempty"` // a picture of the still scene is behind them
+	Flagged  Flagged        `json:"flagged,omitzero"`
+	Sound    *Sound         `json:"sound,omitempty"`   // nil: removed
+	Veiled   []subject.Rect `json:"veiled,omitempty"`  // that were always veiled when it was made
+	Notices  []string       `json:"notices,omitempty"` // what went otherwise than was asked: redact.Notice, or NoticeShortScene
+	// Outdated says that the regions which are always veiled have changed since:
+	// the copy must be made anew. It is found out when the case is read.
+	Outdated bool `json:"outdated,omitempty"`
+}
+
+// What a copy is.
+const (
+	MediaVideo   = "video/mp4"
+	MediaPicture = "image/jpeg"
+)
+
+// NoticeShortScene says that the box holds too little of the camera to learn its
+// still scene from: nothing of the scene is shown.
+const NoticeShortScene = "short-scene"
+
+// Flagged counts what of a copy a person must look at twice.
+type Flagged struct {
+	Spans  int `json:"spans"`
+	Frames int `json:"frames"`
+}
+
+// A Sound is kept in a copy because an assessor chose so.
+type Sound struct {
+	Reason string   `json:"reason"`
+	By     PersonID `json:"by"`
+	Name   string   `json:"name"`
+}
+
+// What a Widening is of.
+const (
+	WidenScene    = "still-scene"
+	WidenSubjects = "subjects"
+	WidenSound    = "sound"
+)
+
+// A Widening is a person's choice to show more than the least: the still scene,
+// a second subject, the sound.
+type Widening struct {
+	What   string    `json:"what"`
+	Count  int       `json:"count,omitempty"`  // of subjects
+	Reason string    `json:"reason,omitempty"` // for the sound
+	By     PersonID  `json:"by"`
+	Name   string    `json:"name"`
+	At     time.Time `json:"at"`
 }
 
 // A Report is the report to the police (V4).
@@ -181,6 +237,9 @@ type Assessment struct {
 	SawSheet  footage.SheetHash `json:"saw_sheet"` // the reveal sheet that was looked at (V5)
 	Copy      footage.CopyHash  `json:"copy"`
 	Guideline string            `json:"guideline,omitempty"` // the written guideline a clear case follows
+	// SawFlagged is how many flagged stretches of the sheet the assessor says to
+	// have looked at (V5).
+	SawFlagged int `json:"saw_flagged,omitempty"`
 }
 
 // A Disclosure is a released copy on its way or made available.
@@ -208,10 +267,16 @@ type Case struct {
 	What       string    `json:"what"`
 	HappenedAt time.Time `json:"happened_at"`
 
-	Clip     Clip            `json:"clip"`
-	Subject  subject.Subject `json:"subject"`
-	Copy     *Copy           `json:"copy,omitempty"`
-	Evidence Evidence        `json:"evidence"`
+	Clip     Clip              `json:"clip"`
+	Subjects []subject.Subject `json:"subjects"`         // who may be seen
+	Choice   subject.Choice    `json:"choice"`           // what else is asked of the copy
+	Veiled   []subject.Rect    `json:"veiled,omitempty"` // always veiled, as the camera had it when the copy was asked for
+	Widened  []Widening        `json:"widened,omitempty"`
+	// Assessing says that the copy is being made anew while the case is with the
+	// assessor, where it comes back to.
+	Assessing bool     `json:"assessing,omitempty"`
+	Copy      *Copy    `json:"copy,omitempty"`
+	Evidence  Evidence `json:"evidence"`
 
 	SubmittedBy *Person      `json:"submitted_by,omitempty"`
 	Assessments []Assessment `json:"assessments"`

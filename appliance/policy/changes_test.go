@@ -8,6 +8,7 @@ import (
 	"veilbox/appliance/incident"
 	"veilbox/capture/footage"
 	"veilbox/internal/clock"
+	"veilbox/redact/subject"
 )
 
 // noon is a Wednesday at noon in Copenhagen.
@@ -160,6 +161,17 @@ var changes = []change{
 	{"sheet not looked at", func(c *incident.Case) { c.Assessments[0].SawSheet = footage.SheetHash{} }, "v5.not-seen"},
 	{"nobody has looked", func(c *incident.Case) { c.Assessments = nil }, "v5.look"},
 	{"sheet changed", func(c *incident.Case) { c.Copy.Sheet = footage.SheetHash{Hash: hash(9)} }, "v5.not-seen"},
+
+	{"everybody veiled", func(c *incident.Case) { c.Copy.Mode = subject.BlurEverything }, "v5.training"},
+	{"the scene shown", func(c *incident.Case) { c.Copy.Mode, c.Copy.Scene = subject.StillScene, true }, ""},
+	{"the camera's regions changed", func(c *incident.Case) { c.Copy.Outdated = true }, "v5.veiled-changed"},
+	{"sound without a reason", func(c *incident.Case) { c.Copy.Sound = &incident.Sound{Reason: "xxx"} }, "v5.sound"},
+	{"sound with a reason", func(c *incident.Case) {
+		c.Copy.Sound = &incident.Sound{Reason: "Han truer ekspedienten højt, og det skal høres."}
+	}, ""},
+	{"flags not looked at", func(c *incident.Case) { c.Copy.Flagged.Spans = 2 }, "v5.flagged"},
+	{"fewer flags looked at", func(c *incident.Case) { c.Copy.Flagged.Spans, c.Assessments[0].SawFlagged = 2, 1 }, "v5.flagged"},
+	{"all flags looked at", func(c *incident.Case) { c.Copy.Flagged.Spans, c.Assessments[0].SawFlagged = 2, 2 }, ""},
 
 	{"no area", ev(func(e *incident.Evidence) { e.Circle.Area = "" }), "v6.area"},
 	{"an odd area", ev(func(e *incident.Evidence) { e.Circle.Area = "world" }), "v6.area"},

@@ -154,6 +154,14 @@ func (r Release) Proof() footage.ProofHash {
 // Sheet returns the hash of the reveal sheet that the assessor looked at.
 func (r Release) Sheet() footage.SheetHash { return r.assessment.SawSheet }
 
+// Shows returns what the copy is and what it shows.
+func (r Release) Shows() incident.Copy {
+	if r.c.Copy == nil {
+		return incident.Copy{}
+	}
+	return *r.c.Clone().Copy
+}
+
 // Circle returns who may receive.
 func (r Release) Circle() incident.Circle { return r.c.Evidence.Circle.Clone() }
 

@@ -106,6 +106,7 @@ func TestOnlyWholeApprovalsAddUp(t *testing.T) {
 	for name, spoil := range map[string]func(*incident.Assessment){
 		"another sheet":    func(a *incident.Assessment) { a.SawSheet = footage.SheetHash{Hash: hash(8)} },
 		"another copy":     func(a *incident.Assessment) { a.Copy = footage.CopyHash{Hash: hash(8)} },
+		"other flags":      func(a *incident.Assessment) { a.SawFlagged = 3 },
 		"no time":          func(a *incident.Assessment) { a.At = time.Time{} },
 		"in the future":    func(a *incident.Assessment) { a.At = noon.Add(1) },
 		"no qualification": func(a *incident.Assessment) { a.Assessor.Qualification = nil },

@@ -85,7 +85,8 @@ func competences(q question) map[string]bool {
 		if a.Decision != incident.Approve {
 			break
 		}
-		if q.c.Copy == nil || a.Copy != q.c.Copy.Hash || a.SawSheet != q.c.Copy.Sheet || a.At.IsZero() || a.At.After(q.now) ||
+		if q.c.Copy == nil || a.Copy != q.c.Copy.Hash || a.SawSheet != q.c.Copy.Sheet || a.SawFlagged != q.c.Copy.Flagged.Spans ||
+			a.At.IsZero() || a.At.After(q.now) ||
 			!qualified(q, a) || !authorised(q, &a.Assessor) || !shortReason.says(a.Reasons) {
 			continue
 		}

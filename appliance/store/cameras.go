@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"veilbox/capture/footage"
+	"veilbox/redact/subject"
 )
 
 // A Camera is how a camera is reached. It holds a password and never prints it.
@@ -31,6 +32,9 @@ type Camera struct {
 	Was     Device    `json:"was,omitzero"`
 	Changed time.Time `json:"changed,omitzero"`
 	Added   time.Time `json:"added"`
+	// Veiled are the parts of the picture that no copy ever shows: a till's
+	// screen, a keypad, the door to the staff room.
+	Veiled []subject.Rect `json:"veiled,omitempty"`
 }
 
 // A Device is what a camera says of itself by ONVIF; empty where it says nothing.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"veilbox/appliance/incident"
+	"veilbox/redact/subject"
 )
 
 // CreateCase keeps a new case. Its version is 1, whatever c says.
@@ -88,11 +89,12 @@ func (s *Store) cases(ctx context.Context, single bool, rest string, args ...any
 		if err := rows.Scan(&id, &version, &state, &body); err != nil {
 			return nil, fmt.Errorf("store: cases: %w", err)
 		}
-		var c incident.Case
-		if err := s.openJSON("cases", id, body, &c); err != nil {
+		var kept storedCase
+		if err := s.openJSON("cases", id, body, &kept); err != nil {
 			broken = append(broken, err)
 			continue
 		}
+		c := kept.upgraded()
 		if c.Version != version || string(c.State) != state {
 			broken = append(broken, s.broken("cases", id, fmt.Errorf("store: case %s: its row says version %d, %s, its sealed body %d, %s: the file was changed from outside; restore it from the backup", id, version, state, c.Version, c.State)))
 			continue
@@ -103,6 +105,26 @@ func (s *Store) cases(ctx context.Context, single bool, rest string, args ...any
 		return nil, fmt.Errorf("store: cases: %w", err)
 	}
 	return readable(out, broken, single)
+}
+
+// A storedCase is a case as any version of this program wrote it. A body is
+// sealed, so that the schema's upgrades cannot reach it: it is read as it is, and
+// the next save writes it as it should be.
+type storedCase struct {
+	incident.Case
+	// Subject is the one person of a case of before there could be several.
+	Subject *subject.Subject `json:"subject"`
+}
+
+func (k storedCase) upgraded() incident.Case {
+	c := k.Case
+	if len(c.Subjects) == 0 && k.Subject != nil && len(k.Subject.Keyframes) > 0 {
+		c.Subjects = []subject.Subject{*k.Subject}
+	}
+	if c.Copy != nil && c.Copy.Media == "" { // there were only clips, of one person
+		c.Copy.Media, c.Copy.Subjects = incident.MediaVideo, 1
+	}
+	return c
 }
 
 // DeleteCase removes a case and its redaction record.

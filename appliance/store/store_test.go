@@ -20,6 +20,7 @@ import (
 	"veilbox/internal/keys"
 	"veilbox/internal/problem"
 	"veilbox/internal/sqlitedb"
+	"veilbox/redact/subject"
 )
 
 var start = time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
@@ -115,6 +116,50 @@ func TestCases(t *testing.T) {
 	}
 }
 
+// A case that an earlier version wrote is read as it was meant, and written as it
+// should be by the next save.
+func TestCaseOfBefore(t *testing.T) {
+	s, _ := open(t)
+	ctx := t.Context()
+	c := newCase("OLD", start)
+	c.State = incident.Redacted
+	if err := s.CreateCase(ctx, c); err != nil {
+		t.Fatal(err)
+	}
+	before := []byte(`{"id":"OLD","version":1,"state":"redacted","what":"Tog flasker",
+		"subject":{"version":1,"keyframes":[{"at":1.5,"rect":{"x":0.1,"y":0.2,"w":0.3,"h":0.4}},{"at":4,"gone":true}]},
+		"copy":{"hash":"` + strings.Repeat("ab", 32) + `","clip":"` + strings.Repeat("cd", 32) + `","passed":true}}`)
+	body, err := s.seal("cases", "OLD", before)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.exec(ctx, "UPDATE cases SET body = ? WHERE id = 'OLD'", body); err != nil {
+		t.Fatal(err)
+	}
+	want := []subject.Subject{{Version: 1, Keyframes: []subject.Keyframe{{At: 1.5, Rect: &subject.Rect{X: 0.1, Y: 0.2, W: 0.3, H: 0.4}}, {At: 4, Gone: true}}}}
+	check := func(c incident.Case, err error) {
+		t.Helper()
+		if err != nil || !reflect.DeepEqual(c.Subjects, want) || !reflect.DeepEqual(c.Choice, subject.Choice{}) {
+			t.Fatalf("%+v %+v %v", c.Subjects, c.Choice, err)
+		}
+		if c.Copy == nil || c.Copy.Media != incident.MediaVideo || c.Copy.Subjects != 1 || c.Copy.Mode != subject.SubjectOnly || c.Copy.Sound != nil {
+			t.Fatalf("%+v", c.Copy)
+		}
+	}
+	got, err := s.Case(ctx, "OLD")
+	check(got, err)
+	got, err = s.UpdateCase(ctx, got)
+	check(got, err)
+	again, err := s.Case(ctx, "OLD")
+	check(again, err)
+	if err := s.db.QueryRow("SELECT body FROM cases WHERE id = 'OLD'").Scan(&body); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := s.open("cases", "OLD", body); err != nil || bytes.Contains(b, []byte(`"subject":`)) || !bytes.Contains(b, []byte(`"subjects":`)) {
+		t.Errorf("saved as %s, %v", b, err)
+	}
+}
+
 func TestOneOfManySavesWins(t *testing.T) {
 	s, _ := open(t)
 	if err := s.CreateCase(t.Context(), newCase("C", start)); err != nil {
@@ -154,7 +199,7 @@ func TestCameras(t *testing.T) {
 	}
 	c.Name, c.Transport, c.Pin, c.Audio = "Kasse 2", "udp", "ab12", true
 	c.Device, c.Was, c.Changed = Device{Manufacturer: "Acme", Model: "D1", Firmware: "2.0", Serial: "7"}, Device{Firmware: "1.9"}, start
-	c.Added = start.Add(time.Hour)
+	c.Added, c.Veiled = start.Add(time.Hour), []subject.Rect{{X: 0.1, Y: 0.2, W: 0.3, H: 0.1}}
 	if err := s.PutCamera(ctx, c); err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +207,7 @@ func TestCameras(t *testing.T) {
 		t.Error("an odd name was taken")
 	}
 	got, err := s.Camera(ctx, "till-1")
-	if err != nil || got != c {
+	if err != nil || !reflect.DeepEqual(got, c) {
 		t.Errorf("%#v %v", got, err)
 	}
 	if all, err := s.Cameras(ctx); err != nil || len(all) != 1 {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 
@@ -77,9 +78,18 @@ func (s *server) apiCancel(w http.ResponseWriter, r *http.Request, a casework.Ac
 	return noContent(w, s.Box.CancelRedaction(r.Context(), a, caseOf(r)))
 }
 
+// apiCopy answers copy.mp4 and copy.jpg alike: the copy is what it is.
 func (s *server) apiCopy(w http.ResponseWriter, r *http.Request, a casework.Actor) error {
-	m, err := s.Box.CaseCopy(r.Context(), a, caseOf(r))
-	return s.video(w, r, m, err, "")
+	name := ""
+	switch r.URL.Query().Get("download") {
+	case "", "0":
+	case "1":
+		name = "undervisning-" + r.PathValue("id")
+	default:
+		return badField("download", "Skriv 1 eller udelad den.", "Write 1 or leave it out.")
+	}
+	m, err := s.Box.CaseCopy(r.Context(), a, caseOf(r), name != "")
+	return s.copy(w, r, m, err, name)
 }
 
 func (s *server) apiSheet(w http.ResponseWriter, r *http.Request, a casework.Actor) error {
@@ -164,5 +174,20 @@ func (s *server) apiView(w http.ResponseWriter, r *http.Request, a casework.Acto
 
 func (s *server) apiViewing(w http.ResponseWriter, r *http.Request, a casework.Actor) error {
 	m, err := s.Box.ViewingMedia(r.Context(), a, r.PathValue("vid"))
-	return s.video(w, r, m, err, "")
+	return s.copy(w, r, m, err, "")
+}
+
+// copy serves a copy as what its bytes are: a clip or a picture.
+func (s *server) copy(w http.ResponseWriter, r *http.Request, m casework.Media, err error, name string) error {
+	if err != nil {
+		return err
+	}
+	media, err := casework.Kind(m)
+	if err != nil {
+		return errors.Join(err, m.Close())
+	}
+	if name != "" {
+		name += map[string]string{incident.MediaVideo: ".mp4", incident.MediaPicture: ".jpg"}[media]
+	}
+	return s.serve(w, r, m, media, name)
 }

@@ -9,6 +9,8 @@ import (
 	"veilbox/appliance/casework"
 	"veilbox/appliance/incident"
 	"veilbox/capture/footage"
+	"veilbox/redact"
+	"veilbox/redact/subject"
 )
 
 // Box is what the pages and the API need of the box. *casework.Service is one.
@@ -18,6 +20,7 @@ type Box interface {
 	Sessions
 	Cameras
 	Cases
+	Marking
 	Exchange
 	House
 }
@@ -50,6 +53,7 @@ type Cameras interface {
 	TrustCamera(context.Context, casework.Actor, footage.CameraID) error
 	LookAtCamera(context.Context, casework.Actor, footage.CameraID) (casework.CameraView, error)
 	AcceptDevice(context.Context, casework.Actor, footage.CameraID) error
+	SetVeiled(context.Context, casework.Actor, footage.CameraID, casework.VeiledChange) (casework.CameraView, error)
 	Timeline(ctx context.Context, a casework.Actor, cam footage.CameraID, from, to time.Time, px int) (casework.Timeline, error)
 	Timelines(ctx context.Context, a casework.Actor, from, to time.Time, px int) ([]casework.Timeline, error)
 	// Footage and CaseClip return a casework.NotReady while the video is made
@@ -74,14 +78,26 @@ type Cases interface {
 	Redact(context.Context, casework.Actor, incident.CaseID, casework.SubjectChange) (casework.CaseView, error)
 	CaseProgress(context.Context, casework.Actor, incident.CaseID) (casework.Progress, error)
 	CancelRedaction(context.Context, casework.Actor, incident.CaseID) error
-	CaseCopy(context.Context, casework.Actor, incident.CaseID) (casework.Media, error)
+	Preview(context.Context, casework.Actor, incident.CaseID) (jpeg []byte, err error)
+	CaseCopy(ctx context.Context, a casework.Actor, id incident.CaseID, download bool) (casework.Media, error)
 	Sheet(context.Context, casework.Actor, incident.CaseID) (casework.SheetView, error)
 	SheetPicture(ctx context.Context, a casework.Actor, id incident.CaseID, n int) (jpeg []byte, err error)
 	Proof(context.Context, casework.Actor, incident.CaseID) (json []byte, err error)
 	Submit(ctx context.Context, a casework.Actor, id incident.CaseID, version int) (casework.CaseView, error)
 	Assess(context.Context, casework.Actor, incident.CaseID, casework.Verdict) (casework.CaseView, error)
+	KeepSound(context.Context, casework.Actor, incident.CaseID, casework.SoundChange) (casework.CaseView, error)
 	Report(context.Context, casework.Actor, incident.CaseID, casework.PoliceReport) (casework.CaseView, error)
 	Withdraw(ctx context.Context, a casework.Actor, id incident.CaseID, reason string) (casework.CaseView, error)
+}
+
+// Marking follows people through a case's clip while a person looks on.
+type Marking interface {
+	OpenMarking(context.Context, casework.Actor, incident.CaseID) (casework.MarkingView, error)
+	Marking(context.Context, casework.Actor, incident.CaseID) (casework.MarkingView, error)
+	CloseMarking(context.Context, casework.Actor, incident.CaseID) error
+	Follow(context.Context, casework.Actor, incident.CaseID, []subject.Subject) (casework.MarkingView, error)
+	PeopleAt(ctx context.Context, a casework.Actor, id incident.CaseID, at float64) ([]redact.Person, error)
+	Shapes(ctx context.Context, a casework.Actor, id incident.CaseID, from, to float64) (casework.ShapesView, error)
 }
 
 // Exchange is what goes to and comes from other members.

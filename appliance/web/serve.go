@@ -193,8 +193,13 @@ func (s *server) video(w http.ResponseWriter, r *http.Request, m casework.Media,
 	if err != nil {
 		return err
 	}
+	return s.serve(w, r, m, "video/mp4", name)
+}
+
+// serve is video for any kind of media.
+func (s *server) serve(w http.ResponseWriter, r *http.Request, m casework.Media, kind, name string) error {
 	media := &watched{Media: m}
-	w.Header().Set("Content-Type", "video/mp4")
+	w.Header().Set("Content-Type", kind)
 	if name != "" {
 		w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": name}))
 	}

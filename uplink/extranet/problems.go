@@ -70,6 +70,8 @@ var (
 	errReportDue = p(http.StatusUnprocessableEntity, "disclosure.report-due", "Fristen for politianmeldelse er ikke udløbet af delingens dag (vilkår 4).", "The report to the police is not due at the end of the day of the disclosure (V4).", assessAgainDA, assessAgainEN)
 	errReport    = p(http.StatusGone, "disclosure.report-missing", "Dagen er gået uden dokumenteret politianmeldelse (vilkår 4).", "The day has ended without a documented report to the police (V4).",
 		"Anmeld til politiet, og få sagen vurderet på ny.", "Report to the police and have the case assessed anew.")
+	errShows = p(http.StatusUnprocessableEntity, "disclosure.shows", "Kopien er ikke en, der må videregives: den skal vise den mistænkte og ikke andre, og lyd kræver fagpersonens begrundelse (vilkår 5).", "The copy is none that may be disclosed: it must show the suspect and nobody else, and sound needs the assessor's reason (V5).",
+		"Lav kopien om på sagens side, og få den vurderet igen.", "Make the copy anew on the case's page and have it assessed again.")
 	errTimes = p(http.StatusUnprocessableEntity, "disclosure.clock", "Delingen har en tid, der ikke er kommet endnu.", "The disclosure carries a time that is yet to come.",
 		"Stil boksens ur, og få sagen vurderet på ny.", "Set the box's clock and have the case assessed anew.")
 	errCircle = p(http.StatusUnprocessableEntity, "disclosure.circle", "Kredsen holder ikke: et medlem findes ikke, er ikke aktivt, eller der er ingen modtagere (vilkår 6).", "The circle does not hold: a member is unknown or not active, or there is nobody to receive (V6).",

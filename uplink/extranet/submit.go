@@ -172,7 +172,7 @@ func explain(err error) error {
 	}{
 		{wire.ErrBoxSignature, errBoxSignature}, {wire.ErrAssessorSignature, errAssessorSignature},
 		{wire.ErrCondition, errCondition}, {wire.ErrTooLong, errTooLong}, {wire.ErrReportDue, errReportDue},
-		{wire.ErrCircle, errCircle}, {wire.ErrEnvelope, errRecipients}, {wire.ErrOver, errOver}, {wire.ErrTimes, errTimes},
+		{wire.ErrCircle, errCircle}, {wire.ErrEnvelope, errRecipients}, {wire.ErrOver, errOver}, {wire.ErrTimes, errTimes}, {wire.ErrShows, errShows},
 	} {
 		if errors.Is(err, e.is) {
 			return e.p.With(err)

@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -108,7 +109,19 @@ func TestSubmitRefuses(t *testing.T) {
 		}},
 		{"too large", "disclosure.size", change(func(m *wire.Manifest) { m.Content.Size = extranet.Defaults().MaxContent + 1 })},
 		{"a hash missing", "disclosure.malformed", change(func(m *wire.Manifest) { m.Proof.Hash = [32]byte{} })},
-		{"another version", "disclosure.malformed", change(func(m *wire.Manifest) { m.Version = 2 })},
+		{"another version", "disclosure.malformed", change(func(m *wire.Manifest) { m.Version = 3 })},
+		{"of version 2 and silent on what it shows", "disclosure.malformed", change(func(m *wire.Manifest) { m.Shows = nil })},
+		{"of version 1 and saying what it shows", "disclosure.malformed", change(func(m *wire.Manifest) { m.Version = 1 })},
+		{"another kind of file", "disclosure.shows", change(func(m *wire.Manifest) { m.Shows.Media = "video/webm" })},
+		{"a copy for training", "disclosure.shows", change(func(m *wire.Manifest) { m.Shows.Mode = "blur-everything" })},
+		{"an odd mode", "disclosure.shows", change(func(m *wire.Manifest) { m.Shows.Mode = "all" })},
+		{"a background that was not asked for", "disclosure.shows", change(func(m *wire.Manifest) { m.Shows.Scene = true })},
+		{"nobody shown", "disclosure.shows", change(func(m *wire.Manifest) { m.Shows.Subjects = 0 })},
+		{"sound without a reason", "disclosure.shows", change(func(m *wire.Manifest) { m.Shows.Sound.Kept = true })},
+		{"a reason without sound", "disclosure.shows", change(func(m *wire.Manifest) { m.Shows.Sound.Reason = "han truer" })},
+		{"a picture with sound", "disclosure.shows", change(func(m *wire.Manifest) {
+			m.Shows.Media, m.Shows.Sound = incident.MediaPicture, wire.Sound{Kept: true, Reason: "han truer"}
+		})},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -121,4 +134,34 @@ func TestSubmitRefuses(t *testing.T) {
 	}
 	// What all of these were made from holds.
 	s.Send(s.a, s.parcel(100))
+}
+
+// What may be shown is taken, and what a box of the version before sends.
+func TestSubmitTakes(t *testing.T) {
+	s := three(t, uplinktest.Noon)
+	for name, change := range map[string]func(m *wire.Manifest){
+		"a picture":       func(m *wire.Manifest) { m.Shows.Media = incident.MediaPicture },
+		"the still scene": func(m *wire.Manifest) { m.Shows.Mode, m.Shows.Scene, m.Shows.Flagged = "still-scene", true, 3 },
+		"two, with sound": func(m *wire.Manifest) {
+			m.Shows.Subjects, m.Shows.Sound = 2, wire.Sound{Kept: true, Reason: "han truer højt"}
+		},
+		"of version 1":      func(m *wire.Manifest) { m.Version, m.Shows = 1, nil },
+		"scene without one": func(m *wire.Manifest) { m.Shows.Mode = "still-scene" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := s.parcel(100)
+			change(&p.Manifest)
+			s.Send(s.a, p)
+			list, err := s.b.Link.Inbox(t.Context())
+			must(t, err)
+			i := slices.IndexFunc(list.Items, func(it wire.InboxItem) bool { return it.Disclosure == p.Manifest.Disclosure })
+			if i < 0 {
+				t.Fatal("it is not in the list")
+			}
+			m, err := list.Items[i].Manifest.Parse()
+			if err != nil || m.Media() != p.Manifest.Media() {
+				t.Errorf("%+v, %v", m.Shows, err)
+			}
+		})
+	}
 }

@@ -4,7 +4,7 @@
 // Seal needs both halves: the gate's release and the proved copy, bound to each
 // other by their hashes. There is no other way to make a disclosure.
 //
-// The video is sealed by capture/seal under a random content key, the alert by
+// The copy is sealed by capture/seal under a random content key, the alert by
 // keys.Key under a random alert key; both keys are wrapped to each recipient box
 // (uplink/wire). Neither key outlives Seal.
 package parcel
@@ -64,6 +64,9 @@ func sealParcel(ctx context.Context, rel policy.Release, cp redact.Copy, alert w
 		return sm, env, err
 	}
 	m := manifest(rel, from)
+	if err := shows(m, cp); err != nil {
+		return sm, env, err
+	}
 	if err := fits(m, to); err != nil {
 		return sm, env, err
 	}
@@ -118,13 +121,18 @@ func bound(rel policy.Release, cp redact.Copy) error {
 func manifest(rel policy.Release, from Sender) wire.Manifest {
 	c, who := rel.Circle(), rel.Assessor()
 	m := wire.Manifest{
-		Version: wire.Version, Disclosure: from.Disclosure, Sender: rel.Member(), Box: from.Box, Case: rel.Case(),
+		Version: wire.ManifestVersion, Disclosure: from.Disclosure, Sender: rel.Member(), Box: from.Box, Case: rel.Case(),
 		Clip: rel.Clip(), Copy: rel.Copy(), Proof: rel.Proof(), Sheet: rel.Sheet(),
 		Created: rel.At().UTC(), NotAfter: rel.NotAfter().UTC(), ReportDue: rel.ReportDue().UTC(),
 		Circle: wire.Circle{Area: c.Area, Place: c.Place, Trades: c.Trades, Chains: c.Chains, Members: c.Members},
 	}
 	if m.Disclosure == "" {
 		m.Disclosure = incident.DisclosureID(wire.NewID())
+	}
+	shown := rel.Shows()
+	m.Shows = &wire.Shows{Media: shown.Media, Mode: shown.Mode.String(), Subjects: shown.Subjects, Scene: shown.Scene, Flagged: shown.Flagged.Spans}
+	if shown.Sound != nil {
+		m.Shows.Sound = wire.Sound{Kept: true, Reason: shown.Sound.Reason}
 	}
 	if r := rel.Reported(); r != nil {
 		t := r.UTC()
@@ -138,6 +146,24 @@ func manifest(rel policy.Release, from Sender) wire.Manifest {
 		m.Assessor.Key = wire.KeyIDOf(k)
 	}
 	return m
+}
+
+// shows holds what the case says of the copy against the mask that was proven.
+func shows(m wire.Manifest, cp redact.Copy) error {
+	made, err := cp.Mask()
+	if err != nil {
+		return ErrUnbound.With(fmt.Errorf("parcel: %w", err))
+	}
+	media := incident.MediaVideo
+	if made.Still {
+		media = incident.MediaPicture
+	}
+	is := wire.Shows{Media: media, Mode: made.Mode.String(), Subjects: made.Subjects, Scene: !made.Scene.IsZero(),
+		Flagged: len(made.Flagged(cp.Figures().Duration)), Sound: wire.Sound{Kept: made.Sound, Reason: m.Shows.Sound.Reason}}
+	if is != *m.Shows {
+		return ErrUnbound.With(fmt.Errorf("parcel: the copy shows %+v, the release says %+v", is, *m.Shows))
+	}
+	return nil
 }
 
 // evidence hashes what a finding rests on, so that the shop can show later that

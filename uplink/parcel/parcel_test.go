@@ -77,10 +77,20 @@ func veiled(t *testing.T) (redact.Copy, *storage) {
 	must(t, err)
 	defer f.Close()
 	s := &storage{}
-	c, err := (&redact.Worker{Path: program}).Produce(t.Context(), redact.Job{Subject: subject.Subject{Version: 1, Keyframes: []subject.Keyframe{
-		{At: 0, Rect: &subject.Rect{X: 0.4, Y: 0.3, W: 0.15, H: 0.4}}}}}, f, s, nil)
+	c, err := (&redact.Worker{Path: program}).Produce(t.Context(), redact.Job{Subjects: []subject.Subject{{Version: 1, Keyframes: []subject.Keyframe{
+		{At: 0, Rect: &subject.Rect{X: 0.4, Y: 0.3, W: 0.15, H: 0.4}}}}}}, f, s, nil)
 	must(t, err)
 	return c, s
+}
+
+// shown is what the case says of c.
+func shown(c redact.Copy) incident.Copy {
+	m, err := c.Mask()
+	if err != nil {
+		panic(err)
+	}
+	return incident.Copy{Hash: c.Hash(), Clip: c.Clip(), Proof: c.ProofHash(), Sheet: c.SheetHash(), Passed: true, Made: noon.Add(-time.Hour),
+		Media: incident.MediaVideo, Subjects: m.Subjects, Flagged: incident.Flagged{Spans: len(m.Flagged(c.Figures().Duration))}}
 }
 
 // approved is a case about c that passes all nine conditions.
@@ -97,7 +107,7 @@ func approved(c redact.Copy) incident.Case {
 		ID: incident.CaseID(wire.NewID()), Version: 4, State: incident.Submitted, Member: "butik-a", Created: noon.Add(-3 * time.Hour), Changed: noon,
 		Tagged: person("p1", "Bo Dam"), What: "Tog to flasker", HappenedAt: noon.Add(-4 * time.Hour),
 		Clip: incident.Clip{Camera: "till-1", Span: footage.SpanOf(noon.Add(-4*time.Hour), noon.Add(-4*time.Hour+2*time.Second)), Hash: c.Clip()},
-		Copy: &incident.Copy{Hash: c.Hash(), Clip: c.Clip(), Proof: c.ProofHash(), Sheet: c.SheetHash(), Passed: true, Made: noon.Add(-time.Hour)},
+		Copy: new(shown(c)),
 		Evidence: incident.Evidence{
 			Offence: incident.Theft, Basis: incident.BasisRecording, ValueDKK: &value,
 			RepeatReasons: "Samme fremgangsmåde er set tre gange i denne måned i nabobyerne",
@@ -107,7 +117,7 @@ func approved(c redact.Copy) incident.Case {
 			NextReassessment: &next,
 		},
 		SubmittedBy: &submitter,
-		Assessments: []incident.Assessment{{Assessor: assessor, At: noon.Add(-time.Minute), Decision: incident.Approve, Reasons: "Klar sag med tydelig optagelse", SawSheet: c.SheetHash(), Copy: c.Hash()}},
+		Assessments: []incident.Assessment{{Assessor: assessor, At: noon.Add(-time.Minute), Decision: incident.Approve, Reasons: "Klar sag med tydelig optagelse", SawSheet: c.SheetHash(), Copy: c.Hash(), SawFlagged: shown(c).Flagged.Spans}},
 	}
 }
 

@@ -259,7 +259,8 @@ func (w *World) Parcel(b *Box, person string, assessor ed25519.PrivateKey, n int
 	p := &Parcel{Content: make([]byte, n), Key: keys.New(), signers: [2]ed25519.PrivateKey{b.Signing, assessor}}
 	rand.Read(p.Content)
 	p.Manifest = wire.Manifest{
-		Version: wire.Version, Disclosure: incident.DisclosureID(wire.NewID()), Sender: b.Member, Box: b.Identity.Box, Case: incident.CaseID(wire.NewID()),
+		Version: wire.ManifestVersion, Shows: &wire.Shows{Media: incident.MediaVideo, Mode: "subject-only", Subjects: 1},
+		Disclosure: incident.DisclosureID(wire.NewID()), Sender: b.Member, Box: b.Identity.Box, Case: incident.CaseID(wire.NewID()),
 		Clip: footage.ClipHash{Hash: Hash("clip")}, Copy: footage.CopyHash{Hash: Hash("copy")}, Proof: footage.ProofHash{Hash: Hash("proof")}, Sheet: footage.SheetHash{Hash: Hash("sheet")},
 		Content: wire.Content{Hash: sha256.Sum256(p.Content), Size: int64(n)},
 		Created: now, NotAfter: now.Add(wire.MaxAge), ReportDue: clock.EndOfDay(now).UTC(),

@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"veilbox/appliance/incident"
 	"veilbox/capture/footage"
 	"veilbox/internal/clock"
+	"veilbox/redact/subject"
 )
 
 // ConditionIDs are the nine conditions of a disclosure, in order.
@@ -29,6 +31,10 @@ type Manifest struct {
 	Proof footage.ProofHash `json:"proof"`
 	Sheet footage.SheetHash `json:"sheet"`
 
+	// Shows is of manifests of version 2 on. Before, a copy was a clip in which one
+	// person is seen and everything else is veiled, without sound.
+	Shows *Shows `json:"shows,omitempty"`
+
 	Content Content      `json:"content"`
 	Alert   footage.Hash `json:"alert"` // of the sealed alert
 
@@ -42,7 +48,23 @@ type Manifest struct {
 	Assessor   Assessor     `json:"assessor"`
 }
 
-// Content is the sealed video.
+// Shows is what a copy is and what can be seen and heard of it.
+type Shows struct {
+	Media    string `json:"media"`    // "video/mp4" or "image/jpeg"
+	Mode     string `json:"mode"`     // "subject-only" or "still-scene"
+	Subjects int    `json:"subjects"` // how many people are shown
+	Scene    bool   `json:"scene"`    // the camera's still background is behind them
+	Flagged  int    `json:"flagged"`  // stretches that the assessor looked at twice
+	Sound    Sound  `json:"sound"`
+}
+
+// Sound says whether the sound was kept, and the assessor's reason for it.
+type Sound struct {
+	Kept   bool   `json:"kept"`
+	Reason string `json:"reason"`
+}
+
+// Content is the sealed copy.
 type Content struct {
 	Hash footage.Hash `json:"hash"` // of the ciphertext
 	Size int64        `json:"size"` // of the ciphertext, bytes
@@ -90,6 +112,7 @@ var (
 	ErrReportDue = fmt.Errorf("the report to the police is due at the end of the day of the disclosure (V4): %w", ErrManifest)
 	ErrCircle    = fmt.Errorf("the circle does not hold (V6): %w", ErrManifest)
 	ErrOver      = fmt.Errorf("the disclosure has ended: %w", ErrManifest)
+	ErrShows     = fmt.Errorf("the copy is none that may be disclosed (V5): %w", ErrManifest)
 	ErrTimes     = fmt.Errorf("a time is yet to come; set the clocks: %w", ErrManifest)
 )
 
@@ -135,6 +158,14 @@ func (sm SignedManifest) Parse() (Manifest, error) {
 	return m, m.Check()
 }
 
+// Media returns what the copy is: "video/mp4" or "image/jpeg".
+func (m Manifest) Media() string {
+	if m.Shows == nil {
+		return incident.MediaVideo
+	}
+	return m.Shows.Media
+}
+
 // Verify returns the manifest where both signatures and all that it claims hold
 // at now.
 func Verify(sm SignedManifest, box, assessor ed25519.PublicKey, now time.Time) (Manifest, error) {
@@ -164,8 +195,10 @@ func (m Manifest) Check() error {
 		return fmt.Errorf("wire: manifest: "+format+": %w", append(a, ErrManifest)...)
 	}
 	switch {
-	case m.Version != Version:
-		return bad("version %d, this program knows %d", m.Version, Version)
+	case m.Version != 1 && m.Version != ManifestVersion:
+		return bad("version %d, this program knows 1 and %d", m.Version, ManifestVersion)
+	case (m.Shows != nil) != (m.Version == ManifestVersion):
+		return bad("what the copy shows is said of it by version %d alone", ManifestVersion)
 	case !ValidID(string(m.Disclosure)) || !ValidID(string(m.Case)) || !ValidID(string(m.Box)):
 		return bad("an id is malformed")
 	case !ValidMember(m.Sender):
@@ -185,6 +218,11 @@ func (m Manifest) Check() error {
 	case m.Assessor.ID == "" || len(m.Assessor.ID) > MaxName || m.Assessor.Key == "":
 		return bad("the assessor is missing (V9)")
 	}
+	if m.Shows != nil {
+		if err := m.Shows.check(); err != nil {
+			return err
+		}
+	}
 	if err := Text("the assessor's name", m.Assessor.Name, MaxName, true); err != nil {
 		return err
 	}
@@ -194,6 +232,36 @@ func (m Manifest) Check() error {
 		}
 	}
 	return m.Circle.check(m.Sender)
+}
+
+// maxFlagged is more stretches than a sheet has pictures.
+const maxFlagged = 100_000
+
+// check refuses what no copy is, and what may not be disclosed: one in which
+// everything is veiled, and sound that nobody has given a reason for.
+func (s Shows) check() error {
+	bad := func(format string, a ...any) error {
+		return fmt.Errorf("wire: what the copy shows: "+format+": %w", append(a, ErrShows)...)
+	}
+	switch {
+	case s.Media != incident.MediaVideo && s.Media != incident.MediaPicture:
+		return bad("%q is neither %s nor %s", s.Media, incident.MediaVideo, incident.MediaPicture)
+	case s.Mode == subject.BlurEverything.String():
+		return bad("everybody is veiled: a copy for training is not disclosed")
+	case s.Mode != subject.SubjectOnly.String() && s.Mode != subject.StillScene.String():
+		return bad("there is no mode %q", s.Mode)
+	case s.Scene && s.Mode != subject.StillScene.String():
+		return bad("a background that nobody asked for")
+	case s.Subjects < 1 || s.Subjects > subject.MaxSubjects:
+		return bad("%d people", s.Subjects)
+	case s.Flagged < 0 || s.Flagged > maxFlagged:
+		return bad("%d flagged stretches", s.Flagged)
+	case s.Sound.Kept && s.Media == incident.MediaPicture:
+		return bad("a picture with sound")
+	case s.Sound.Kept == (strings.TrimSpace(s.Sound.Reason) == ""):
+		return bad("sound is kept for a reason that the assessor gives, and for nothing less")
+	}
+	return Text("the reason to keep the sound", s.Sound.Reason, MaxText, s.Sound.Kept)
 }
 
 func (c Circle) check(sender incident.MemberID) error {

@@ -14,7 +14,8 @@
 // assessor's password opens; that signature is the approval (V9). Each is made
 // over the domain label, the signer's role and the bytes (signed below), so
 // that one cannot stand for the other. Evidence travels as hashes: it stays in
-// the shop.
+// the shop. What the copy is and shows is said in the clear, so that the extranet
+// can refuse what may not be disclosed.
 //
 // # Wrapped keys
 //
@@ -43,8 +44,13 @@ import (
 	"unicode/utf8"
 )
 
-// Version is the version of the messages and of the manifest.
+// Version is the version of the messages.
 const Version = 1
+
+// ManifestVersion is the version of the manifests that are made. Version 1 is
+// read as well, without its Shows: disclosures that were made with it run for
+// their 30 days.
+const ManifestVersion = 2
 
 // Limits of what is sent.
 const (

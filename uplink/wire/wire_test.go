@@ -1,11 +1,15 @@
 package wire
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"flag"
+	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -16,6 +20,8 @@ import (
 	"veilbox/internal/clock"
 	"veilbox/internal/keys"
 )
+
+var update = flag.Bool("update", false, "write the golden files anew")
 
 var noon = time.Date(2026, 3, 10, 11, 0, 0, 0, time.UTC)
 
@@ -31,7 +37,7 @@ func pair(t testing.TB) (ed25519.PublicKey, ed25519.PrivateKey) {
 func good(assessor ed25519.PublicKey) Manifest {
 	h := func(s string) footage.Hash { return sha256.Sum256([]byte(s)) }
 	m := Manifest{
-		Version: 1, Disclosure: "AAAAAAAAAAAAAAAAAAAAAAAAAA", Sender: "a", Box: "BBBBBBBBBBBBBBBBBBBBBBBBBB", Case: "CCCCCCCCCCCCCCCCCCCCCCCCCC",
+		Version: ManifestVersion, Shows: &Shows{Media: "video/mp4", Mode: "subject-only", Subjects: 1}, Disclosure: "AAAAAAAAAAAAAAAAAAAAAAAAAA", Sender: "a", Box: "BBBBBBBBBBBBBBBBBBBBBBBBBB", Case: "CCCCCCCCCCCCCCCCCCCCCCCCCC",
 		Clip: footage.ClipHash{Hash: h("clip")}, Copy: footage.CopyHash{Hash: h("copy")}, Proof: footage.ProofHash{Hash: h("proof")}, Sheet: footage.SheetHash{Hash: h("sheet")},
 		Content: Content{Hash: h("content"), Size: 10}, Alert: h("alert"),
 		Created: noon, NotAfter: noon.Add(MaxAge), ReportDue: clock.EndOfDay(noon).UTC(),
@@ -88,6 +94,58 @@ func TestSignVerify(t *testing.T) {
 		bad.Manifest[i] ^= 1
 		if _, err := Verify(bad, boxPub, asPub, noon); err == nil {
 			t.Fatalf("byte %d changed and nobody saw", i)
+		}
+	}
+}
+
+// golden holds the exact bytes of manifests, as what has been signed must be read
+// for 30 days and more.
+var golden = []struct {
+	file   string
+	change func(*Manifest)
+}{
+	{"manifest-1.json", func(m *Manifest) { m.Version, m.Shows = 1, nil }},
+	{"manifest-2.json", func(*Manifest) {}},
+	{"manifest-2-picture.json", func(m *Manifest) {
+		m.Shows = &Shows{Media: "image/jpeg", Mode: "still-scene", Subjects: 2, Scene: true, Flagged: 3}
+	}},
+	{"manifest-2-sound.json", func(m *Manifest) { m.Shows.Sound = Sound{Kept: true, Reason: "Han truer ekspedienten."} }},
+}
+
+func TestGoldenManifests(t *testing.T) {
+	seed := func(b byte) ed25519.PrivateKey { return ed25519.NewKeyFromSeed(bytes.Repeat([]byte{b}, 32)) }
+	box, assessor := seed(1), seed(2)
+	for _, g := range golden {
+		m := good(assessor.Public().(ed25519.PublicKey))
+		g.change(&m)
+		sm, err := Sign(m, box, assessor)
+		if err != nil {
+			t.Fatal(g.file, err)
+		}
+		got, err := json.MarshalIndent(sm, "", " ")
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join("testdata", g.file)
+		if *update {
+			if err := os.WriteFile(path, append(got, '\n'), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(bytes.TrimSpace(want), got) {
+			t.Errorf("%s is\n%s\nand is made as\n%s", g.file, want, got)
+		}
+		var kept SignedManifest
+		if err := json.Unmarshal(want, &kept); err != nil {
+			t.Fatal(err)
+		}
+		read, err := Verify(kept, box.Public().(ed25519.PublicKey), assessor.Public().(ed25519.PublicKey), noon)
+		if err != nil || !reflect.DeepEqual(read, m) {
+			t.Errorf("%s: %v\n%+v", g.file, err, read)
 		}
 	}
 }
@@ -210,6 +268,9 @@ func FuzzManifest(f *testing.F) {
 		m, err := SignedManifest{Manifest: b}.Parse()
 		if err != nil {
 			return
+		}
+		if s := m.Shows; (s == nil) != (m.Version == 1) || s != nil && (s.Mode == "blur-everything" || s.Sound.Kept != (s.Sound.Reason != "")) {
+			t.Fatalf("accepted version %d, %+v", m.Version, s)
 		}
 		// What is accepted holds, whatever it was written like.
 		if m.NotAfter.Sub(m.Created) > MaxAge || len(m.Circle.Members) == 0 || m.Content.Size <= 0 {

@@ -27,6 +27,9 @@ type picture struct {
 // frames decodes the copy and checks its frames on all cores.
 func (r *run) frames(ctx context.Context, t codec.Tools) error {
 	m := r.m
+	if err := r.scenePicture(); err != nil {
+		return err
+	}
 	st, err := t.Full(ctx, r.in.File, m.Grid.W, m.Grid.H)
 	if err != nil {
 		return err
@@ -60,6 +63,10 @@ func (r *run) frames(ctx context.Context, t codec.Tools) error {
 	wg.Wait()
 	if err == nil && st.Frames() != len(m.Frames) {
 		err = fmt.Errorf("proof: %d frames could be decoded of %d", st.Frames(), len(m.Frames))
+	}
+	// What one decoder mends, another may show otherwise.
+	if said := st.Said(); err == nil && said != "" {
+		err = fmt.Errorf("proof: the decoder found damage: %s", said)
 	}
 	c.report()
 	return errors.Join(c.err, err)

@@ -8,17 +8,22 @@ import (
 	"testing"
 
 	"veilbox/capture/footage"
-	"veilbox/capture/mp4"
+)
+
+// Parameter sets of 64 by 32 pixels, as x264 writes them.
+var (
+	sps = []byte{0x67, 0x64, 0x10, 0x0a, 0xac, 0xb8, 0x8b, 0x60, 0x22, 0, 0, 3, 0, 2, 0, 0, 3, 0, 0x28, 0x08}
+	pps = []byte{0x68, 0xee, 0x0f, 0xcb}
 )
 
 // file returns a copy of three pictures that no decoder would take, but whose
 // structure is right.
 func file(t testing.TB) []byte {
 	t.Helper()
-	f := footage.Format{Codec: footage.H264, Width: 64, Height: 32, Params: [][]byte{{0x67, 0x42, 0xc0, 0x0a, 0xda, 0x11}, {0x68, 0xce, 0x38, 0x80}}}
-	data := []byte{0, 0, 0, 3, 0x65, 0x80, 1 /**/, 0, 0, 0, 2, 0x41, 0x9a /**/, 0, 0, 0, 2, 0x65, 0x80, 0, 0, 0, 3, 0x65, 0x40, 2}
-	samples := []footage.Sample{{Size: 7, Duration: 3600, Key: true}, {Size: 6, Duration: 3600}, {Size: 13, Duration: 7200, Key: true}}
-	head, n, err := mp4.Header(f, Chunks(samples), mp4.Options{})
+	f := footage.Format{Codec: footage.H264, Width: 64, Height: 32, Params: [][]byte{bytes.Clone(sps), bytes.Clone(pps)}}
+	data := []byte{0, 0, 0, 3, 0x65, 0x88, 0x84 /**/, 0, 0, 0, 2, 0x41, 0x9a /**/, 0, 0, 0, 3, 0x65, 0x88, 0x84, 0, 0, 0, 4, 0x65, 0x28, 0x88, 0x84}
+	samples := []footage.Sample{{Size: 7, Duration: 3600, Key: true}, {Size: 6, Duration: 3600}, {Size: 15, Duration: 7200, Key: true}}
+	head, n, err := Header(f, samples, footage.AudioFormat{}, nil)
 	if err != nil || int(n) != len(data) {
 		t.Fatal(n, err)
 	}
@@ -31,7 +36,7 @@ func TestWalk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(s.Samples) != 3 || s.Samples[1] != (footage.Sample{Size: 6, Duration: 3600}) || !s.Samples[2].Key || s.Format.Width != 64 || s.Start != int64(len(b)-26) {
+	if len(s.Samples) != 3 || s.Samples[1] != (footage.Sample{Size: 6, Duration: 3600}) || !s.Samples[2].Key || s.Format.Width != 64 || s.Start != int64(len(b)-28) {
 		t.Errorf("%+v", s)
 	}
 	if err := Units(bytes.NewReader(b), s); err != nil {
@@ -74,17 +79,24 @@ func TestUnitsRefuse(t *testing.T) {
 	for _, tc := range []struct {
 		name string
 		at   int // within the samples
-		to   byte
+		to   string
 		want string
 	}{
-		{"SEI", 4, 0x06, "type 6"},
-		{"a parameter set", 11, 0x67, "type 7"},
-		{"a keyframe that is none", 4, 0x41, "keyframe mark"},
-		{"a length past the sample", 3, 9, "NAL unit of"},
-		{"a length of nothing", 3, 0, "NAL unit of"},
+		{"SEI", 4, "\x06", "type 6"},
+		{"a parameter set", 11, "\x67", "type 7"},
+		{"a keyframe that is none", 4, "\x41", "keyframe mark"},
+		{"a length past the sample", 3, "\x09", "NAL unit of"},
+		{"a length of nothing", 3, "\x00", "NAL unit of"},
+		{"a B slice", 5, "\xa1", "a slice of type 1"},
+		{"a P slice in a keyframe", 5, "\x9a", "a slice of type 0"},
+		{"another parameter set", 6, "\x44", "parameter set"},
+		{"a picture that does not begin", 5, "\x4e", "from macroblock 1"},
+		{"a second picture", 25, "\x88", "from macroblock 0 behind one from 0"},
+		{"a macroblock that is not there", 25, "\x12\x22", "from macroblock 8"},
+		{"zeros behind a slice", 27, "\x00", "zeros follow"},
 	} {
 		c := slices.Clone(b)
-		c[int(s.Start)+tc.at] = tc.to
+		copy(c[int(s.Start)+tc.at:], tc.to)
 		if err := Units(bytes.NewReader(c), s); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: %v, want %q", tc.name, err, tc.want)
 		}
@@ -100,7 +112,7 @@ func FuzzWalk(f *testing.F) {
 			return
 		}
 		// What is taken has one form.
-		head, n, err := mp4.Header(s.Format, Chunks(s.Samples), mp4.Options{})
+		head, n, err := Header(s.Format, s.Samples, s.Sound, s.Heard)
 		if err != nil || !bytes.HasPrefix(b, head) || int64(len(head))+n != int64(len(b)) {
 			t.Errorf("taken, but it is not what would be written: %v", err)
 		}

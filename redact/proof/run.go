@@ -3,6 +3,7 @@ package proof
 import (
 	"errors"
 	"fmt"
+	"image"
 
 	"veilbox/capture/footage"
 	"veilbox/redact/mask"
@@ -196,4 +197,45 @@ func (r *run) large(p sheet.Picture, frame []byte) error {
 			return r.add(p)
 		}
 	}
+}
+
+// scenePicture puts onto the sheet what of the still scene the copy shows.
+func (r *run) scenePicture() error {
+	s, m := r.in.Scene, r.m
+	if s == nil {
+		return nil
+	}
+	all, first := shape.NewBitmap(m.Grid), -1
+	for i := range m.Frames {
+		painted := m.Frames[i].Painted
+		if painted.Empty() || i > 0 && painted.Equal(m.Frames[i-1].Painted) {
+			continue
+		}
+		if first < 0 {
+			first = i
+		}
+		all.Add(painted, true)
+	}
+	if first < 0 {
+		return nil
+	}
+	w, h := m.Grid.W, m.Grid.H
+	frame := make([]byte, w*h*3/2)
+	for i := range frame {
+		frame[i] = 128
+	}
+	planes := [][2][]byte{{frame[:w*h], s.Y}, {frame[w*h : w*h*5/4], s.U}, {frame[w*h*5/4:], s.V}}
+	for _, run := range all.Shape(nil) {
+		px := m.Grid.Pixels(image.Rect(int(run.From), int(run.Row), int(run.To), int(run.Row)+1))
+		for p, plane := range planes {
+			x0, x1, y0, y1, stride := px.Min.X, px.Max.X, px.Min.Y, px.Max.Y, w
+			if p > 0 {
+				x0, x1, y0, y1, stride = x0/2, x1/2, y0/2, y1/2, w/2
+			}
+			for y := y0; y < y1; y++ {
+				copy(plane[0][y*stride+x0:y*stride+x1], plane[1][y*stride+x0:])
+			}
+		}
+	}
+	return r.large(sheet.Picture{At: m.Frames[first].At, Subject: -1, Kind: sheet.Scene}, frame)
 }

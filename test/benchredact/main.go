@@ -25,20 +25,23 @@
 // # The person
 //
 // A simulated person begins with one box, the first mark in which the subject
-// is seen whole, and if possible with nobody near, has the clip tracked, looks, and sets a keyframe from
-// the truth at the first fault: the subject veiled for more than a second
-// although it can be seen, or something else shown, flagged or not; where the
-// subject cannot be seen, the keyframe says that it is gone. Then it is tracked
-// again, up to twelve times.
+// is seen whole, and if possible with nobody near, has the clip tracked, looks,
+// and mends the first fault with the truth: the subject veiled for more than a
+// second although it can be seen, or something else shown, flagged or not. A
+// keyframe is a box where nobody stands before the subject. Where somebody does
+// and is shown, or the subject cannot be seen, one keyframe says "gone", which
+// veils it, and another where it is as soon as nobody is in the way. Then the
+// clip is tracked again, up to twelve times. Every keyframe counts as one
+// correction.
 //
 // # The figures
 //
-//	shown_before, shown       percent  of the frames in which the subject can be seen: at least half of the core of its box is shown, with the first box alone, and at the end
+//	shown_before, shown       percent  of the frames in which the subject can be seen: at least half of the core of its box is shown, with the first box alone, and at the end; where who stands before it hides more than half of that core, it cannot be seen
 //	others_unflagged          frames   in which somebody else, or a place where the subject is not, is shown without a flag, at the end; …_before with the first box alone
 //	others                    frames   the same, flagged or not
 //	flagged, unsure           frames   that are shown with a flag; that are veiled because the track was unsure
 //	corrections, _rate        times    keyframes after the first; per minute of clip
-//	drift, drift_p95          heights  distance of the region's middle from the subject's, where nobody is in the way, in heights of its body
+//	drift, drift_p95          heights  distance of the region's middle from the subject's, where nobody stands before it, in heights of its body
 //	overlap                   iou      median of intersection over union of the region's rectangle and the subject's
 //	retrack_ratio             x        median time of a correction's tracking over the clip's length, and of its processor time
 //
@@ -59,7 +62,7 @@ func main() {
 	flag.StringVar(&o.bin, "bin", "bin", "folder of the programs")
 	flag.StringVar(&o.only, "only", "", "these subjects alone, with commas between")
 	flag.StringVar(&o.table, "table", "", "write the table to this file too")
-	flag.StringVar(&o.draw, "draw", "", "write frames in which something is wrong to this folder")
+	flag.StringVar(&o.draw, "draw", "", "write frames in which something is wrong to this folder, after the first box and at the end")
 	flag.BoolVar(&o.drawAll, "all", false, "draw all frames")
 	flag.BoolVar(&o.direct, "direct", false, "the tracker alone, in this process: for work on it, not for the figures")
 	flag.Parse()

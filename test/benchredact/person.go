@@ -58,7 +58,7 @@ func work(ctx context.Context, t *Truth, with tracker, used func() time.Duration
 		if !ok || len(rounds) > maxCorrections {
 			return rounds, nil
 		}
-		keys = append(slices.Clone(keys), next)
+		keys = append(slices.Clone(keys), next...)
 		slices.SortFunc(keys, func(a, b subject.Keyframe) int {
 			if a.At < b.At {
 				return -1
@@ -107,23 +107,24 @@ func (t *Truth) first() (subject.Keyframe, error) {
 	return subject.Keyframe{}, fmt.Errorf("benchredact: %s: no mark shows the whole subject", t.Name)
 }
 
-// correction returns the keyframe that mends the first fault: the subject is
+// correction returns the keyframes that mend the first fault: the subject is
 // veiled for more than a second although it can be seen, or something else is
 // shown.
-func correction(t *Truth, frames []Frame, keys []subject.Keyframe) (subject.Keyframe, bool) {
+func correction(t *Truth, frames []Frame, keys []subject.Keyframe) ([]subject.Keyframe, bool) {
 	for i := 0; i < len(frames); {
 		from, to, ok := fault(frames[i:], t.FPS)
 		if !ok {
 			break
 		}
 		from, to = from+i, to+i
-		if k := t.mend(frames[from].At, frames[to-1].At); !near(keys, k.At) {
-			return k, true
+		next := t.mend(frames[from].At, frames[to-1].At, frames[from].leaks())
+		if next = slices.DeleteFunc(next, func(k subject.Keyframe) bool { return near(keys, k.At) }); len(next) > 0 {
+			return next, true
 		}
 		// One keyframe did not help: the rest of the run may take another.
 		i = max(from+1, min(to, from+t.FPS/2))
 	}
-	return subject.Keyframe{}, false
+	return nil, false
 }
 
 func near(keys []subject.Keyframe, at float64) bool {
@@ -162,27 +163,37 @@ func fault(frames []Frame, fps int) (from, to int, ok bool) {
 	return start, len(frames), missed > fps
 }
 
-// mend returns what the person says in the frames [from, to] of the footage:
-// the box of the first mark in which the subject is seen whole and alone, else
-// of the first in which it is seen, else as it is at from; or that it is gone.
-func (t *Truth) mend(from, to int) subject.Keyframe {
-	var seen *Mark
-	for i, m := range t.Marks {
-		if m.Frame < from || m.Frame > to || !m.Sight.visible() {
-			continue
-		}
-		if m.free() {
-			return t.keyframe(m.Frame, m.Box.rect())
-		}
-		if seen == nil {
-			seen = &t.Marks[i]
+// mend returns what the person says of the frames [from, to] of the footage: the
+// box of the first mark in which the subject is seen whole with nobody near,
+// else of the first frame in which nobody stands before it. A box where somebody
+// does would show them as well. Where there is no such frame, the person lets the
+// subject stay veiled; if something else is shown, that it is gone, and where it
+// is as soon as nobody stands before it any more.
+func (t *Truth) mend(from, to int, leak bool) []subject.Keyframe {
+	for _, m := range t.Marks {
+		if m.Frame >= from && m.Frame <= to && m.free() {
+			return []subject.Keyframe{t.keyframe(m.Frame, m.Box.rect())}
 		}
 	}
-	if seen != nil {
-		return t.keyframe(seen.Frame, seen.Box.rect())
+	// What is shown that must not be is mended where it begins.
+	last := to
+	if leak {
+		last = from
 	}
-	if at := t.At(from); at.Known && at.Sight.visible() {
-		return t.keyframe(from, at.Box)
+	if say := t.box(from, last); say != nil || !leak {
+		return say
 	}
-	return subject.Keyframe{At: t.seconds(from), Gone: true}
+	return append([]subject.Keyframe{{At: t.seconds(from), Gone: true}}, t.box(to+1, min(t.To-1, to+2*t.FPS))...)
+}
+
+// box returns the box of the first frame of [from, to] in which the subject is
+// seen and nobody stands before it.
+func (t *Truth) box(from, to int) []subject.Keyframe {
+	for f := from; f <= to; f++ {
+		m := t.At(f)
+		if m.Known && m.Sight.visible() && !slices.ContainsFunc(m.Others, func(o Other) bool { return o.Front && o.Box.rect().Overlaps(m.Box) }) {
+			return []subject.Keyframe{t.keyframe(f, m.Box)}
+		}
+	}
+	return nil
 }

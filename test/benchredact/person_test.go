@@ -119,8 +119,8 @@ func TestShownWhileGoneIsSaid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(rounds) != 2 || !rounds[1].Keys[1].Gone || rounds[1].Keys[1].At != 3.3 {
-		t.Fatalf("%+v; want gone at 3.3 s", rounds[len(rounds)-1].Keys)
+	if len(rounds) != 2 || len(rounds[1].Keys) != 3 || !rounds[1].Keys[1].Gone || rounds[1].Keys[1].At != 3.3 || rounds[1].Keys[2].At != 5 {
+		t.Fatalf("%+v; want gone at 3.3 s and a box at 5 s", rounds[len(rounds)-1].Keys)
 	}
 }
 
@@ -176,6 +176,14 @@ func TestFiguresAndTable(t *testing.T) {
 	}
 	if s := b.String(); !strings.Contains(s, "2026-11-22") || !strings.Contains(s, "| x | 6.1 s | 70.0 % | 96.5 % of 50 | 2 (19.7 a minute) | 1 | 2 |") {
 		t.Errorf("table:\n%s", s)
+	}
+	x := line()
+	if s := x.said([]subject.Keyframe{{At: 1.2}, {At: 3.3, Gone: true}}); s != "12 -33" {
+		t.Errorf("keyframes are told as %q", s)
+	}
+	frames := []Frame{{At: 5, Counts: true}, {At: 6, Counts: true}, {At: 7, Beside: true}, {At: 8, Others: []string{"A"}, Flagged: true}, {At: 9, Counts: true, Shown: true}}
+	if s := leaks(frames); s != "veiled in [5-6], others unflagged in [7], flagged in [8]" {
+		t.Error(s)
 	}
 	if q := quantile([]float64{3, 1, 2}, 0.5); q != 2 {
 		t.Errorf("median %v", q)

@@ -28,7 +28,7 @@ type Result struct {
 // result sums the rounds of one subject up.
 func result(t *Truth, rounds []Round) Result {
 	first, last := rounds[0], rounds[len(rounds)-1]
-	r := Result{Name: t.Name, Seconds: float64(t.To-t.From) / float64(t.FPS), Corrections: len(rounds) - 1}
+	r := Result{Name: t.Name, Seconds: float64(t.To-t.From) / float64(t.FPS), Corrections: len(last.Keys) - len(first.Keys)}
 	r.PerMinute = float64(r.Corrections) * 60 / r.Seconds
 	_, r.Before = shown(first.Frames)
 	r.Counted, r.After = shown(last.Frames)

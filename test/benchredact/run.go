@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,15 +21,17 @@ type options struct {
 	drawAll, direct        bool
 }
 
-// keeper remembers the last mask, to be drawn.
+// keeper remembers the first and the last mask, to be drawn.
 type keeper struct {
 	tracker
-	last *mask.Mask
+	first, last *mask.Mask
 }
 
 func (k *keeper) track(ctx context.Context, s subject.Subject) (*mask.Mask, error) {
 	m, err := k.tracker.track(ctx, s)
-	k.last = m
+	if k.last = m; k.first == nil {
+		k.first = m
+	}
 	return m, err
 }
 
@@ -94,31 +97,57 @@ func measure(ctx context.Context, t *Truth, o options, dir string) (Result, erro
 	if err != nil {
 		return Result{}, err
 	}
-	for i, r := range rounds {
+	for _, r := range rounds {
 		_, share := shown(r.Frames)
-		note("%s, %d keyframes: shown in %.1f %% of what can be seen, %s; %.1f s, processor %.1f s", t.Name, i+1, share, leaks(r.Frames), r.Took.Seconds(), r.Spent.Seconds())
+		note("%s, keyframes at %s: shown in %.1f %% of what can be seen, %s; %.1f s, processor %.1f s", t.Name, t.said(r.Keys), share, leaks(r.Frames), r.Took.Seconds(), r.Spent.Seconds())
 	}
 	if o.draw != "" {
-		if err := draw(ctx, o.draw, clip, t, k.last, rounds[len(rounds)-1].Frames, o.drawAll); err != nil {
+		err := errors.Join(
+			draw(ctx, filepath.Join(o.draw, "first"), clip, t, k.first, rounds[0].Frames, o.drawAll),
+			draw(ctx, filepath.Join(o.draw, "last"), clip, t, k.last, rounds[len(rounds)-1].Frames, o.drawAll))
+		if err != nil {
 			return Result{}, err
 		}
 	}
 	return result(t, rounds), nil
 }
 
-// leaks says in which frames something else is shown.
-func leaks(frames []Frame) string {
-	var flagged, not []string
-	for _, f := range frames {
-		switch {
-		case !f.leaks():
-		case f.Flagged:
-			flagged = append(flagged, fmt.Sprint(f.At))
-		default:
-			not = append(not, fmt.Sprint(f.At))
+// said names the frames of keyframes, those of "gone" with a minus.
+func (t *Truth) said(keys []subject.Keyframe) string {
+	var out []string
+	for _, k := range keys {
+		f := t.From + int(math.Round(k.At*float64(t.FPS)))
+		if k.Gone {
+			f = -f
 		}
+		out = append(out, fmt.Sprint(f))
 	}
-	return fmt.Sprintf("others unflagged in frames [%s], flagged in [%s]", strings.Join(not, " "), strings.Join(flagged, " "))
+	return strings.Join(out, " ")
+}
+
+// leaks says in which frames the subject is veiled although it can be seen, and
+// in which something else is shown.
+func leaks(frames []Frame) string {
+	some := func(is func(Frame) bool) string {
+		var out []string
+		for i := 0; i < len(frames); i++ {
+			from := i
+			for i < len(frames) && is(frames[i]) {
+				i++
+			}
+			switch {
+			case i == from+1:
+				out = append(out, fmt.Sprint(frames[from].At))
+			case i > from:
+				out = append(out, fmt.Sprintf("%d-%d", frames[from].At, frames[i-1].At))
+			}
+		}
+		return strings.Join(out, " ")
+	}
+	return fmt.Sprintf("veiled in [%s], others unflagged in [%s], flagged in [%s]",
+		some(func(f Frame) bool { return f.Counts && !f.Shown }),
+		some(func(f Frame) bool { return f.leaks() && !f.Flagged }),
+		some(func(f Frame) bool { return f.leaks() && f.Flagged }))
 }
 
 func note(format string, args ...any) {

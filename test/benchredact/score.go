@@ -18,9 +18,9 @@ const (
 	// The subject is shown where half of its core is, as far as nobody stands
 	// before it.
 	shownShare = 0.5
-	// Where less of the core than this is left by who stands before it, there
-	// is nothing of the subject to show, and the frame does not count.
-	freeShare = 0.25
+	// Where less of the core than this is left by who stands before it, the
+	// subject counts as hidden: to veil it is right.
+	freeShare = 0.5
 	// Somebody else is shown where more than this part of their box is: that
 	// beside the subject's own box, or, of one who stands before the subject,
 	// the core of theirs.
@@ -46,7 +46,7 @@ type Frame struct {
 	State   mask.State
 	// Off is how far the middle of the region is from that of the subject, in
 	// heights of it, and Fit the intersection over union of their rectangles;
-	// below 0 where nothing is shown or somebody is in the way.
+	// below 0 where nothing is shown or somebody stands before it.
 	Off, Fit float64
 }
 
@@ -118,7 +118,7 @@ func (b *board) judge(at Moment, exact int, seen mask.Seen) Frame {
 		if o.Front {
 			before = append(before, o.Box.rect())
 		}
-		clear = clear && !o.Box.rect().Overlaps(at.Box)
+		clear = clear && !(o.Front && o.Box.rect().Overlaps(at.Box))
 	}
 	if at.Known && at.Sight.visible() {
 		c := core(at.Box)

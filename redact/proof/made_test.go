@@ -14,6 +14,7 @@ import (
 	"veilbox/capture/footage"
 	"veilbox/redact/codec"
 	"veilbox/redact/mask"
+	"veilbox/redact/scene"
 	"veilbox/redact/shape"
 	"veilbox/redact/sheet"
 	"veilbox/redact/stamp"
@@ -128,7 +129,7 @@ func (b *made) original(i int, frame []byte) {
 func (b *made) paint() {
 	f := frameOf(slices.Clone(b.room), width, height)
 	b.scene = &f
-	b.mask.Mode, b.mask.Scene = subject.StillScene, sceneHash(b.t, &f)
+	b.mask.Mode, b.mask.Scene = subject.StillScene, scene.Hash(&f)
 	upper := b.mask.Grid.Inside(subject.Rect{X: 0, Y: 0, W: 1, H: 64. / height})
 	for i := range b.mask.Frames {
 		b.mask.Frames[i].Painted = upper
@@ -316,10 +317,4 @@ func (b *made) remux(file []byte, args ...string) []byte {
 		b.t.Fatal(err)
 	}
 	return got
-}
-
-// sceneHash is what a mask names a picture by.
-func sceneHash(t testing.TB, f *veil.Frame) footage.Hash {
-	t.Helper()
-	return footage.Hash{1}
 }

@@ -7,6 +7,7 @@ import (
 
 	"veilbox/capture/footage"
 	"veilbox/redact/mask"
+	"veilbox/redact/scene"
 	"veilbox/redact/shape"
 	"veilbox/redact/sheet"
 	"veilbox/redact/stamp"
@@ -73,6 +74,9 @@ func (r *run) scene() error {
 	}
 	if s.W != r.m.Grid.W || s.H != r.m.Grid.H || len(s.Y) != s.W*s.H || len(s.U) != len(s.Y)/4 || len(s.V) != len(s.U) {
 		return fmt.Errorf("proof: a still scene of %dx%d for a copy of %dx%d", s.W, s.H, r.m.Grid.W, r.m.Grid.H)
+	}
+	if scene.Hash(s) != r.m.Scene {
+		return errors.New("proof: the still scene is not the one that the mask names")
 	}
 	return nil
 }

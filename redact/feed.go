@@ -5,6 +5,7 @@ package redact
 import (
 	"context"
 	"crypto/sha256"
+	"debug/elf"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -132,6 +133,9 @@ func (w *Worker) detector(on bool) (*look, error) {
 		path = filepath.Join(filepath.Dir(w.Path), "veil-detect")
 	}
 	t, err := detect.Find(path)
+	if err == nil {
+		err = runnable(t.Path)
+	}
 	if err != nil {
 		w.note("nobody is detected", "cause", err)
 		l.missing = true
@@ -155,6 +159,15 @@ func (w *Worker) detector(on bool) (*look, error) {
 		return nil, detect.BadModel.With(err)
 	}
 	return l, nil
+}
+
+// runnable returns why the sandbox would not run what is at path: it has no shell.
+func runnable(path string) error {
+	f, err := elf.Open(path)
+	if err != nil {
+		return fmt.Errorf("redact: %s: %w", path, err)
+	}
+	return f.Close()
 }
 
 func (l *look) close() {

@@ -222,6 +222,7 @@ func (w *Worker) produce(ctx context.Context, job Job, clip io.Reader, store Sto
 	first := exchange{feed: feed{job: w.job(work.KindRedact, l), mask: job.Known, look: look, scene: scene, input: clip},
 		progress: progress, preview: job.Preview, most: l.CopyBytes + 64<<20, create: store.Create}
 	first.job.Clip, first.job.Subjects, first.job.Choice, first.job.Veiled, first.job.Known = job.Clip, job.Subjects, job.Choice, job.Veiled, job.Known != nil
+	first.job.Previews = job.Preview != nil
 	if err := w.run(ctx, &first); err != nil {
 		return Copy{}, err
 	}
@@ -282,7 +283,7 @@ func (w *Worker) produce(ctx context.Context, job Job, clip io.Reader, store Sto
 func notices(j *Job, m *mask.Mask, look *look, said []Notice) []Notice {
 	out := []Notice{}
 	for _, n := range work.Notices {
-		if slices.Contains(said, n) || n == work.NoticeNoDetector && look.missing ||
+		if slices.Contains(said, n) || n == work.NoticeNoDetector && look != nil && look.missing ||
 			n == work.NoticeNoScene && j.Choice.Mode == subject.StillScene && m.Scene.IsZero() ||
 			n == work.NoticeNoSound && j.Choice.Sound != "" && !m.Sound {
 			out = append(out, n)

@@ -13,15 +13,23 @@
 //   - Standing persons by OpenCV's own histogram of oriented gradients (Dalal
 //     and Triggs 2005), where no model is given; it needs no file. Its window is
 //     64 by 128 samples for a person of 96, so frames are first scaled to
-//     Options.Detail samples on the long side (up to four times as large). The
+//     Options.Detail samples on the long side (up to four times as large), and
+//     looked at again at 400 with finer steps of size, for who is near. The
 //     smallest person it finds is 96/Detail of the long side: at 1280, 7.5 % of
-//     the width, or 10 % of the height of a 4:3 picture and 13 % of 16:9. It
-//     misses who sits, bends, or is cut by the edge of the picture. The score is
-//     w/(1+w), w being the distance from the plane of the classifier.
+//     the width, or 10 % of the height of a 4:3 picture and 13 % of 16:9. The
+//     score is w/(1+w), w being the distance from the plane of the classifier.
+//     It is made for people who stand or walk in the open: on vtest.avi, from
+//     planes of 384x288, it finds 38 of 44 persons in eight frames, with one box
+//     too many, for 0.2 s of processor time a frame (30 of 44 for 0.1 s at a
+//     Detail of 960). In a shop's aisle, with people near, bent, half behind goods
+//     or cut by the edge of the picture, it finds about one in ten: there a model
+//     is worth its trouble.
 //   - Faces by a cascade of Haar features, where Options.Cascade has the text of
 //     one, such as haarcascade_frontalface_alt2.xml of Debian's opencv-data. It
 //     finds upright faces turned to the camera of at least 3 % of the frame's
-//     long side. The score is n/(n+3) for n overlapping hits.
+//     long side, for another 0.1 s a frame; cameras under a ceiling seldom see
+//     one, so it is off unless asked for. The score is n/(n+3) for n overlapping
+//     hits.
 //   - An operator's own model in ONNX, in place of the persons above.
 //
 // A model has one input, float32 of 1 x 3 x H x W or 1 x 1 x H x W, H and W from

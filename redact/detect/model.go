@@ -67,9 +67,12 @@ func sealed(path string, limit int64) (*os.File, error) {
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("detect: %s is no file", path)
 	}
+	if info.Size() > limit {
+		return nil, fmt.Errorf("detect: %s is over %d MiB", path, limit>>20)
+	}
 	f, n, err := sandbox.Input(from, limit)
 	switch {
-	case errors.Is(err, sandbox.ErrTooMuch):
+	case errors.Is(err, sandbox.ErrTooMuch): // it grew
 		return nil, fmt.Errorf("detect: %s is over %d MiB", path, limit>>20)
 	case err != nil:
 		return nil, fmt.Errorf("detect: %s: %w", path, err)

@@ -117,7 +117,6 @@ class faces {
 
 public:
     faces(const vd_options &o, const unsigned char *text, size_t len) {
-        // The parser of 4.6 wants to see the end of the text.
         cv::FileStorage file(std::string(reinterpret_cast<const char *>(text), len), cv::FileStorage::READ | cv::FileStorage::MEMORY);
         if (!file.isOpened() || !cascade.read(file.getFirstTopLevelNode())) refuse("the cascade cannot be read: give one of OpenCV, in XML");
         size = fit(o.width, o.height, std::min(4.0, 640.0 / std::max(o.width, o.height)));

@@ -25,6 +25,9 @@ func TestMain(m *testing.M) {
 		os.Exit(fakeMain(os.Args[0]))
 	}
 	if program = os.Getenv("VEILBOX_TEST_PROGRAM"); program != "" {
+		if os.Getenv(daemonVar) != "" {
+			os.Exit(daemon())
+		}
 		os.Exit(m.Run())
 	}
 	dir, err := os.MkdirTemp("", "redact")

@@ -34,12 +34,16 @@ func Structure(b []byte) (w, h int, err error) {
 type component struct{ id, h, v, quant, dc, ac byte }
 
 // A huffman is a table: for each length the first code, the index of its value
-// and the code after the last.
+// and the code after the last; and what begins with each lookBits bits, as length
+// and value, 0 where that is longer.
 type huffman struct {
 	first, index, end [17]int
 	values            []byte
+	look              [1 << lookBits]uint16
 	used              bool
 }
+
+const lookBits = 9
 
 type jpegWalker struct {
 	b      []byte
@@ -48,8 +52,8 @@ type jpegWalker struct {
 	quant  [4]bool
 	tables [2][4]*huffman
 	// of the coded data
-	acc   uint32
-	left  uint
+	acc   uint64
+	left  int // bits in acc
 	short bool
 }
 
@@ -110,8 +114,8 @@ func (j *jpegWalker) quants(b []byte) error {
 }
 
 func (j *jpegWalker) frame(b []byte) error {
-	if j.comps != nil || len(b) < 6 || b[0] != 8 || b[5] != 1 && b[5] != 3 || len(b) != 6+3*int(b[5]) {
-		return errors.New("a frame that is not one of 8 bits with 1 or 3 components")
+	if j.comps != nil || len(b) < 6 || b[0] != 8 || b[5] != 3 || len(b) != 6+3*3 {
+		return errors.New("a frame that is not one of 8 bits with 3 components")
 	}
 	j.h, j.w = int(binary.BigEndian.Uint16(b[1:])), int(binary.BigEndian.Uint16(b[3:]))
 	if j.w < 1 || j.h < 1 || j.w > maxJPEGSide || j.h > maxJPEGSide {
@@ -149,6 +153,7 @@ func (j *jpegWalker) huffmans(b []byte) error {
 			return errJPEGShort
 		}
 		t.values = b[17 : 17+n]
+		t.fill()
 		b = b[17+n:]
 	}
 	return nil
@@ -188,9 +193,6 @@ func (j *jpegWalker) data() error {
 	for _, c := range j.comps {
 		hs, vs = max(hs, int(c.h)), max(vs, int(c.v))
 	}
-	if len(j.comps) == 1 { // blocks one by one, whatever the sampling says
-		hs, vs, j.comps[0].h, j.comps[0].v = 1, 1, 1, 1
-	}
 	mcus := ((j.w + 8*hs - 1) / (8 * hs)) * ((j.h + 8*vs - 1) / (8 * vs))
 	for range mcus {
 		for i := range j.comps {
@@ -203,13 +205,14 @@ func (j *jpegWalker) data() error {
 			}
 		}
 	}
-	for j.left%8 != 0 {
-		if j.bit() != 1 {
-			return errors.New("its last byte is filled with something")
-		}
-	}
-	if j.short || j.left != 0 {
+	j.fetch()
+	switch ones := uint64(1)<<(j.left%8) - 1; {
+	case j.short:
 		return errJPEGShort
+	case j.left >= 8:
+		return errors.New("bytes are left behind its only scan")
+	case j.acc&ones != ones:
+		return errors.New("its last byte is filled with something")
 	}
 	return nil
 }
@@ -248,36 +251,63 @@ func (j *jpegWalker) end() error {
 	return nil
 }
 
+func (t *huffman) fill() {
+	for n := 1; n <= lookBits; n++ {
+		for c := t.first[n]; c < t.end[n]; c++ {
+			at := c << (lookBits - n)
+			for i := range 1 << (lookBits - n) {
+				t.look[at+i] = uint16(n)<<8 | uint16(t.values[t.index[n]+c-t.first[n]])
+			}
+		}
+	}
+}
+
 func (j *jpegWalker) code(t *huffman) (byte, bool) {
-	c := 0
-	for i := 1; i <= 16; i++ {
-		c = c<<1 | j.bit()
-		if c < t.end[i] && c >= t.first[i] {
-			return t.values[t.index[i]+c-t.first[i]], true
+	if j.left < 16 {
+		j.fetch()
+	}
+	// Behind the end there are ones, which are no code; skip says that it is short.
+	var next uint32
+	if j.left >= 16 {
+		next = uint32(j.acc>>(j.left-16)) & 0xffff
+	} else {
+		next = uint32(j.acc<<(16-j.left))&0xffff | 1<<(16-j.left) - 1
+	}
+	if v := t.look[next>>(16-lookBits)]; v != 0 {
+		j.skip(byte(v >> 8))
+		return byte(v), true
+	}
+	for n := lookBits + 1; n <= 16; n++ {
+		if c := int(next >> (16 - n)); c < t.end[n] && c >= t.first[n] {
+			j.skip(byte(n))
+			return t.values[t.index[n]+c-t.first[n]], true
 		}
 	}
 	return 0, false
 }
 
 func (j *jpegWalker) skip(n byte) {
-	for range n {
-		j.bit()
+	if j.left < int(n) {
+		j.fetch()
 	}
+	if j.left < int(n) {
+		j.short, j.left = true, 0
+		return
+	}
+	j.left -= int(n)
 }
 
-// bit takes the next bit; a byte of ones is followed by one of zeros.
-func (j *jpegWalker) bit() int {
-	if j.left == 0 {
-		if len(j.b) < 1 || j.b[0] == 0xff && (len(j.b) < 2 || j.b[1] != 0) {
-			j.short = true
-			return 1
+// fetch takes what fits of the coded data, up to a marker; a byte of ones is
+// followed by one of zeros.
+func (j *jpegWalker) fetch() {
+	for j.left <= 48 && len(j.b) > 0 {
+		c, n := j.b[0], 1
+		if c == 0xff {
+			if len(j.b) < 2 || j.b[1] != 0 {
+				return
+			}
+			n = 2
 		}
-		j.acc, j.left = uint32(j.b[0]), 8
-		if j.b[0] == 0xff {
-			j.b = j.b[1:]
-		}
-		j.b = j.b[1:]
+		j.acc, j.left, j.b = j.acc<<8|uint64(c), j.left+8, j.b[n:]
 	}
-	j.left--
-	return int(j.acc >> j.left & 1)
 }

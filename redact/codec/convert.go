@@ -19,7 +19,7 @@ func (t Tools) Stills(ctx context.Context, in *os.File, width, n int, sink func(
 	s := &Stream{}
 	// Multipart tells where a picture ends; a thread by frame each decodes
 	// keyframes side by side.
-	_, err := s.start(ctx, t, in, false, []string{"-map", "0:v:0", "-frames:v", strconv.Itoa(n),
+	_, err := s.start(ctx, t, in, false, nil, []string{"-map", "0:v:0", "-frames:v", strconv.Itoa(n),
 		"-vf", fmt.Sprintf("scale='trunc(min(%d,iw)/2)*2':-2:flags=area,format=yuvj420p", width),
 		"-fps_mode", "passthrough", "-c:v", "mjpeg", "-q:v", "4", "-f", "mpjpeg", "pipe:1"})
 	if err != nil {
@@ -93,10 +93,10 @@ func (t Tools) Plain(ctx context.Context, in *os.File, e Encoder, info Info, sin
 	// The second output is there for its times: see Small.
 	graph += "[v];[b]scale=16:16:flags=neighbor,format=gray[t]"
 	args := append([]string{"-filter_complex", graph, "-map", "[v]"}, e.Args(info.Rate)...)
-	args = append(args, "-fps_mode", "passthrough", "-enc_time_base", "1:90000", "-fflags", "+bitexact", "-f", "h264", "-flush_packets", "1", "pipe:1",
-		"-map", "[t]", "-fps_mode", "passthrough", "-enc_time_base", "1:90000", "-c:v", "rawvideo", "-flush_packets", "1", "-f", "framecrc", "pipe:4")
+	args = append(args, "-fps_mode", "passthrough", "-enc_time_base", "1:90000", "-fflags", "+bitexact", "-f", "h264", "-flush_packets", "1", "pipe:1")
+	args = append(args, timed("[t]")...)
 	s := &Stream{}
-	if _, err := s.start(ctx, t, in, true, args); err != nil {
+	if _, err := s.start(ctx, t, in, true, nil, args); err != nil {
 		return err
 	}
 	defer s.Close()

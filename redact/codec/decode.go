@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -27,47 +28,80 @@ type Stream struct {
 	files []*os.File
 	clean func()
 	said  tail
+	begun footage.Ticks // of the first frame, from the start of the file
 	first footage.Ticks
 	last  footage.Ticks
 	n     int
 	ended bool
 }
 
+// analysis are the options of a decoder whose pictures nobody sees: the filter
+// over the edges of blocks is left out, which is a fifth of its work.
+var analysis = []string{"-skip_loop_filter", "all", "-flags2", "fast"}
+
+// timed are the arguments of an output that is there for its times alone: text
+// with one line of numbers a frame, in the time base asked for.
+func timed(from string) []string {
+	return []string{"-map", from, "-fps_mode", "passthrough", "-enc_time_base", "1:90000", "-c:v", "rawvideo", "-flush_packets", "1", "-f", "framecrc", "pipe:4"}
+}
+
+// raw are those of an output of frames. Without ffmpeg's own buffer of 32 KiB a
+// frame is copied once less.
+func raw(from string) []string {
+	return []string{"-map", from, "-fps_mode", "passthrough", "-enc_time_base", "1:90000", "-c:v", "rawvideo", "-avioflags", "direct", "-f", "rawvideo", "pipe:1"}
+}
+
 // Small decodes in to luma planes of w by h, with their times.
 func (t Tools) Small(ctx context.Context, in *os.File, w, h int) (*Stream, error) {
-	// The times come by a second output of the same frames: text with one line
-	// of numbers a frame, in the time base asked for.
 	graph := fmt.Sprintf("[0:v:0]scale=%d:%d:flags=area,format=gray,split[a][b]", w, h)
 	s := &Stream{Size: w * h}
-	return s.start(ctx, t, in, true, []string{"-filter_complex", graph,
-		"-map", "[a]", "-fps_mode", "passthrough", "-enc_time_base", "1:90000", "-c:v", "rawvideo", "-f", "rawvideo", "pipe:1",
-		"-map", "[b]", "-fps_mode", "passthrough", "-enc_time_base", "1:90000", "-c:v", "rawvideo", "-flush_packets", "1", "-f", "framecrc", "pipe:4"})
+	return s.start(ctx, t, in, true, analysis, slices.Concat([]string{"-filter_complex", graph}, raw("[a]"), timed("[b]")))
 }
 
 // Full decodes in to yuv420p frames of w by h.
 func (t Tools) Full(ctx context.Context, in *os.File, w, h int) (*Stream, error) {
-	graph := fmt.Sprintf("scale=%d:%d:flags=bicubic,format=yuv420p", w, h)
 	s := &Stream{Size: FrameSize(w, h)}
-	// Without ffmpeg's own buffer of 32 KiB a frame is copied once less.
-	return s.start(ctx, t, in, false, []string{"-map", "0:v:0", "-vf", graph, "-fps_mode", "passthrough", "-c:v", "rawvideo",
-		"-avioflags", "direct", "-f", "rawvideo", "pipe:1"})
+	return s.start(ctx, t, in, false, nil, append([]string{"-vf", full(w, h)}, raw("0:v:0")...))
 }
 
-// One decodes the first frame at or after at seconds to yuv420p of w by h.
-func (t Tools) One(ctx context.Context, in *os.File, at float64, w, h int, frame []byte) error {
-	graph := fmt.Sprintf("scale=%d:%d:flags=area,format=yuv420p", w, h)
-	args := []string{"-map", "0:v:0", "-vf", graph, "-frames:v", "1", "-c:v", "rawvideo", "-f", "rawvideo", "pipe:1"}
+// Timed is Full with the times of the frames.
+func (t Tools) Timed(ctx context.Context, in *os.File, w, h int) (*Stream, error) {
+	graph := fmt.Sprintf("[0:v:0]%s,split[a][b];[b]scale=16:16:flags=neighbor,format=gray[t]", full(w, h))
 	s := &Stream{Size: FrameSize(w, h)}
+	return s.start(ctx, t, in, true, nil, slices.Concat([]string{"-filter_complex", graph}, raw("[a]"), timed("[t]")))
+}
+
+func full(w, h int) string { return fmt.Sprintf("scale=%d:%d:flags=bicubic,format=yuv420p", w, h) }
+
+// Nth decodes frame n of in, counted from 0, as Full does.
+func (t Tools) Nth(ctx context.Context, in *os.File, n, w, h int, frame []byte) error {
+	return t.one(ctx, in, nil, fmt.Sprintf("select=gte(n\\,%d),%s", n, full(w, h)), w, h, frame)
+}
+
+// One decodes the first frame at or after at seconds, counted from the start of
+// the file, to yuv420p of w by h.
+func (t Tools) One(ctx context.Context, in *os.File, at float64, w, h int, frame []byte) error {
+	var seek []string
 	if at > 0 {
-		args = append([]string{"-ss", strconv.FormatFloat(at, 'f', 6, 64)}, args...)
+		seek = []string{"-ss", strconv.FormatFloat(at, 'f', 6, 64)}
 	}
-	if _, err := s.start(ctx, t, in, false, args); err != nil {
+	return t.one(ctx, in, seek, fmt.Sprintf("scale=%d:%d:flags=area,format=yuv420p", w, h), w, h, frame)
+}
+
+// Late is One for a file that cannot be sought: it decodes from the beginning.
+func (t Tools) Late(ctx context.Context, in *os.File, at float64, w, h int, frame []byte) error {
+	return t.one(ctx, in, nil, fmt.Sprintf("select=gte(t\\,%.6f),scale=%d:%d:flags=area,format=yuv420p", at, w, h), w, h, frame)
+}
+
+func (t Tools) one(ctx context.Context, in *os.File, input []string, graph string, w, h int, frame []byte) error {
+	s := &Stream{Size: FrameSize(w, h)}
+	if _, err := s.start(ctx, t, in, false, input, append([]string{"-vf", graph, "-frames:v", "1"}, raw("0:v:0")...)); err != nil {
 		return err
 	}
 	defer s.Close()
 	_, err := s.Next(frame)
 	if errors.Is(err, io.EOF) {
-		return NotVideo.With(fmt.Errorf("codec: no frame at %g s", at))
+		return NotVideo.With(errors.New("codec: there is no such frame"))
 	}
 	return err
 }
@@ -75,13 +109,19 @@ func (t Tools) One(ctx context.Context, in *os.File, at float64, w, h int, frame
 // FrameSize returns the bytes of a yuv420p frame of even sides.
 func FrameSize(w, h int) int { return w * h * 3 / 2 }
 
-func (s *Stream) start(ctx context.Context, t Tools, in *os.File, times bool, args []string) (*Stream, error) {
+// start starts ffmpeg with options of its input and arguments of its output.
+func (s *Stream) start(ctx context.Context, t Tools, in *os.File, times bool, input, output []string) (*Stream, error) {
+	return s.run(ctx, t, in, times, slices.Concat(input, []string{"-i", inputFD, "-an", "-sn", "-dn", "-flags:v", "+bitexact"}, output))
+}
+
+// startSound is start for sound.
+func (s *Stream) startSound(ctx context.Context, t Tools, in *os.File, output []string) (*Stream, error) {
+	return s.run(ctx, t, in, false, slices.Concat([]string{"-i", inputFD, "-vn", "-sn", "-dn"}, output))
+}
+
+func (s *Stream) run(ctx context.Context, t Tools, in *os.File, times bool, args []string) (*Stream, error) {
 	s.ctx = ctx
-	all := []string{"-v", "error", "-nostdin", "-protocol_whitelist", "file,pipe", "-max_pixels", strconv.Itoa(1 << 25)}
-	if args[0] == "-ss" {
-		all, args = append(all, args[:2]...), args[2:]
-	}
-	all = append(append(all, "-i", inputFD, "-an", "-sn", "-dn", "-flags:v", "+bitexact"), args...)
+	all := slices.Concat([]string{"-v", "error", "-nostdin", "-protocol_whitelist", "file,pipe", "-max_pixels", strconv.Itoa(1 << 25)}, args)
 	c, cleanup, err := t.command(ctx, t.FFmpeg, all...)
 	if err != nil {
 		return nil, err
@@ -163,7 +203,7 @@ func (s *Stream) rise(at footage.Ticks) footage.Ticks {
 	const step = footage.TicksPerSecond / 2
 	switch {
 	case s.n == 1:
-		s.first, s.last = at, 0
+		s.begun, s.first, s.last = at, at, 0
 		return 0
 	case at-s.first < s.last-step:
 		s.first = at - s.last - footage.TicksPerSecond/25
@@ -216,6 +256,10 @@ func (s *Stream) fail(err error) error {
 	}
 	return NotVideo.With(fmt.Errorf("codec: after %d frames: %w: %s", s.n, err, s.said.clean()))
 }
+
+// Start returns the time of the first frame from the start of the file, where
+// times were asked for and a frame was read.
+func (s *Stream) Start() footage.Ticks { return s.begun }
 
 // Frames returns how many frames were read.
 func (s *Stream) Frames() int { return s.n }

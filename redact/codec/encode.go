@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"regexp"
 	"strconv"
+	"strings"
 )
 
 // An Encoder says how the copy is coded. Zero values mean the defaults.
@@ -54,26 +55,6 @@ func (e Encoder) Check() error {
 	return nil
 }
 
-// Args returns ffmpeg's arguments for e at rate frames a second, for a plain
-// transcode to be compared with as well.
-func (e Encoder) Args(rate float64) []string {
-	e = e.Defaults()
-	gop := max(1, int(e.GOP*rate+0.5))
-	a := []string{"-c:v", e.Codec, "-pix_fmt", "yuv420p", "-g", strconv.Itoa(gop), "-bf", "0", "-threads", strconv.Itoa(e.Threads)}
-	q := strconv.Itoa(e.Quality)
-	switch e.Codec {
-	case "libx264":
-		a = append(a, "-preset", e.Preset, "-crf", q)
-	case "h264_nvenc":
-		a = append(a, "-cq", q)
-	case "h264_qsv":
-		a = append(a, "-global_quality", q)
-	default:
-		a = append(a, "-qp", q)
-	}
-	return a
-}
-
 // A Writer takes frames and gives access units.
 type Writer struct {
 	ctx  context.Context
@@ -91,12 +72,17 @@ func (t Tools) Encode(ctx context.Context, e Encoder, w, h int, rate float64, as
 	if err := e.Check(); err != nil {
 		return nil, err
 	}
-	args := []string{"-v", "error", "-nostdin", "-protocol_whitelist", "pipe", "-f", "rawvideo", "-pix_fmt", "yuv420p",
-		"-video_size", fmt.Sprintf("%dx%d", w, h), "-framerate", strconv.FormatFloat(rate, 'f', 3, 64), "-i", "pipe:0"}
+	args := append([]string{"-v", "error", "-nostdin", "-protocol_whitelist", "pipe"}, e.device()...)
+	args = append(args, "-f", "rawvideo", "-pix_fmt", "yuv420p",
+		"-video_size", fmt.Sprintf("%dx%d", w, h), "-framerate", strconv.FormatFloat(rate, 'f', 3, 64), "-i", "pipe:0")
+	filters := e.filters()
 	if aspect != "" {
-		args = append(args, "-vf", "setsar="+aspect)
+		filters = append([]string{"setsar=" + aspect}, filters...)
 	}
-	args = append(append(args, e.Args(rate)...), "-fps_mode", "passthrough", "-flags:v", "+bitexact", "-fflags", "+bitexact", "-f", "h264", "-flush_packets", "1", "pipe:1")
+	if len(filters) > 0 {
+		args = append(args, "-vf", strings.Join(filters, ","))
+	}
+	args = append(append(args, e.args(w, h, rate)...), "-fps_mode", "passthrough", "-flags:v", "+bitexact", "-fflags", "+bitexact", "-f", "h264", "-flush_packets", "1", "pipe:1")
 	c, cleanup, err := t.command(ctx, t.FFmpeg, args...)
 	if err != nil {
 		return nil, err

@@ -28,8 +28,21 @@ type Info struct {
 	Tracks        []Track // all streams of the file
 }
 
+// Sound returns the channels of the first track of sound, 0 where there is none.
+func (i Info) Sound() int {
+	for _, t := range i.Tracks {
+		if t.Type == "audio" {
+			return max(1, t.Channels)
+		}
+	}
+	return 0
+}
+
 // A Track is one stream of a file.
-type Track struct{ Type, Codec string }
+type Track struct {
+	Type, Codec string
+	Channels    int // of sound
+}
 
 type probed struct {
 	Streams []struct {
@@ -39,6 +52,7 @@ type probed struct {
 		Height   int    `json:"height"`
 		Rate     string `json:"avg_frame_rate"`
 		Frames   string `json:"nb_frames"`
+		Channels int    `json:"channels"`
 		Duration string `json:"duration"`
 		Aspect   string `json:"sample_aspect_ratio"`
 		Side     []struct {
@@ -59,7 +73,7 @@ const inputFD = "/proc/self/fd/3" // the first of exec.Cmd.ExtraFiles
 func (t Tools) Probe(ctx context.Context, in *os.File, l Limits) (Info, error) {
 	out, said := tail{keep: 256 << 10}, tail{}
 	c, cleanup, err := t.command(ctx, t.FFprobe, "-v", "error", "-protocol_whitelist", "file", "-of", "json",
-		"-show_entries", "stream=codec_type,codec_name,width,height,avg_frame_rate,nb_frames,duration,sample_aspect_ratio:stream_side_data=rotation:stream_disposition=attached_pic:format=duration",
+		"-show_entries", "stream=codec_type,codec_name,width,height,avg_frame_rate,nb_frames,channels,duration,sample_aspect_ratio:stream_side_data=rotation:stream_disposition=attached_pic:format=duration",
 		inputFD)
 	if err != nil {
 		return Info{}, err
@@ -90,7 +104,7 @@ func (p *probed) info(l Limits) (Info, error) {
 	var i Info
 	for _, s := range p.Streams {
 		if len(i.Tracks) < 64 {
-			i.Tracks = append(i.Tracks, Track{s.Type, s.Codec})
+			i.Tracks = append(i.Tracks, Track{s.Type, s.Codec, s.Channels})
 		}
 		if s.Type != "video" || i.Codec != "" || s.Disposition.Picture != 0 {
 			continue

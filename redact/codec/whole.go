@@ -95,3 +95,13 @@ func vint(r io.ReaderAt, at int64) (v, width int64, ok bool) {
 	}
 	return v, width, v != 1<<(7*width)-1 && v < 1<<50
 }
+
+// Seekable reports whether the file is of a kind that says where its frames are:
+// MP4, AVI or Matroska.
+func Seekable(r io.ReaderAt) bool {
+	var h [12]byte
+	if n, _ := r.ReadAt(h[:], 0); n < len(h) { // a short read is the finding
+		return false
+	}
+	return string(h[4:8]) == "ftyp" || string(h[:4]) == "RIFF" || binary.BigEndian.Uint32(h[:4]) == 0x1a45_dfa3
+}

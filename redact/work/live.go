@@ -78,18 +78,18 @@ func (w *worker) live(ctx context.Context) error {
 
 // stills sends the first frames as JPEG, each as a still picture of its own.
 func (w *worker) stills(ctx context.Context) error {
-	f, _, sum, size, err := w.input()
+	c, err := w.intake()
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	if err := codec.Whole(f, size); err != nil {
+	defer c.close()
+	if err := codec.Whole(c.clip, c.size); err != nil {
 		return err
 	}
 	if w.job.Count < 1 || w.job.Count > MaxStills || w.job.Width < 16 {
 		return fmt.Errorf("work: %d stills of %d pixels", w.job.Count, w.job.Width)
 	}
-	err = w.tools.Stills(ctx, f, w.job.Width, w.job.Count, func(jpg []byte) error {
+	err = w.tools.Stills(ctx, c.clip, w.job.Width, w.job.Count, func(jpg []byte) error {
 		if err := w.c.SendAll(TypeCopy, jpg); err != nil {
 			return err
 		}
@@ -98,23 +98,17 @@ func (w *worker) stills(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return w.c.SendJSON(TypeResult, Result{Clip: sum, Sandbox: w.status})
+	return w.c.SendJSON(TypeResult, Result{Clip: c.sum, Sandbox: w.status})
 }
 
 // play codes a clip anew as H.264, frame by frame, with nothing veiled.
 func (w *worker) play(ctx context.Context) error {
-	f, _, sum, size, err := w.input()
+	c, err := w.clip(ctx)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	if err := codec.Whole(f, size); err != nil {
-		return err
-	}
-	info, err := w.tools.Probe(ctx, f, w.job.Limits.Picture)
-	if err != nil {
-		return err
-	}
+	defer c.close()
+	info := c.info
 	file, err := sandbox.Memory("playable")
 	if err != nil {
 		return fmt.Errorf("work: %w", err)
@@ -125,7 +119,7 @@ func (w *worker) play(ctx context.Context) error {
 	longest := footage.Ticks(w.job.Limits.Picture.Seconds * footage.TicksPerSecond)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	err = w.tools.Plain(ctx, f, w.job.Encoder, info, out.take, func(at footage.Ticks) {
+	err = w.tools.Plain(ctx, c.intake.clip, w.job.Encoder, info, out.take, func(at footage.Ticks) {
 		if len(times) == maxPlay || at > longest {
 			cancel(codec.TooLarge.With(fmt.Errorf("work: more than %d frames or %.0f s", maxPlay, w.job.Limits.Picture.Seconds)))
 			return
@@ -156,7 +150,7 @@ func (w *worker) play(ctx context.Context) error {
 	if n == 0 {
 		return errors.New("work: nothing was written")
 	}
-	return w.c.SendJSON(TypeResult, Result{Clip: sum, Size: n, Sandbox: w.status})
+	return w.c.SendJSON(TypeResult, Result{Clip: c.sum, Size: n, Sandbox: w.status})
 }
 
 // maxPlay is how many frames a playable movie has at most.

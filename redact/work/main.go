@@ -5,7 +5,6 @@ package work
 import (
 	"bufio"
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,13 +13,15 @@ import (
 	"net/http"
 	"os"
 	"runtime/debug"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
-	"veilbox/capture/footage"
 	"veilbox/internal/clock"
 	"veilbox/internal/problem"
 	"veilbox/redact/codec"
+	"veilbox/redact/detect"
 	"veilbox/redact/sandbox"
 	"veilbox/redact/sheet"
 )
@@ -37,7 +38,7 @@ var (
 )
 
 // Known are the problems that the outside takes from a Failure.
-var Known = []*problem.Problem{codec.NoFFmpeg, codec.NotVideo, codec.Truncated, codec.TooLarge, codec.NoEncoder, sandbox.Degraded, BadSubject, TooMuch}
+var Known = []*problem.Problem{codec.NoFFmpeg, codec.NotVideo, codec.Truncated, codec.TooLarge, codec.NoEncoder, detect.BadModel, sandbox.Degraded, BadSubject, TooMuch}
 
 // A Boot is the argument of the program's first life, outside the sandbox.
 type Boot struct {
@@ -82,16 +83,7 @@ func Main(args []string, in io.Reader, out, errs io.Writer) int {
 	if err == nil {
 		return 0
 	}
-	f := Failure{Detail: err.Error()}
-	var p *problem.Problem
-	if errors.As(err, &p) {
-		f.Code = p.Code
-		if p.Err != nil {
-			f.Detail = p.Err.Error()
-		}
-	}
-	f.Detail = f.Detail[:min(len(f.Detail), 2000)]
-	if err := c.SendJSON(TypeFailure, f); err != nil {
+	if err := c.SendJSON(TypeFailure, failureOf(err)); err != nil {
 		_, _ = fmt.Fprintln(errs, err) // as above
 	}
 	return 1
@@ -124,6 +116,24 @@ type worker struct {
 	job      Job
 	status   sandbox.Status
 	now      atomic.Pointer[Progress]
+
+	mu    sync.Mutex
+	noted []Notice
+}
+
+// note adds a notice to the result.
+func (w *worker) note(n Notice) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !slices.Contains(w.noted, n) {
+		w.noted = append(w.noted, n)
+	}
+}
+
+func (w *worker) notices() []Notice {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.noted)
 }
 
 func run(arg string, c *Conn) error {
@@ -164,6 +174,8 @@ func run(arg string, c *Conn) error {
 		return w.check(ctx)
 	case KindRedact:
 		return w.redact(ctx)
+	case KindSession:
+		return w.session(ctx)
 	case KindProof:
 		return w.proof(ctx)
 	case KindStill:
@@ -207,24 +219,6 @@ func (w *worker) report(ctx context.Context) (stop func()) {
 	return func() { cancel(); <-done }
 }
 
-// input reads the job's input into memory.
-func (w *worker) input() (*os.File, *pieces, footage.Hash, int64, error) {
-	w.at("receive", 0, 0)
-	p, h := &pieces{c: w.c}, sha256.New()
-	f, n, err := sandbox.Input(io.TeeReader(p, h), w.job.Limits.Input)
-	var sum footage.Hash
-	switch {
-	case errors.Is(err, sandbox.ErrTooMuch):
-		return nil, nil, sum, 0, codec.TooLarge.With(err)
-	case err != nil:
-		return nil, nil, sum, 0, fmt.Errorf("work: input: %w", err)
-	case n == 0:
-		return nil, nil, sum, 0, codec.NotVideo.With(errors.New("work: the input is empty"))
-	}
-	h.Sum(sum[:0])
-	return f, p, sum, n, nil
-}
-
 func (w *worker) check(ctx context.Context) error {
 	v, err := w.tools.Version(ctx)
 	if err != nil {
@@ -233,30 +227,16 @@ func (w *worker) check(ctx context.Context) error {
 	return w.c.SendJSON(TypeResult, Result{Tool: v, Sandbox: w.status})
 }
 
+// still sends one frame of the clip as it is.
 func (w *worker) still(ctx context.Context) error {
-	f, _, sum, size, err := w.input()
+	c, err := w.clip(ctx)
 	if err != nil {
 		return err
 	}
-	if err := codec.Whole(f, size); err != nil {
-		return err
-	}
-	info, err := w.tools.Probe(ctx, f, w.job.Limits.Picture)
-	if err != nil {
-		return err
-	}
-	width, height := info.Width, info.Height
-	if w.job.Width >= 16 && width > w.job.Width {
-		width, height = w.job.Width&^1, max(2, info.Height*w.job.Width/info.Width&^1)
-	}
+	defer c.close()
+	width, height := small(c.info, w.job.Width)
 	frame := make([]byte, codec.FrameSize(width, height))
-	err = w.tools.One(ctx, f, w.job.At, width, height, frame)
-	if err != nil && w.job.At > 0 && errors.Is(err, codec.NotVideo) {
-		// Past the last frame, or a file that cannot be sought: the first is a
-		// still of this clip as well.
-		err = w.tools.One(ctx, f, 0, width, height, frame)
-	}
-	if err != nil {
+	if err := w.frame(ctx, c, w.job.At, width, height, frame); err != nil {
 		return err
 	}
 	jpg, err := sheet.Crop(frame, width, height, image.Rect(0, 0, width, height), max(width, height))
@@ -266,5 +246,5 @@ func (w *worker) still(ctx context.Context) error {
 	if err := w.c.SendAll(TypeCopy, jpg); err != nil {
 		return err
 	}
-	return w.c.SendJSON(TypeResult, Result{Clip: sum, Sandbox: w.status})
+	return w.c.SendJSON(TypeResult, Result{Clip: c.sum, Sandbox: w.status})
 }

@@ -3,26 +3,24 @@
 package work
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"veilbox/capture/footage"
-	"veilbox/capture/mp4"
 	"veilbox/redact/codec"
 	"veilbox/redact/mask"
 	"veilbox/redact/proof"
 	"veilbox/redact/sheet"
-	"veilbox/redact/veil"
+	"veilbox/redact/subject"
 )
 
 // redact makes the copy: the clip is decoded small and tracked, decoded again
-// in full and veiled, and coded anew.
+// in full and veiled, and coded anew. Where nothing is to be tracked there is no
+// first pass.
 func (w *worker) redact(ctx context.Context) error {
 	if err := w.job.people(); err != nil {
 		return BadSubject.With(err)
@@ -31,50 +29,201 @@ func (w *worker) redact(ctx context.Context) error {
 		return err
 	}
 	asked := w.version(ctx)
-	f, _, sum, size, err := w.input()
+	c, err := w.clip(ctx)
 	v := <-asked
 	if err = errors.Join(v.err, err); err != nil {
 		return err
 	}
-	defer f.Close()
-	if err := codec.Whole(f, size); err != nil {
-		return err
-	}
-	info, err := w.tools.Probe(ctx, f, w.job.Limits.Picture)
+	defer c.close()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	first := make(chan error, 1)
+	go func() { first <- w.previews().first(ctx, c) }()
+	defer func() { cancel(); <-first }()
+	back, err := w.learn(ctx, c.intake, c.info)
 	if err != nil {
 		return err
 	}
-	p, err := w.load(ctx, f, info)
+	var out *output
+	var m *mask.Mask
+	if w.job.Choice.Still != nil {
+		m, out, err = w.picture(ctx, c, back)
+	} else {
+		m, out, err = w.movie(ctx, c, back)
+	}
 	if err != nil {
 		return err
 	}
-	// Its programs start, and the first frames are decoded, while one core
-	// tracks.
-	s, err := w.begin(ctx, f, info, p.rate(info))
-	if err != nil {
-		return err
-	}
-	defer s.abort()
-	m, err := w.follow(ctx, p, info)
-	if err != nil {
-		return err
-	}
-	p.pix, p.spare = nil, nil // the second pass needs the memory
-	out, err := w.veil(s, info, m)
-	if err != nil {
-		return err
-	}
+	defer out.close()
 	if err := w.c.SendAll(TypeMask, m.Encode()); err != nil {
 		return err
 	}
 	h := sha256.New()
-	n, err := w.deliver(out, h)
+	n, err := w.hand(out, m, h)
 	if err != nil {
 		return err
 	}
-	r := Result{Clip: sum, Size: n, Tool: v.v, Sandbox: w.status}
+	r := Result{Clip: c.sum, Size: n, Tool: v.v, Sandbox: w.status, Notices: w.notices()}
 	h.Sum(r.Copy[:0])
 	return w.c.SendJSON(TypeResult, r)
+}
+
+// hand sends the copy.
+func (w *worker) hand(o *output, m *mask.Mask, h io.Writer) (int64, error) {
+	if !m.Still {
+		return w.deliver(o, h)
+	}
+	if _, err := o.f.Seek(0, io.SeekStart); err != nil {
+		return 0, fmt.Errorf("work: %w", err)
+	}
+	d := &delivery{w: w, h: h, total: o.size, buf: make([]byte, 0, 256<<10)}
+	if err := d.copy(o.f, o.size); err != nil {
+		return 0, err
+	}
+	return o.size, d.flush()
+}
+
+// movie makes a copy that is a clip.
+func (w *worker) movie(ctx context.Context, c *clip, back *backdrop) (*mask.Mask, *output, error) {
+	m, start, s, err := w.prepare(ctx, c)
+	if err != nil {
+		return nil, nil, err
+	}
+	// The copy outlives the pass.
+	defer func() {
+		if s != nil {
+			s.abort()
+		}
+	}()
+	out, err := w.veil(s, m, back)
+	if errors.Is(err, codec.NoEncoder) && w.soften() {
+		// It may have failed in the middle of the clip: once more from its start.
+		timed := s.timed
+		if timed && m.Subjects == 0 {
+			m.Frames = nil
+		}
+		s.abort()
+		s.out.close()
+		if back != nil {
+			back.Reset()
+		}
+		if s, err = w.begin(ctx, c, w.rate(m, c.info), timed); err == nil {
+			out, err = w.veil(s, m, back)
+		}
+	}
+	if err != nil {
+		if s != nil {
+			s.out.close()
+		}
+		return nil, nil, err
+	}
+	if s.timed {
+		start = s.dec.Start()
+	}
+	length := out.last(m, c.info.Rate)
+	if w.job.Choice.Sound != "" {
+		if err := w.listen(ctx, c, out, start, length); err != nil {
+			out.close()
+			return nil, nil, err
+		}
+		m.Sound = len(out.heard) > 0
+	}
+	return m, out, nil
+}
+
+// prepare finds out what is seen in each frame, and begins the second pass.
+// start is the time of the first frame from the start of the file, where it is
+// known.
+func (w *worker) prepare(ctx context.Context, c *clip) (m *mask.Mask, start footage.Ticks, s *second, err error) {
+	if err := w.trial(ctx, c.info); err != nil {
+		return nil, 0, nil, err
+	}
+	switch {
+	case w.job.Known && w.job.Choice.Mode != subject.BlurEverything:
+		if m, err = w.known(c.mask, c.info); err != nil {
+			return nil, 0, nil, err
+		}
+		s, err = w.begin(ctx, c, w.rate(m, c.info), true)
+		return m, 0, s, err
+	case w.job.Choice.Mode == subject.BlurEverything:
+		m = w.plan(gridOf(c.info), 0, w.job.Veiled)
+		s, err = w.begin(ctx, c, w.rate(m, c.info), true)
+		return m, 0, s, err
+	}
+	p, err := w.planes(ctx, c)
+	if err != nil {
+		return nil, 0, nil, err
+	}
+	// Its programs start, and the first frames are decoded, while one core
+	// tracks.
+	if s, err = w.begin(ctx, c, p.rate(c.info), false); err != nil {
+		return nil, 0, nil, err
+	}
+	if m, err = w.track(ctx, p, c.info); err != nil {
+		s.abort()
+		s.out.close()
+		return nil, 0, nil, err
+	}
+	start = p.start
+	p.pix, p.spare = nil, nil // the second pass needs the memory
+	return m, start, s, nil
+}
+
+// planes decodes the clip small, and looks for persons on the way.
+func (w *worker) planes(ctx context.Context, c *clip) (*planes, error) {
+	p := newPlanes(c.info, w.job.Limits.Planes)
+	look, err := w.look(ctx, c.model, p.w, p.h)
+	if err != nil {
+		return nil, err
+	}
+	defer look.close()
+	if err := w.load(ctx, c.intake.clip, c.info, p, look); err != nil {
+		return nil, err
+	}
+	p.people = look.people(w)
+	return p, nil
+}
+
+func (w *worker) track(ctx context.Context, p *planes, info codec.Info) (*mask.Mask, error) {
+	f, err := w.follower(ctx, p, info)
+	if err != nil {
+		return nil, err
+	}
+	return f.mask(ctx, w.job.Subjects, w.job.Veiled)
+}
+
+// rate returns the frames a second of the copy, for the encoder.
+func (w *worker) rate(m *mask.Mask, info codec.Info) float64 {
+	n := len(m.Frames)
+	if n < 2 {
+		return info.Rate
+	}
+	return rateOf(n, m.Frames[n-1].At)
+}
+
+// trial tries an encoder that is not libx264 on a few frames, before the clip is
+// decoded for it.
+func (w *worker) trial(ctx context.Context, info codec.Info) error {
+	if w.job.Choice.Still != nil || w.job.Encoder.Software() {
+		return nil
+	}
+	err := w.tools.Try(ctx, w.job.Encoder, info.Width, info.Height, info.Rate)
+	if errors.Is(err, codec.NoEncoder) {
+		w.soften()
+		return nil
+	}
+	return err
+}
+
+// soften puts libx264 in place of the encoder that is configured. It reports
+// whether that is another one.
+func (w *worker) soften() bool {
+	if w.job.Encoder.Software() {
+		return false
+	}
+	w.job.Encoder.Codec = ""
+	w.note(NoticeSoftware)
+	return true
 }
 
 type version struct {
@@ -92,122 +241,44 @@ func (w *worker) version(ctx context.Context) <-chan version {
 	return asked
 }
 
-// A track being written: samples in memory, in their order, and their table.
-type output struct {
-	f       *os.File
-	format  footage.Format
-	samples []footage.Sample
-	size    int64
-	most    int64
-}
-
-// take is the encoder's sink.
-func (o *output) take(u *codec.Unit) error {
-	for i, p := range [][]byte{u.SPS, u.PPS} {
-		switch {
-		case p == nil:
-		case len(o.format.Params) == i:
-			o.format.Params = append(o.format.Params, bytes.Clone(p))
-		case !bytes.Equal(o.format.Params[i], p):
-			return codec.NoEncoder.With(errors.New("work: the encoder changed its parameters on the way"))
-		}
-	}
-	if len(o.samples) == 0 && (!u.Key || len(o.format.Params) != 2) {
-		return codec.NoEncoder.With(errors.New("work: the encoder did not begin with a keyframe and its parameters"))
-	}
-	o.size += int64(len(u.Data))
-	if o.size > o.most {
-		return codec.TooLarge.With(fmt.Errorf("work: a copy of over %d bytes", o.most))
-	}
-	if _, err := o.f.Write(u.Data); err != nil {
-		return fmt.Errorf("work: keep the copy: %w", err)
-	}
-	o.samples = append(o.samples, footage.Sample{Size: uint32(len(u.Data)), Key: u.Key})
-	return nil
-}
-
-// apply veils what is decoded. A frame that the mask does not know ends it: the
-// two passes must see the same clip.
-func (w *worker) apply(m *mask.Mask, v *veil.Veil, decoded, veiled chan []byte) error {
-	y := m.Grid.W * m.Grid.H
-	f := veil.Frame{W: m.Grid.W, H: m.Grid.H}
-	var seen veil.Seen
-	i := 0
-	for b := range decoded {
-		if i == len(m.Frames) {
-			return codec.NotVideo.With(fmt.Errorf("work: the second pass found more than %d frames", i))
-		}
-		f.Y, f.U, f.V = b[:y], b[y:y+y/4], b[y+y/4:]
-		seen.Shown, seen.Painted = m.Shown(seen.Shown[:0], i), m.Frames[i].Painted
-		if err := v.Apply(&f, seen); err != nil {
-			return fmt.Errorf("work: %w", err)
-		}
-		veiled <- b
-		i++
-		w.at("veil", i, len(m.Frames))
-	}
-	if i != len(m.Frames) {
-		return codec.NotVideo.With(fmt.Errorf("work: the second pass found %d frames of %d", i, len(m.Frames)))
-	}
-	return nil
-}
-
-// deliver sends the file: header, then samples.
-func (w *worker) deliver(o *output, h io.Writer) (int64, error) {
-	head, data, err := mp4.Header(o.format, proof.Chunks(o.samples), mp4.Options{})
-	if err != nil {
-		return 0, fmt.Errorf("work: %w", err)
-	}
-	if data != o.size {
-		return 0, fmt.Errorf("work: the header says %d bytes of video, %d are there", data, o.size)
-	}
-	_, _ = h.Write(head) // a hash takes everything
-	if err := w.c.SendAll(TypeCopy, head); err != nil {
-		return 0, err
-	}
-	if _, err := o.f.Seek(0, io.SeekStart); err != nil {
-		return 0, fmt.Errorf("work: %w", err)
-	}
-	buf := make([]byte, 256<<10)
-	for left := data; left > 0; {
-		n, err := io.ReadFull(o.f, buf[:min(left, int64(len(buf)))])
-		if err != nil {
-			return 0, fmt.Errorf("work: read the copy: %w", err)
-		}
-		_, _ = h.Write(buf[:n]) // as above
-		if err := w.c.Send(TypeCopy, buf[:n]); err != nil {
-			return 0, err
-		}
-		left -= int64(n)
-		w.at("write", int((data-left)>>10), int(data>>10))
-	}
-	return int64(len(head)) + data, nil
-}
-
 // proof judges a finished copy against its mask.
 func (w *worker) proof(ctx context.Context) error {
 	asked := w.version(ctx)
-	f, in, sum, size, err := w.input()
+	c, err := w.intake()
 	v := <-asked
 	if err = errors.Join(v.err, err); err != nil {
 		return err
 	}
-	defer f.Close()
-	m, err := mask.Decode(in.mask)
+	defer c.close()
+	m, err := mask.Decode(c.mask)
 	if err != nil {
 		return fmt.Errorf("work: %w", err)
 	}
-	p, sh, err := proof.Run(ctx, w.tools, f, size, m, func(done, total int) { w.at("prove", done, total) })
+	in := proof.Input{File: c.clip, Size: c.size, Mask: m}
+	if !m.Scene.IsZero() {
+		back, err := w.learn(ctx, c, codec.Info{Width: m.Grid.W, Height: m.Grid.H})
+		if err != nil {
+			return err
+		}
+		if back != nil {
+			in.Scene = &back.Picture
+		}
+	}
+	if s := w.job.Choice.Still; s != nil {
+		in.Still = &proof.Still{At: footage.Ticks(s.At * footage.TicksPerSecond), Crop: s.Crop}
+	}
+	p, sh, err := proof.Run(ctx, w.tools, in, func(done, total int) { w.at("prove", done, total) })
 	if errors.Is(err, sheet.ErrTooLarge) {
 		return TooMuch.With(err)
 	}
 	if err != nil {
 		return err
 	}
-	p.Clip, p.Copy, p.Mask = w.job.Clip, footage.CopyHash{Hash: sum}, mask.Hash(in.mask)
-	p.Tools = proof.Tools{FFmpeg: v.v, Encoder: w.job.Encoder.Defaults(), Mask: 2}
+	p.Clip, p.Copy, p.Mask = w.job.Clip, footage.CopyHash{Hash: c.sum}, mask.Hash(c.mask)
+	p.Tools.FFmpeg, p.Tools.Encoder = v.v, w.job.Encoder.Defaults()
+	p.Tools.Mask, p.Tools.Sheet = proof.MaskVersion, proof.SheetVersion
 	for _, pic := range sh.Pictures {
-		if err := w.c.Send(TypePicture, EncodePicture(pic)); err != nil {
+		if err := w.c.Send(TypePicture, sheet.EncodePicture(pic)); err != nil {
 			return err
 		}
 	}
@@ -215,5 +286,5 @@ func (w *worker) proof(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("work: %w", err)
 	}
-	return w.c.SendJSON(TypeResult, Result{Copy: sum, Size: size, Tool: v.v, Proof: b, Sandbox: w.status})
+	return w.c.SendJSON(TypeResult, Result{Copy: c.sum, Size: c.size, Tool: v.v, Proof: b, Sandbox: w.status, Notices: w.notices()})
 }

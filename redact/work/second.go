@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"veilbox/capture/footage"
 	"veilbox/redact/codec"
@@ -24,39 +23,53 @@ const (
 	aheadMost  = 64
 )
 
-// A second is the second pass: the clip is decoded in full, each frame veiled in
-// place and coded. Decoder, veil and encoder work at the same time on a ring of
-// frames.
+// A picture is a decoded frame.
+type picture struct {
+	pix []byte
+	at  footage.Ticks // where times were asked for
+}
+
+// A second is the pass in which the clip is decoded in full, each frame veiled
+// in place and coded. Decoder, veil and encoder work at the same time on a ring
+// of frames.
 type second struct {
 	ctx     context.Context
 	cancel  context.CancelFunc
 	dec     *codec.Stream
 	enc     *codec.Writer
 	out     *output
+	timed   bool
 	ahead   int
 	size    int         // bytes of a frame
 	free    chan []byte // nil stands for a frame not made yet
-	decoded chan []byte
+	decoded chan picture
 	decErr  error // read after decoded is closed
 }
 
-// begin starts the programs of the second pass and decodes the first frames.
-func (w *worker) begin(ctx context.Context, in *os.File, info codec.Info, rate float64) (*second, error) {
+// begin starts the programs of the second pass and decodes the first frames,
+// with their times where they are not known yet.
+func (w *worker) begin(ctx context.Context, c *clip, rate float64, timed bool) (*second, error) {
 	file, err := sandbox.Memory("copy")
 	if err != nil {
 		return nil, fmt.Errorf("work: %w", err)
 	}
-	s := &second{size: codec.FrameSize(info.Width, info.Height)}
+	info := c.info
+	s := &second{size: codec.FrameSize(info.Width, info.Height), timed: timed}
 	s.out = &output{f: file, most: w.job.Limits.Output, format: footage.Format{Codec: footage.H264, Width: info.Width, Height: info.Height}}
 	s.ahead = max(ring, min(aheadMost, aheadBytes/s.size))
 	s.ctx, s.cancel = context.WithCancel(ctx)
-	if s.dec, err = w.tools.Full(s.ctx, in, info.Width, info.Height); err == nil {
+	decode := w.tools.Full
+	if timed {
+		decode, s.ahead = w.tools.Timed, ring
+	}
+	if s.dec, err = decode(s.ctx, c.intake.clip, info.Width, info.Height); err == nil {
 		s.enc, err = w.tools.Encode(s.ctx, w.job.Encoder, info.Width, info.Height, rate, info.Aspect, s.out.take)
 	}
-	s.free, s.decoded = make(chan []byte, s.ahead), make(chan []byte, s.ahead)
+	s.free, s.decoded = make(chan []byte, s.ahead), make(chan picture, s.ahead)
 	if err != nil {
 		close(s.decoded)
 		s.abort()
+		s.out.close()
 		return nil, err
 	}
 	for range s.ahead {
@@ -69,7 +82,7 @@ func (w *worker) begin(ctx context.Context, in *os.File, info codec.Info, rate f
 	return s, nil
 }
 
-// abort ends whatever still runs and lets go of the copy.
+// abort ends whatever still runs. The copy stays.
 func (s *second) abort() {
 	s.cancel()
 	for range s.decoded { // until the decoder's side has let go
@@ -80,7 +93,6 @@ func (s *second) abort() {
 	if s.enc != nil {
 		s.enc.Abort()
 	}
-	s.out.f.Close()
 }
 
 func (s *second) pump() error {
@@ -92,25 +104,24 @@ func (s *second) pump() error {
 			if b == nil {
 				b = make([]byte, s.size)
 			}
-			_, err := s.dec.Next(b)
+			at, err := s.dec.Next(b)
 			if errors.Is(err, io.EOF) {
 				return nil
 			}
 			if err != nil {
 				return err
 			}
-			s.decoded <- b
+			s.decoded <- picture{b, at}
 		}
 	}
 }
 
 // veil veils and codes every frame. What it returns lives as long as s.
-func (w *worker) veil(s *second, info codec.Info, m *mask.Mask) (*output, error) {
-	v, err := veil.New(m.Grid, veil.Options{Cell: w.job.Veil.Cell, Levels: w.job.Veil.Levels, Hold: w.job.Veil.Hold, Solid: w.job.Veil.Solid})
+func (w *worker) veil(s *second, m *mask.Mask, back *backdrop) (*output, error) {
+	v, err := w.brush(m, back)
 	if err != nil {
-		return nil, fmt.Errorf("work: %w", err)
+		return nil, err
 	}
-	m.Cell = v.Cell()
 	if err := w.code(s, m, v); err != nil {
 		return nil, err
 	}
@@ -118,21 +129,14 @@ func (w *worker) veil(s *second, info codec.Info, m *mask.Mask) (*output, error)
 	if len(out.samples) != len(m.Frames) {
 		return nil, codec.NoEncoder.With(fmt.Errorf("work: %d frames coded of %d", len(out.samples), len(m.Frames)))
 	}
-	last := footage.Ticks(footage.TicksPerSecond / info.Rate)
-	for i := range out.samples {
-		if i+1 < len(m.Frames) {
-			last = m.Frames[i+1].At - m.Frames[i].At
-		}
-		out.samples[i].Duration = uint32(max(1, last))
-	}
 	return out, nil
 }
 
-func (w *worker) code(s *second, m *mask.Mask, v *veil.Veil) error {
+func (w *worker) code(s *second, m *mask.Mask, v *brush) error {
 	veiled := make(chan []byte, s.ahead)
 	done := make(chan error, 1)
 	go func() { done <- s.encode(veiled) }()
-	err := w.apply(m, v, s.decoded, veiled)
+	err := w.apply(s, m, v, veiled)
 	if err != nil {
 		s.cancel()
 	}
@@ -145,6 +149,49 @@ func (w *worker) code(s *second, m *mask.Mask, v *veil.Veil) error {
 		}
 	}
 	return s.ctx.Err()
+}
+
+// apply veils what is decoded. A frame that the mask does not know ends it: the
+// two passes, or this one and that of a session, must see the same clip. A mask
+// that shows nothing takes its frames from this pass.
+func (w *worker) apply(s *second, m *mask.Mask, v *brush, veiled chan []byte) error {
+	limit := w.job.Limits.Picture.Seconds * footage.TicksPerSecond
+	show := w.previews()
+	i := 0
+	for p := range s.decoded {
+		switch {
+		case m.Subjects == 0 && s.timed:
+			if i == mask.MaxFrames || float64(p.at) > limit {
+				return codec.TooLarge.With(fmt.Errorf("work: more than %d frames or %.0f s", mask.MaxFrames, w.job.Limits.Picture.Seconds))
+			}
+			m.Frames = append(m.Frames, mask.Frame{At: p.at})
+		case i == len(m.Frames):
+			if s.timed {
+				return BadSubject.With(fmt.Errorf("%w: it has %d frames, the clip more", errKnown, i))
+			}
+			return codec.NotVideo.With(fmt.Errorf("work: the second pass found more than %d frames", i))
+		case s.timed && m.Frames[i].At != p.at:
+			return BadSubject.With(fmt.Errorf("%w: frame %d is at tick %d, in the clip at %d", errKnown, i, m.Frames[i].At, p.at))
+		}
+		if err := v.frame(p.pix, i); err != nil {
+			return err
+		}
+		if show.due() {
+			if err := show.send(p.pix, m.Grid.W, m.Grid.H); err != nil {
+				return err
+			}
+		}
+		veiled <- p.pix
+		i++
+		w.at("veil", i, max(i, len(m.Frames)))
+	}
+	if i != len(m.Frames) && s.decErr == nil {
+		if s.timed {
+			return BadSubject.With(fmt.Errorf("%w: it has %d frames, the clip %d", errKnown, len(m.Frames), i))
+		}
+		return codec.NotVideo.With(fmt.Errorf("work: the second pass found %d frames of %d", i, len(m.Frames)))
+	}
+	return nil
 }
 
 func (s *second) encode(veiled chan []byte) error {
@@ -169,4 +216,10 @@ func (s *second) encode(veiled chan []byte) error {
 		err = s.enc.Finish()
 	}
 	return err
+}
+
+// frameOf returns the planes of a frame of w by h.
+func frameOf(b []byte, w, h int) veil.Frame {
+	y := w * h
+	return veil.Frame{W: w, H: h, Y: b[:y:y], U: b[y : y+y/4 : y+y/4], V: b[y+y/4:]}
 }

@@ -6,13 +6,18 @@
 // outside.
 //
 // The wire. Both ways it is frames: one byte of type, the length of the body as
-// 4 bytes (big endian), the body of at most MaxBody bytes. In: one Job (JSON),
-// for a proof the mask (its canonical form, in pieces), the input in pieces,
-// End; for a live stream, pieces of a picture and a Unit that ends it, over and
+// 4 bytes (big endian), the body of at most MaxBody bytes. In: one Job (JSON);
+// in pieces, each where the job announces it, the mask (its canonical form), the
+// model and the movie of the scene, in this order; the input in pieces; End. For
+// a live stream, instead, pieces of a picture and a Unit that ends it, over and
 // over. Out: Progress (JSON), pieces of the copy, pieces of the mask, Pictures,
-// and at the end either one Result or one Failure (both JSON). Stills, and the
-// pictures of a live stream, are pieces of a copy with a Unit after each. Nothing
-// goes by files, names or the environment.
+// Previews where the job asks for them, and at the end either one Result or one
+// Failure (both JSON). Stills, and the pictures of a live stream, are pieces of a
+// copy with a Unit after each. Nothing goes by files, names or the environment.
+//
+// In a session Asks (JSON) follow the End, one by one, and each is answered by
+// what it asks for and an Answer (JSON). An ask that fails ends nothing. A Result
+// follows the ask to end; a session whose input ends says nothing more.
 //
 // Both ends treat each other as hostile: every length has a bound, and the
 // outside takes from a Failure only the code of a problem it knows and a short
@@ -25,14 +30,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"sync"
 
 	"veilbox/capture/footage"
 	"veilbox/redact/codec"
-	"veilbox/redact/mask"
 	"veilbox/redact/sandbox"
-	"veilbox/redact/sheet"
 	"veilbox/redact/subject"
 )
 
@@ -54,7 +56,6 @@ const (
 	TypeScene    Type = 'S' // of the movie of a still scene
 	TypeModel    Type = 'N' // of an operator's model
 	TypePreview  Type = 'V' // a JPEG of a veiled frame, in one piece
-	TypeSound    Type = 'A' // of a copy's sound
 	TypeAsk      Type = 'Q' // of a session, JSON
 	TypeAnswer   Type = 'W' // likewise
 	TypeResult   Type = 'R'
@@ -91,17 +92,19 @@ type Job struct {
 	SceneTimes []footage.Ticks `json:"scene_times"`
 	// Known announces the mask of an earlier run with the same clip, subjects
 	// and regions in front of the clip: it is not tracked again.
-	Known   bool          `json:"known"`
-	Detect  Detect        `json:"detect"`
-	Encoder codec.Encoder `json:"encoder"`
-	Veil    Veil          `json:"veil"`
-	Limits  Limits        `json:"limits"`
-	At      float64       `json:"at"`        // of a still, seconds
-	Width   int           `json:"max_width"` // of a still, pixels; of a live stream as it comes
-	Height  int           `json:"height"`    // of a live stream as it comes
-	Codec   footage.Codec `json:"codec"`     // likewise
-	Count   int           `json:"count"`     // of stills, at most
-	Port    int           `json:"port"`      // of a check, see sandbox.Confirm
+	Known bool `json:"known"`
+	// Previews asks for a veiled frame now and then, as TypePreview.
+	Previews bool          `json:"previews"`
+	Detect   Detect        `json:"detect"`
+	Encoder  codec.Encoder `json:"encoder"`
+	Veil     Veil          `json:"veil"`
+	Limits   Limits        `json:"limits"`
+	At       float64       `json:"at"`        // of a still, seconds
+	Width    int           `json:"max_width"` // of a still, pixels; of a live stream as it comes
+	Height   int           `json:"height"`    // of a live stream as it comes
+	Codec    footage.Codec `json:"codec"`     // likewise
+	Count    int           `json:"count"`     // of stills, at most
+	Port     int           `json:"port"`      // of a check, see sandbox.Confirm
 }
 
 // Detect says how persons and faces are looked for; the zero value: not at all.
@@ -284,63 +287,4 @@ func (c *Conn) Receive() (Type, []byte, error) {
 		return 0, nil, fmt.Errorf("work: receive: %w", err)
 	}
 	return Type(c.h[0]), c.b[:n], nil
-}
-
-// EncodePicture returns the body of a picture: at int64, x y w h float64, JPEG.
-func EncodePicture(p sheet.Picture) []byte {
-	b := binary.BigEndian.AppendUint64(nil, uint64(p.At))
-	for _, v := range []float64{p.Rect.X, p.Rect.Y, p.Rect.W, p.Rect.H} {
-		b = binary.BigEndian.AppendUint64(b, math.Float64bits(v))
-	}
-	return append(b, p.JPEG...)
-}
-
-// DecodePicture reads what EncodePicture wrote.
-func DecodePicture(b []byte) (sheet.Picture, error) {
-	if len(b) < 40 {
-		return sheet.Picture{}, fmt.Errorf("work: a picture of %d bytes", len(b))
-	}
-	var v [4]float64
-	for i := range v {
-		v[i] = math.Float64frombits(binary.BigEndian.Uint64(b[8+8*i:]))
-	}
-	return sheet.Picture{At: footage.Ticks(binary.BigEndian.Uint64(b)), Rect: subject.Rect{X: v[0], Y: v[1], W: v[2], H: v[3]},
-		JPEG: append([]byte(nil), b[40:]...)}, nil
-}
-
-// pieces reads the frames of one type until End: it is an io.Reader over what a
-// job brings. Mask pieces in front of it are collected.
-type pieces struct {
-	c    *Conn
-	rest []byte
-	mask []byte
-	end  bool
-}
-
-func (p *pieces) Read(b []byte) (int, error) {
-	for len(p.rest) == 0 {
-		if p.end {
-			return 0, io.EOF
-		}
-		t, body, err := p.c.Receive()
-		if err != nil {
-			return 0, err
-		}
-		switch t {
-		case TypeData:
-			p.rest = body
-		case TypeMask:
-			if len(p.mask)+len(body) > mask.MaxSize {
-				return 0, fmt.Errorf("work: a mask of over %d bytes", mask.MaxSize)
-			}
-			p.mask = append(p.mask, body...)
-		case TypeEnd:
-			p.end = true
-		default:
-			return 0, fmt.Errorf("work: a frame of type %q where the input is", byte(t))
-		}
-	}
-	n := copy(b, p.rest)
-	p.rest = p.rest[n:]
-	return n, nil
 }

@@ -12,7 +12,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -23,35 +22,18 @@ import (
 	"veilbox/appliance/config"
 	"veilbox/internal/clock"
 	"veilbox/internal/problem"
+	"veilbox/internal/testrun"
 )
 
-var program string // veil-redact, built for the tests
+var bin string // holds veil-redact
 
-func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "daemon")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	program = filepath.Join(dir, "veil-redact")
-	build := exec.Command("go", "build", "-buildvcs=false", "-o", program, "veilbox/cmd/veil-redact")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "build veil-redact: %v\n%s", err, out)
-		os.Exit(1)
-	}
-	code := m.Run()
-	if err := os.RemoveAll(dir); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { testrun.With(m, 0, &bin, "veil-redact") }
 
 func settings(dir string) config.Box {
 	c := config.DefaultBox()
 	c.DataDir, c.Listen, c.Metrics = dir, "127.0.0.1:0", "127.0.0.1:0"
 	c.Hostnames = []string{"127.0.0.1"}
-	c.Redact.Worker = program
+	c.Redact.Worker = filepath.Join(bin, "veil-redact")
 	c.Ring.Quota = 1 << 30
 	return c
 }

@@ -34,6 +34,7 @@ func worker(c config.Redact, log *slog.Logger) (*redact.Worker, error) {
 	}
 	return &redact.Worker{
 		Path: path, FFmpeg: ffmpeg, Log: log,
+		Detect:  redact.Detect{On: c.Detect, Path: c.Detector, Model: c.Model, SHA256: c.ModelSHA256},
 		Encoder: redact.Encoder{Codec: c.Encoder, Preset: c.Preset, Quality: c.CRF},
 		Limits:  redact.Limits{Length: time.Duration(c.MaxClip) + time.Minute},
 		Sandbox: redact.Policy{AllowDegraded: c.AllowDegradedSandbox},

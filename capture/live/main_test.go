@@ -3,8 +3,8 @@ package live
 import (
 	"testing"
 
-	"veilbox/internal/testpace"
+	"veilbox/internal/testrun"
 )
 
 // The tests wait for clocks and sockets far more than they work.
-func TestMain(m *testing.M) { testpace.Main(m, 8) }
+func TestMain(m *testing.M) { testrun.Main(m, 8) }

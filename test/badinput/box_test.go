@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -27,33 +26,14 @@ import (
 	"veilbox/internal/clock"
 	"veilbox/internal/footagetest"
 	"veilbox/internal/problem"
+	"veilbox/internal/testrun"
 )
 
 var bin string
 
+// The tests wait for cameras more than they compute.
 func TestMain(m *testing.M) {
-	flag.Parse()
-	// The tests wait for cameras more than they compute.
-	if err := flag.Set("test.parallel", "8"); err != nil {
-		panic(err)
-	}
-	os.Exit(func() int {
-		dir, err := os.MkdirTemp("", "veilbox-badinput-*")
-		if err != nil {
-			panic(err)
-		}
-		defer os.RemoveAll(dir)
-		bin = dir
-		// The worker is built without cgo, as it is shipped.
-		for name, cgo := range map[string]string{"veil-redact": "0", "veilctl": "1", "veilboxd": "1", "veil-extranet": "1"} {
-			cmd := exec.Command("go", "build", "-o", dir, "veilbox/cmd/"+name)
-			cmd.Env = append(os.Environ(), "CGO_ENABLED="+cgo)
-			if out, err := cmd.CombinedOutput(); err != nil {
-				panic(string(out))
-			}
-		}
-		return m.Run()
-	}())
+	testrun.With(m, 8, &bin, "veil-redact", "veilctl", "veilboxd", "veil-extranet")
 }
 
 // A journal is a log that can be read while it is written.

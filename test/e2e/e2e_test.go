@@ -5,38 +5,19 @@ package e2e
 import (
 	"context"
 	"log/slog"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"veilbox/internal/clock"
 	"veilbox/internal/footagetest"
+	"veilbox/internal/testrun"
 	"veilbox/test/lab"
 )
 
 var bin string
 
-func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		dir, err := os.MkdirTemp("", "veilbox-e2e-*")
-		if err != nil {
-			panic(err)
-		}
-		defer os.RemoveAll(dir)
-		bin = dir
-		// The worker is built without cgo, as it is shipped.
-		for name, cgo := range map[string]string{"veil-redact": "0", "veilctl": "1"} {
-			cmd := exec.Command("go", "build", "-o", dir, "veilbox/cmd/"+name)
-			cmd.Env = append(os.Environ(), "CGO_ENABLED="+cgo)
-			if out, err := cmd.CombinedOutput(); err != nil {
-				panic(string(out))
-			}
-		}
-		return m.Run()
-	}())
-}
+func TestMain(m *testing.M) { testrun.With(m, 0, &bin, "veil-redact", "veilctl") }
 
 func begin(t *testing.T) *lab.Lab {
 	t.Helper()

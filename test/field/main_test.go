@@ -7,7 +7,6 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -27,34 +26,13 @@ import (
 	"veilbox/capture/camera/simulate"
 	"veilbox/capture/footage"
 	"veilbox/internal/footagetest"
+	"veilbox/internal/testrun"
 )
 
 var bin string
 
-func TestMain(m *testing.M) {
-	flag.Parse()
-	// The tests wait for cameras more than they compute.
-	if err := flag.Set("test.parallel", "32"); err != nil {
-		panic(err)
-	}
-	os.Exit(func() int {
-		dir, err := os.MkdirTemp("", "veilbox-field-*")
-		if err != nil {
-			panic(err)
-		}
-		defer os.RemoveAll(dir)
-		bin = dir
-		// The worker is built without cgo, as it is shipped.
-		for name, cgo := range map[string]string{"veil-redact": "0", "veilctl": "1", "veilboxd": "1"} {
-			cmd := exec.Command("go", "build", "-buildvcs=false", "-o", dir, "veilbox/cmd/"+name)
-			cmd.Env = append(os.Environ(), "CGO_ENABLED="+cgo)
-			if out, err := cmd.CombinedOutput(); err != nil {
-				panic(string(out))
-			}
-		}
-		return m.Run()
-	}())
-}
+// The tests wait for cameras more than they compute.
+func TestMain(m *testing.M) { testrun.With(m, 32, &bin, "veil-redact", "veilctl", "veilboxd") }
 
 func must[T any](t *testing.T) func(T, error) T {
 	return func(v T, err error) T {

@@ -169,6 +169,10 @@ func run(arg string, c *Conn) error {
 	defer cancel()
 	stop := w.report(ctx)
 	defer stop()
+	return w.do(ctx)
+}
+
+func (w *worker) do(ctx context.Context) error {
 	switch w.job.Kind {
 	case KindCheck:
 		return w.check(ctx)

@@ -25,7 +25,7 @@ type appearance struct {
 	prob       [maxCols * maxRows]float32
 	// The same as bytes, for matching.
 	l, p [maxCols * maxRows]byte
-	sum  int // of p
+	sum  [3]int // of p, at every point and at every second one
 	// trust is how much of the subject stood out from the background when it
 	// was learnt. Where that is little, foreground says nothing.
 	trust float64
@@ -125,11 +125,17 @@ func (a *appearance) update(s *seen, b box, rate float32) {
 }
 
 func (a *appearance) pack() {
-	a.sum = 0
+	a.sum = [3]int{}
 	for i := range a.cols * a.rows {
 		a.l[i] = byte(max(0, min(255, a.luma[i]+0.5)))
 		a.p[i] = byte(max(0, min(255, a.prob[i]*255+0.5)))
-		a.sum += int(a.p[i])
+	}
+	for stride := 1; stride < len(a.sum); stride++ {
+		for y := stride / 2; y < a.rows; y += stride {
+			for x := stride / 2; x < a.cols; x += stride {
+				a.sum[stride] += int(a.p[y*a.cols+x])
+			}
+		}
 	}
 }
 
@@ -138,16 +144,21 @@ func (a *appearance) pack() {
 // between the points compared.
 func (a *appearance) match(s *seen, b box, stride int) (float64, float64) {
 	a.place(b)
-	return a.matchAt(s, 0, 0, stride)
+	return a.matchAt(s, 0, 0, stride, -1)
 }
 
-// matchAt is match with the placed points moved by dx, dy.
-func (a *appearance) matchAt(s *seen, dx, dy, stride int) (float64, float64) {
+// matchAt is match with the placed points moved by dx, dy; stride is 1 or 2. A
+// match that cannot reach floor is given up and is -1.
+func (a *appearance) matchAt(s *seen, dx, dy, stride int, floor float64) (float64, float64) {
 	cost, weight, all := 0, 0, 0
 	empty := int(costEmpty*a.trust*16 + 0.5)
 	extra := int(costExtra*a.trust*16 + 0.5)
 	win := s.window
+	most := int((1-floor)*float64(a.sum[stride])*255*float64(16*costLuma+empty)) + 1
 	for y := stride / 2; y < a.rows; y += stride {
+		if cost > most {
+			return -1, 0
+		}
 		py := a.ys[y] + dy
 		row := a.p[y*a.cols : (y+1)*a.cols]
 		if py < win.Min.Y || py >= win.Max.Y {

@@ -75,17 +75,29 @@ func learnModel(e *engine, from, to int) (model, error) {
 	return m, nil
 }
 
-// median sorts v and returns its middle.
+// median returns the middle of v, which it leaves alone: the high half of the
+// byte is counted first, then the low half of those that share it.
 func median(v []byte) byte {
-	for i := 1; i < len(v); i++ {
-		x := v[i]
-		j := i
-		for ; j > 0 && v[j-1] > x; j-- {
-			v[j] = v[j-1]
-		}
-		v[j] = x
+	var n [16]uint8
+	for _, x := range v {
+		n[x>>4]++
 	}
-	return v[len(v)/2]
+	left := uint8(len(v) / 2)
+	hi := byte(0)
+	for ; left >= n[hi]; hi++ {
+		left -= n[hi]
+	}
+	n = [16]uint8{}
+	for _, x := range v {
+		if x>>4 == hi {
+			n[x&15]++
+		}
+	}
+	lo := byte(0)
+	for ; left >= n[lo]; lo++ {
+		left -= n[lo]
+	}
+	return hi<<4 | lo
 }
 
 func diff(a, b byte) byte {

@@ -82,19 +82,18 @@ func (f *blobs) reach(s *seen, i int) {
 	}
 }
 
-// others returns how much of r is foreground that does not hang together with
-// the blob found last, as a share of r.
-func (f *blobs) others(s *seen, r box) float64 {
+// within returns how many pixels of r are foreground.
+func (f *blobs) within(s *seen, r box) float64 {
 	area := image.Rect(int(r.left()), int(r.top()), int(r.right())+1, int(r.bottom())+1).Intersect(s.window)
 	n := 0
 	for y := area.Min.Y; y < area.Max.Y; y++ {
-		for i := y*s.w + area.Min.X; i < y*s.w+area.Max.X; i++ {
-			if s.fg[i] >= solid && f.mark[i] != f.stamp {
+		for _, v := range s.fg[y*s.w+area.Min.X : y*s.w+area.Max.X] {
+			if v >= solid {
 				n++
 			}
 		}
 	}
-	return float64(n) / (r.w * r.h)
+	return float64(n)
 }
 
 // snug returns the box to show and the box to go on with, of a tracked box b

@@ -5,7 +5,7 @@ import "math"
 // When a track is checked.
 const (
 	aloneTime   = 0.4 // seconds alone after a crowd
-	uncheckTime = 3.0 // seconds without having been alone
+	uncheckTime = 1.5 // seconds without having been alone
 	againTime   = 0.7 // seconds from a check that said nothing to the next
 	checkDrop   = 1.5 // seconds that a walk against time may be unsure
 	maxTries    = 6
@@ -25,6 +25,8 @@ type check struct {
 	alone float64 // seconds
 	tries int     // that said nothing
 	tried int     // frame of the last of them
+
+	parted int // where a verdict of wrong says that the two tracks part
 }
 
 // A verdict is what a check says of the track since the frame in which it was
@@ -58,6 +60,7 @@ func (c *check) step(frame int, w *walker, at func(int) *step) (verdict, error) 
 	default:
 		return verdictNone, nil
 	}
+	c.parted = c.frame
 	sure, bad, err := c.back(frame, w.at, at)
 	switch {
 	case err != nil:
@@ -110,12 +113,13 @@ func (c *check) back(frame int, b box, at func(int) *step) (sure, bad bool, err 
 		}
 		if (c.frame-f)*c.dir < 0 {
 			if w.at.iou(was) < 0.05 {
+				c.parted = f
 				return false, true, nil
 			}
 			continue
 		}
 		// A keyframe may have been drawn on half of a body: then it says nothing.
 		q := w.at.iou(was)
-		return q >= 0.25, q < 0.1, nil
+		return q >= 0.4, q < 0.1, nil
 	}
 }

@@ -1,6 +1,14 @@
 package track
 
-import "veilbox/redact/subject"
+import (
+	"math"
+
+	"veilbox/redact/subject"
+)
+
+// partTime is how long before the moment at which two tracks have parted they
+// may have been on different people.
+const partTime = 0.5 // seconds
 
 // An origin is where a walk begins and which way it goes.
 type origin struct {
@@ -20,9 +28,9 @@ type walk struct {
 	w     *walker // to go on with; nil after a loss
 	check check
 	lost  string // why nothing is known after the steps
-	// A verdict was reached in frame badAt (-1: none) on the track since badWas.
-	verdict       verdict
-	badAt, badWas int
+	// A verdict was reached in frame badAt (-1: none): the track may be wrong
+	// since badWas, and is since wrongWas.
+	badAt, badWas, wrongWas int
 
 	used int // call in which it was asked for last
 }
@@ -67,12 +75,26 @@ func (t *Tracker) goOn(r *walk, until int) error {
 		}
 		switch {
 		case v != verdictNone:
-			r.badAt, r.badWas, r.verdict, r.lost, r.w = f, r.check.frame, v, ReasonLost, nil
+			r.badAt, r.badWas, r.lost, r.w = f, r.check.frame, ReasonLost, nil
+			r.wrongWas = f
+			if v == verdictWrong {
+				r.wrongWas = t.e.before(r.check.parted, r.dir, partTime)
+			}
 		case r.w.lost != "":
 			r.lost, r.w = r.w.lost, nil
 		}
 	}
 	return nil
+}
+
+// before returns the frame that lies some seconds before one, as a walk in
+// direction dir goes.
+func (e *engine) before(frame, dir int, seconds float64) int {
+	at := e.src.Time(frame)
+	for frame-dir >= 0 && frame-dir < e.total && math.Abs(e.src.Time(frame)-at) < seconds {
+		frame -= dir
+	}
+	return frame
 }
 
 // missing returns how many frames a walk from k to until would walk now, at
@@ -106,7 +128,7 @@ func (r *walk) at(frame, until int) step {
 	if r.badAt < 0 || (until-r.badAt)*r.dir < 0 || (frame-r.badWas)*r.dir <= 0 {
 		return s
 	}
-	if r.verdict == verdictWrong {
+	if (frame-r.wrongWas)*r.dir > 0 {
 		return step{state: Unsure, box: s.box, reason: ReasonJump, conf: s.conf / 2}
 	}
 	s.conf /= 2

@@ -11,6 +11,14 @@ const (
 	freeMatch   = 0.40 // below: unsure, where the subject stands free of others
 	crowdMatch  = 0.48 // below: unsure, where it does not
 	strongMatch = 0.50 // needed to take a track up again
+	mergedMass  = 1.35 // of the usual foreground: from here on somebody else is in it
+	bulkMost    = 0.30 // a person's foreground is at most this share of the square of its height,
+	bulkGrown   = 1.30 // or this times what it was at the keyframe
+	tallGrown   = 1.18 // of the usual height of the blob: from here on it is not only the subject's
+	fullBox     = 0.70 // a body fills at most this share of a box around it
+	wideMost    = 0.62 // a person's blob is at most this wide, as a share of its height,
+	wideGrown   = 1.40 // or this times what was drawn
+	lowMatch    = 0.75 // of the usual match: shown, but flagged, below
 	dropTime    = 0.8  // seconds that a track may be unsure and still come back
 	topSpeed    = 1.8  // body heights a second
 )
@@ -24,8 +32,10 @@ type walker struct {
 	vy       float64
 	match    float64 // smoothed
 	base     float64 // what a usual match is for this subject
-	mass     float64 // usual pixels of the blob
-	tall     float64 // usual height of the blob
+	bulk     float64 // usual pixels of the blob, as a share of the square of its height
+	most     float64 // the most it can be
+	wide     float64 // the widest that the blob can be, as a share of its height
+	tall     float64 // usual height of the blob, as a share of the box's
 	foot     float64 // usual lower end of the blob, below the middle of the box, as a share of its height
 	low      float64 // seconds since the track was sure
 	patience float64 // how long that may be
@@ -41,9 +51,13 @@ func (e *engine) startWalk(frame int, b box) (*walker, error) {
 	}
 	w.look.start(&e.seen, b)
 	w.match, _ = w.look.match(&e.seen, b, 1)
-	w.base = w.match
+	w.base = 0.85 * w.match // its own picture fits better than any other
 	o := e.blobs.find(&e.seen, b, 0.5)
-	w.mass, w.tall, w.foot = o.mass*b.w*b.h, o.box.h, 0.5
+	// A person draws around the body: what hangs on to it outside is not it.
+	w.bulk = math.Min(o.mass*b.w*b.h/math.Max(1, o.box.h*o.box.h), math.Min(e.blobs.within(&e.seen, b)/(b.h*b.h), fullBox*b.w/b.h))
+	w.most = math.Max(bulkMost, bulkGrown*w.bulk)
+	w.wide = math.Max(wideMost, wideGrown*b.w/b.h)
+	w.tall, w.foot = math.Max(0.8, math.Min(o.box.h/b.h, 1.04)), 0.5
 	return w, nil
 }
 
@@ -72,14 +86,19 @@ func (w *walker) next(frame, dir int) (step, error) {
 	stands := w.look.trust > 0.5
 	// Alone, with as much foreground as ever: then it is the same one, however
 	// it moves its legs.
-	w.free = stands && w.low == 0 && o.rim < 0.12 && mass > 0.6*w.mass && mass < 1.6*w.mass &&
-		math.Abs(o.box.h/w.tall-1) < 0.25
+	// Somebody else is in it where it reaches out of its margin or is larger
+	// than it ever was; where it is only smaller, a part is hidden.
+	tall := o.box.h / best.h
+	bulk := mass / math.Max(1, o.box.h*o.box.h)
+	merged := stands && (o.rim > 0.12 || bulk > mergedMass*w.bulk || bulk > w.most || tall > tallGrown*w.tall || o.box.w > w.wide*o.box.h)
+	w.free = stands && w.low == 0 && !merged && bulk > 0.5*w.bulk &&
+		tall > 0.75*w.tall
 	need := freeMatch
 	if !w.free {
 		need = math.Max(freeMatch, math.Min(crowdMatch, w.base*0.75))
 	}
 	if w.low > 0 && !w.check {
-		need = math.Max(need, math.Min(strongMatch, w.base*0.85))
+		need = math.Max(need, math.Min(strongMatch, w.base*0.78))
 	}
 	if m < need {
 		w.free = false
@@ -95,8 +114,8 @@ func (w *walker) next(frame, dir int) (step, error) {
 	w.low = 0
 	tight := best
 	if w.free {
-		w.mass += math.Min(0.3, dt) * (mass - w.mass)
-		w.tall += math.Min(0.3, 2*dt) * (o.box.h - w.tall)
+		w.bulk += math.Min(0.3, 0.3*dt) * (bulk - w.bulk)
+		w.tall += math.Min(0.3, 0.5*dt) * (tall - w.tall)
 		w.foot += math.Min(0.3, 2*dt) * ((o.box.bottom()-best.cy)/best.h - w.foot)
 		tight, best = snug(best, o.box)
 	}
@@ -105,9 +124,6 @@ func (w *walker) next(frame, dir int) (step, error) {
 	w.vy += k * ((best.cy-w.at.cy)/dt - w.vy)
 	w.at = best
 	w.base += math.Min(1, dt) * 0.5 * (m - w.base)
-	// Somebody else is in it where it reaches out of its margin or is larger
-	// than it ever was; where it is only smaller, a part is hidden.
-	merged := stands && (o.rim > 0.12 || mass > 1.35*w.mass)
 	reason, rate := ReasonTracked, float32(math.Min(0.5, dt*1.5))
 	switch {
 	case !stands:
@@ -129,12 +145,14 @@ func (w *walker) next(frame, dir int) (step, error) {
 		if c.cut || merged {
 			st.flags |= FlagCut
 		}
-		if m < 0.8*w.base || !stands {
+		if m < lowMatch*w.base || !stands {
 			st.flags |= FlagLow
 		}
 	}
 	st.reason = reason
-	w.look.update(&w.e.seen, best, rate)
+	if !merged {
+		w.look.update(&w.e.seen, best, rate)
+	}
 	return st, nil
 }
 
@@ -161,18 +179,26 @@ func (e *engine) given(w *walker) step {
 func (w *walker) search(guess box, reach float64) (box, float64, float64) {
 	s, a := &w.e.seen, &w.look
 	step := max(1, int(guess.h/20))
-	r := max(2, int(reach))
+	r := max(2, int(reach)) / step * step
 	a.place(guess)
 	bx, by, best := 0, 0, -1.
-	for dy := -r; dy <= r; dy += step {
-		for dx := -r; dx <= r; dx += step {
-			m, vis := a.matchAt(s, dx, dy, 2)
-			if vis < 0.3 {
-				continue
+	// From the middle outwards: what is likely comes first, and most of the rest
+	// is given up soon.
+	for ring := 0; ring <= r; ring += step {
+		for dy := -ring; dy <= ring; dy += step {
+			hop := step
+			if dy != -ring && dy != ring {
+				hop = 2 * ring
 			}
-			far := (float64(dx*dx) + float64(dy*dy)) / (guess.h * guess.h)
-			if m -= 0.25 * far; m > best {
-				bx, by, best = dx, dy, m
+			for dx := -ring; dx <= ring; dx += hop {
+				far := 0.25 * (float64(dx*dx) + float64(dy*dy)) / (guess.h * guess.h)
+				m, vis := a.matchAt(s, dx, dy, 2, best+far)
+				if vis < 0.3 {
+					continue
+				}
+				if m -= far; m > best {
+					bx, by, best = dx, dy, m
+				}
 			}
 		}
 	}
@@ -186,21 +212,30 @@ func (w *walker) search(guess box, reach float64) (box, float64, float64) {
 		stiff = 1
 	}
 	top, topScore, topMatch, topVis := at, -1., 0., 0.
-	for _, scale := range [...]float64{1, 0.96, 1.04} {
-		b := at
+	try := func(b box, dx, dy int, cost float64) {
+		m, vis := a.matchAt(s, dx, dy, 1, topScore+cost)
+		if score := m - cost; score > topScore {
+			top, topScore, topMatch, topVis = b, score, m, vis
+			top.cx += float64(dx)
+			top.cy += float64(dy)
+		}
+	}
+	fine := max(1, step/2)
+	try(at, 0, 0, 0)
+	for dy := -step; dy <= step; dy += fine {
+		for dx := -step; dx <= step; dx += fine {
+			try(at, dx, dy, 0)
+		}
+	}
+	same := top
+	for _, scale := range [...]float64{0.96, 1.04} {
+		b := same
 		b.w *= scale
 		b.h *= scale
 		a.place(b)
-		fine := max(1, step/2)
-		for dy := -step; dy <= step; dy += fine {
-			for dx := -step; dx <= step; dx += fine {
-				m, vis := a.matchAt(s, dx, dy, 1)
-				score := m - stiff*math.Abs(scale-1)
-				if score > topScore {
-					top, topScore, topMatch, topVis = b, score, m, vis
-					top.cx += float64(dx)
-					top.cy += float64(dy)
-				}
+		for dy := -fine; dy <= fine; dy += fine {
+			for dx := -fine; dx <= fine; dx += fine {
+				try(b, dx, dy, stiff*math.Abs(scale-1))
 			}
 		}
 	}

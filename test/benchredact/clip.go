@@ -6,11 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"syscall"
-	"time"
 
 	"veilbox/internal/footagesrc"
 	"veilbox/redact"
@@ -52,15 +51,19 @@ func ffmpeg(ctx context.Context, args ...string) error {
 	return nil
 }
 
-// A copier tracks by making copies.
-type copier struct {
-	worker *redact.Worker
-	clip   []byte
-	store  file
+// A desk is where the person works: a session on the clip, and a copy of it in
+// the end, by the same programs as in a shop.
+type desk struct {
+	worker  *redact.Worker
+	session *redact.Session
+	clip    []byte
+	store   file
+	tracks  redact.Tracks // the last
 }
 
-func newCopier(bin, clip string) (*copier, error) {
-	path := filepath.Join(bin, "veil-redact")
+// open sits down at a clip.
+func open(ctx context.Context, o options, clip string) (*desk, error) {
+	path := filepath.Join(o.bin, "veil-redact")
 	if _, err := os.Stat(path); err != nil {
 		return nil, fmt.Errorf("benchredact: %w: run \"make build\"", err)
 	}
@@ -68,16 +71,36 @@ func newCopier(bin, clip string) (*copier, error) {
 	if err != nil {
 		return nil, fmt.Errorf("benchredact: %w", err)
 	}
-	return &copier{&redact.Worker{Path: path}, b, file(filepath.Join(filepath.Dir(clip), "copy.mp4"))}, nil
-}
-
-func (c *copier) track(ctx context.Context, s subject.Subject) (*mask.Mask, error) {
-	made, err := c.worker.Produce(ctx, redact.Job{Subjects: []subject.Subject{s}}, bytes.NewReader(c.clip), c.store, nil)
+	d := &desk{worker: &redact.Worker{Path: path, Log: slog.New(slog.NewTextHandler(os.Stderr, nil)), Detect: redact.Detect{On: o.detect}}, clip: b,
+		store: file(filepath.Join(filepath.Dir(clip), "copy.mp4"))}
+	d.session, err = d.worker.Open(ctx, redact.SessionJob{Detect: o.detect}, bytes.NewReader(b))
 	if err != nil {
 		return nil, err
 	}
-	return made.Mask()
+	if o.detect && !d.session.Detects() {
+		d.session.Close()
+		return nil, errors.New("benchredact: nobody looks for persons: run \"make setup build\"")
+	}
+	return d, nil
 }
+
+func (d *desk) track(ctx context.Context, s subject.Subject) (m *mask.Mask, err error) {
+	if d.tracks, err = d.session.Track(ctx, []subject.Subject{s}, nil, nil); err != nil {
+		return nil, err
+	}
+	return mask.Decode(d.tracks.Mask)
+}
+
+// produce makes the copy, with its proof, and returns what that shows.
+func (d *desk) produce(ctx context.Context, s subject.Subject) (*mask.Mask, error) {
+	c, err := d.worker.Produce(ctx, redact.Job{Subjects: []subject.Subject{s}, Known: d.tracks.Mask}, bytes.NewReader(d.clip), d.store, nil)
+	if err != nil {
+		return nil, err
+	}
+	return c.Mask()
+}
+
+func (d *desk) close() { d.session.Close() }
 
 // file keeps a copy in a file.
 type file string
@@ -85,15 +108,3 @@ type file string
 func (f file) Create() (io.WriteCloser, error) { return os.Create(string(f)) }
 func (f file) Open() (io.ReadCloser, error)    { return os.Open(string(f)) }
 func (f file) Remove() error                   { return os.RemoveAll(string(f)) }
-
-// children returns the processor time of all children that have ended, own that
-// of this process.
-func children() time.Duration { return usage(syscall.RUSAGE_CHILDREN) }
-func own() time.Duration      { return usage(syscall.RUSAGE_SELF) }
-
-func usage(who int) time.Duration {
-	var u syscall.Rusage
-	// It fails for arguments alone that are not these.
-	_ = syscall.Getrusage(who, &u)
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}

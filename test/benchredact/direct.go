@@ -73,3 +73,9 @@ func (d *direct) track(ctx context.Context, s subject.Subject) (*mask.Mask, erro
 	}
 	return m, nil
 }
+
+func (d *direct) produce(ctx context.Context, s subject.Subject) (*mask.Mask, error) {
+	return d.track(ctx, s)
+}
+
+func (d *direct) close() {}

@@ -25,7 +25,7 @@ var (
 // draw writes the frames of a clip in which something is wrong into dir, or
 // all, as PNG: what is veiled is darkened, the truth is drawn over it. The name
 // of a file says what the rules said of it.
-func draw(ctx context.Context, dir, clip string, t *Truth, m *mask.Mask, frames []Frame, all bool) (err error) {
+func draw(ctx context.Context, dir, clip string, t *Truth, r Round, all bool) (err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("benchredact: %w", err)
 	}
@@ -38,15 +38,15 @@ func draw(ctx context.Context, dir, clip string, t *Truth, m *mask.Mask, frames 
 		return fmt.Errorf("benchredact: ffmpeg: %w", err)
 	}
 	img := image.NewRGBA(image.Rect(0, 0, t.Width, t.Height))
-	b := newBoard(m.Grid)
-	for i, f := range frames {
+	b := newBoard(r.Mask.Grid)
+	for i, f := range r.Frames {
 		if _, err := io.ReadFull(out, img.Pix); err != nil {
 			return fmt.Errorf("benchredact: ffmpeg: frame %d: %w", i, err)
 		}
 		if !all && !f.leaks() && f.Shown == f.Counts {
 			continue
 		}
-		b.set(m.Frames[i].Subjects[0].Shape)
+		b.set(r.Mask.Frames[i].Subjects[0].Shape)
 		for y := range t.Height {
 			for x := range t.Width {
 				if !b.shown(x, y) {
@@ -64,7 +64,7 @@ func draw(ctx context.Context, dir, clip string, t *Truth, m *mask.Mask, frames 
 			}
 			outline(img, o.Box.rect(), col)
 		}
-		if err := save(filepath.Join(dir, f.name(t, m.Frames[i].Subjects[0])), img); err != nil {
+		if err := save(filepath.Join(dir, f.name(t, r.Mask.Frames[i].Subjects[0])), img); err != nil {
 			return err
 		}
 	}

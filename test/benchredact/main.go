@@ -32,7 +32,8 @@
 // and is shown, or the subject cannot be seen, one keyframe says "gone", which
 // veils it, and another where it is as soon as nobody is in the way. Then the
 // clip is tracked again, up to twelve times. Every keyframe counts as one
-// correction.
+// correction. All of it is done in a redact.Session by veil-redact; at the end
+// the copy is made and proven, and must show what was tracked.
 //
 // # The figures
 //
@@ -43,7 +44,7 @@
 //	corrections, _rate        times    keyframes after the first; per minute of clip
 //	drift, drift_p95          heights  distance of the region's middle from the subject's, where nobody stands before it, in heights of its body
 //	overlap                   iou      median of intersection over union of the region's rectangle and the subject's
-//	retrack_ratio             x        median time of a correction's tracking over the clip's length, and of its processor time
+//	retrack_ratio             x        median time of a correction's tracking over the clip's length
 //
 // score.go states the rules.
 package main
@@ -64,6 +65,7 @@ func main() {
 	flag.StringVar(&o.table, "table", "", "write the table to this file too")
 	flag.StringVar(&o.draw, "draw", "", "write frames in which something is wrong to this folder, after the first box and at the end")
 	flag.BoolVar(&o.drawAll, "all", false, "draw all frames")
+	flag.BoolVar(&o.detect, "detect", false, "look for persons too")
 	flag.BoolVar(&o.direct, "direct", false, "the tracker alone, in this process: for work on it, not for the figures")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

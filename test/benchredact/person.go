@@ -22,20 +22,24 @@ const (
 // clip and says what of each frame is shown.
 type tracker interface {
 	track(ctx context.Context, s subject.Subject) (*mask.Mask, error)
+	// produce makes the copy and says what of each of its frames is shown.
+	produce(ctx context.Context, s subject.Subject) (*mask.Mask, error)
+	close()
 }
 
 // A Round is one try: what the person said, what came of it, and how long it
-// took, by the clock and by the processor.
+// took.
 type Round struct {
-	Keys        []subject.Keyframe
-	Frames      []Frame
-	Took, Spent time.Duration
+	Keys   []subject.Keyframe
+	Mask   *mask.Mask
+	Frames []Frame
+	Took   time.Duration
 }
 
 // work does what a person does: one box, a look at all that came of it, and a
 // keyframe at the first thing that is wrong, until nothing is or the person has
 // had enough.
-func work(ctx context.Context, t *Truth, with tracker, used func() time.Duration) ([]Round, error) {
+func work(ctx context.Context, t *Truth, with tracker) ([]Round, error) {
 	first, err := t.first()
 	if err != nil {
 		return nil, err
@@ -43,12 +47,13 @@ func work(ctx context.Context, t *Truth, with tracker, used func() time.Duration
 	keys := []subject.Keyframe{first}
 	var rounds []Round
 	for {
-		begun, before := time.Now(), used()
-		m, err := with.track(ctx, subject.Subject{Version: subject.Version, Keyframes: keys})
+		said := subject.Subject{Version: subject.Version, Keyframes: keys}
+		begun := time.Now()
+		m, err := with.track(ctx, said)
 		if err != nil {
 			return nil, fmt.Errorf("benchredact: %s: %w", t.Name, err)
 		}
-		r := Round{Keys: keys, Took: time.Since(begun), Spent: used() - before}
+		r := Round{Keys: keys, Mask: m, Took: time.Since(begun)}
 		if err := fits(t, m); err != nil {
 			return nil, err
 		}
@@ -56,6 +61,13 @@ func work(ctx context.Context, t *Truth, with tracker, used func() time.Duration
 		rounds = append(rounds, r)
 		next, ok := correction(t, r.Frames, keys)
 		if !ok || len(rounds) > maxCorrections {
+			made, err := with.produce(ctx, said)
+			if err != nil {
+				return nil, fmt.Errorf("benchredact: %s: copy: %w", t.Name, err)
+			}
+			if mask.Hash(made.Encode()) != mask.Hash(m.Encode()) {
+				return nil, fmt.Errorf("benchredact: %s: the copy does not show what was tracked", t.Name)
+			}
 			return rounds, nil
 		}
 		keys = append(slices.Clone(keys), next...)
@@ -165,7 +177,7 @@ func fault(frames []Frame, fps int) (from, to int, ok bool) {
 
 // mend returns what the person says of the frames [from, to] of the footage: the
 // box of the first mark in which the subject is seen whole with nobody near,
-// else of the first frame in which nobody stands before it. A box where somebody
+// else of a frame in which nobody stands before it. A box where somebody
 // does would show them as well. Where there is no such frame, the person lets the
 // subject stay veiled; if something else is shown, that it is gone, and where it
 // is as soon as nobody stands before it any more.
@@ -183,17 +195,25 @@ func (t *Truth) mend(from, to int, leak bool) []subject.Keyframe {
 	if say := t.box(from, last); say != nil || !leak {
 		return say
 	}
-	return append([]subject.Keyframe{{At: t.seconds(from), Gone: true}}, t.box(to+1, min(t.To-1, to+2*t.FPS))...)
+	return append([]subject.Keyframe{{At: t.seconds(from), Gone: true}}, t.box(to+1, min(t.To-1, to+t.FPS))...)
 }
 
 // box returns the box of the first frame of [from, to] in which the subject is
-// seen and nobody stands before it.
+// seen whole and nobody stands before it, else of the first in which it is seen
+// in part and nobody does.
 func (t *Truth) box(from, to int) []subject.Keyframe {
+	var say []subject.Keyframe
 	for f := from; f <= to; f++ {
 		m := t.At(f)
-		if m.Known && m.Sight.visible() && !slices.ContainsFunc(m.Others, func(o Other) bool { return o.Front && o.Box.rect().Overlaps(m.Box) }) {
+		if !m.Known || !m.Sight.visible() || slices.ContainsFunc(m.Others, func(o Other) bool { return o.Front && o.Box.rect().Overlaps(m.Box) }) {
+			continue
+		}
+		if m.Sight == Full {
 			return []subject.Keyframe{t.keyframe(f, m.Box)}
 		}
+		if say == nil {
+			say = []subject.Keyframe{t.keyframe(f, m.Box)}
+		}
 	}
-	return nil
+	return say
 }

@@ -17,6 +17,7 @@ import (
 type pretender struct {
 	t     *Truth
 	asked [][]subject.Keyframe
+	other bool // the copy shows something else than the track
 	// wrong says whether frame f is veiled, or shown as box, with these keyframes.
 	wrong func(f int, keys []subject.Keyframe) (veiled bool, box *Box)
 }
@@ -40,7 +41,16 @@ func (p *pretender) track(_ context.Context, s subject.Subject) (*mask.Mask, err
 	return m, nil
 }
 
-func still() time.Duration { return 0 }
+func (p *pretender) produce(ctx context.Context, s subject.Subject) (*mask.Mask, error) {
+	defer func() { p.asked = p.asked[:len(p.asked)-1] }()
+	m, err := p.track(ctx, s)
+	if p.other {
+		m.Frames[3].Subjects[0] = mask.Seen{}
+	}
+	return m, err
+}
+
+func (p *pretender) close() {}
 
 // line is a truth of 61 frames in which the subject stands still, beside
 // another; it is gone in [30, 40].
@@ -58,7 +68,7 @@ func line() *Truth {
 
 func TestNothingToCorrect(t *testing.T) {
 	p := &pretender{t: line(), wrong: func(int, []subject.Keyframe) (bool, *Box) { return false, nil }}
-	rounds, err := work(t.Context(), p.t, p, still)
+	rounds, err := work(t.Context(), p.t, p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +86,7 @@ func TestVeiledForMoreThanASecondIsCorrected(t *testing.T) {
 	p := &pretender{t: line(), wrong: func(f int, keys []subject.Keyframe) (bool, *Box) {
 		return f >= 43 && last(keys) < 4.3 || f >= 5 && f < 15, nil // the second lasts a second and no more
 	}}
-	rounds, err := work(t.Context(), p.t, p, still)
+	rounds, err := work(t.Context(), p.t, p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +106,7 @@ func TestARegionOnTheWrongPersonIsCountedAndCorrected(t *testing.T) {
 		}
 		return false, nil
 	}}
-	rounds, err := work(t.Context(), p.t, p, still)
+	rounds, err := work(t.Context(), p.t, p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,23 +120,23 @@ func TestARegionOnTheWrongPersonIsCountedAndCorrected(t *testing.T) {
 
 func TestShownWhileGoneIsSaid(t *testing.T) {
 	p := &pretender{t: line(), wrong: func(f int, keys []subject.Keyframe) (bool, *Box) {
-		if f > 32 && f < 38 && len(keys) == 1 {
+		if f > 35 && f <= 40 && len(keys) == 1 {
 			return false, &Box{300, 50, 340, 150}
 		}
 		return false, nil
 	}}
-	rounds, err := work(t.Context(), p.t, p, still)
+	rounds, err := work(t.Context(), p.t, p)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(rounds) != 2 || len(rounds[1].Keys) != 3 || !rounds[1].Keys[1].Gone || rounds[1].Keys[1].At != 3.3 || rounds[1].Keys[2].At != 5 {
-		t.Fatalf("%+v; want gone at 3.3 s and a box at 5 s", rounds[len(rounds)-1].Keys)
+	if len(rounds) != 2 || len(rounds[1].Keys) != 3 || !rounds[1].Keys[1].Gone || rounds[1].Keys[1].At != 3.6 || rounds[1].Keys[2].At != 5 {
+		t.Fatalf("%+v; want gone at 3.6 s and a box at 5 s", rounds[len(rounds)-1].Keys)
 	}
 }
 
 func TestThePersonHasEnough(t *testing.T) {
 	p := &pretender{t: line(), wrong: func(int, []subject.Keyframe) (bool, *Box) { return false, &Box{300, 50, 340, 150} }}
-	rounds, err := work(t.Context(), p.t, p, still)
+	rounds, err := work(t.Context(), p.t, p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,6 +150,13 @@ func TestThePersonHasEnough(t *testing.T) {
 	}
 	if r := result(p.t, rounds); r.After != 0 || r.Unflagged != 43 { // all but 2*9 of which nobody knows
 		t.Errorf("%+v", r)
+	}
+}
+
+func TestACopyThatShowsSomethingElseIsRefused(t *testing.T) {
+	p := &pretender{t: line(), other: true, wrong: func(int, []subject.Keyframe) (bool, *Box) { return false, nil }}
+	if _, err := work(t.Context(), p.t, p); err == nil || !strings.Contains(err.Error(), "does not show") {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -37,7 +37,7 @@ func result(t *Truth, rounds []Round) Result {
 			r.First++
 		}
 	}
-	var off, fit, again, spent []float64
+	var off, fit, again []float64
 	for _, f := range last.Frames {
 		if f.leaks() {
 			r.Leaked++
@@ -58,9 +58,8 @@ func result(t *Truth, rounds []Round) Result {
 	r.Off, r.Off95, r.Fit = quantile(off, 0.5), quantile(off, 0.95), quantile(fit, 0.5)
 	for _, x := range rounds[1:] {
 		again = append(again, x.Took.Seconds()/r.Seconds)
-		spent = append(spent, x.Spent.Seconds()/r.Seconds)
 	}
-	r.Again, r.AgainSpent = quantile(again, 0.5), quantile(spent, 0.5)
+	r.Again = quantile(again, 0.5)
 	return r
 }
 
@@ -108,7 +107,6 @@ func (r Result) figures(w io.Writer) error {
 	line("overlap", r.Fit, "iou")
 	if r.Corrections > 0 {
 		line("retrack_ratio", r.Again, "x")
-		line("retrack_processor_ratio", r.AgainSpent, "x")
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -123,7 +121,7 @@ func table(w io.Writer, results []Result, day time.Time) error {
 	for _, r := range results {
 		again := "–"
 		if r.Corrections > 0 {
-			again = fmt.Sprintf("%.2f", r.Again)
+			again = fmt.Sprintf("%.3f", r.Again)
 		}
 		fmt.Fprintf(&b, "| %s | %.1f s | %.1f %% | %.1f %% of %d | %d (%.1f a minute) | %d | %d | %d | %d | %.3f, %.3f | %.2f | %s |\n",
 			r.Name, r.Seconds, r.Before, r.After, r.Counted, r.Corrections, r.PerMinute,

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"veilbox/redact/mask"
 	"veilbox/redact/subject"
 )
 
@@ -19,20 +18,7 @@ import (
 type options struct {
 	bin, only, draw, table string
 	drawAll, direct        bool
-}
-
-// keeper remembers the first and the last mask, to be drawn.
-type keeper struct {
-	tracker
-	first, last *mask.Mask
-}
-
-func (k *keeper) track(ctx context.Context, s subject.Subject) (*mask.Mask, error) {
-	m, err := k.tracker.track(ctx, s)
-	if k.last = m; k.first == nil {
-		k.first = m
-	}
-	return m, err
+	detect                 bool
 }
 
 func run(ctx context.Context, o options) (err error) {
@@ -83,28 +69,28 @@ func measure(ctx context.Context, t *Truth, o options, dir string) (Result, erro
 	if err != nil {
 		return Result{}, err
 	}
-	k, used := new(keeper), children
+	var with tracker
 	if o.direct {
-		k.tracker, err = newDirect(ctx, t, clip)
-		used = own
+		with, err = newDirect(ctx, t, clip)
 	} else {
-		k.tracker, err = newCopier(o.bin, clip)
+		with, err = open(ctx, o, clip)
 	}
 	if err != nil {
 		return Result{}, err
 	}
-	rounds, err := work(ctx, t, k, used)
+	defer with.close()
+	rounds, err := work(ctx, t, with)
 	if err != nil {
 		return Result{}, err
 	}
 	for _, r := range rounds {
 		_, share := shown(r.Frames)
-		note("%s, keyframes at %s: shown in %.1f %% of what can be seen, %s; %.1f s, processor %.1f s", t.Name, t.said(r.Keys), share, leaks(r.Frames), r.Took.Seconds(), r.Spent.Seconds())
+		note("%s, keyframes at %s: shown in %.1f %% of what can be seen, %s; %.2f s", t.Name, t.said(r.Keys), share, leaks(r.Frames), r.Took.Seconds())
 	}
 	if o.draw != "" {
 		err := errors.Join(
-			draw(ctx, filepath.Join(o.draw, "first"), clip, t, k.first, rounds[0].Frames, o.drawAll),
-			draw(ctx, filepath.Join(o.draw, "last"), clip, t, k.last, rounds[len(rounds)-1].Frames, o.drawAll))
+			draw(ctx, filepath.Join(o.draw, "first"), clip, t, rounds[0], o.drawAll),
+			draw(ctx, filepath.Join(o.draw, "last"), clip, t, rounds[len(rounds)-1], o.drawAll))
 		if err != nil {
 			return Result{}, err
 		}

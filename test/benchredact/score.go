@@ -28,7 +28,7 @@ const (
 	// The region is on something else where what is shown beyond half a width
 	// at the sides of the subject's box, and 15 % of the height above and
 	// below, is more than this part of the box.
-	besideShare  = 0.25
+	besideShare  = 0.5
 	besideWide   = 0.5
 	besideHigh   = 0.15
 	interpolated = 2 // times Exact: by which a box between marks may be wrong

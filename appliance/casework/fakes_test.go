@@ -333,7 +333,7 @@ func (u *uplink) View(context.Context, incident.DisclosureID, incident.Person, s
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.viewed++
-	return func() (Media, error) { return memoryMedia{bytes.NewReader([]byte("shared copy"))}, nil }, u.until, nil
+	return func() (Media, error) { return memoryMedia{bytes.NewReader([]byte("0000ftyp shared copy"))}, nil }, u.until, nil
 }
 
 func (u *uplink) log() []string {

@@ -351,7 +351,7 @@ func (b *box) submitted(change ...func(*incident.Evidence)) CaseView {
 }
 
 func (b *box) verdict(v CaseView, who string) Verdict {
-	return Verdict{Version: v.Version, Decision: incident.Approve, Reasons: "Optagelsen viser tyveriet tydeligt.", Copy: v.Copy.Hash, Sheet: v.Copy.Sheet, Password: b.secrets[who]}
+	return Verdict{Version: v.Version, Decision: incident.Approve, Reasons: "Optagelsen viser tyveriet tydeligt.", Copy: v.Copy.Hash, Sheet: v.Copy.Sheet, SawFlagged: v.Copy.Flagged.Spans, Password: b.secrets[who]}
 }
 
 func (b *box) approve(v CaseView, who string) (CaseView, error) {

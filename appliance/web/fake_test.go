@@ -69,7 +69,7 @@ func newFakeBox(c clock.Clock) *fakeBox {
 		cases: map[incident.CaseID]*incident.Case{}, accepted: map[incident.PersonID]bool{"mette": true, "karen": true, "jens": true, "ida": true},
 		progress: map[incident.CaseID]*casework.Progress{},
 		cameras:  []casework.CameraView{{ID: "kasse-1", Name: "Kasse 1", State: "recording", Codec: "H.264", Width: 1280, Height: 720, URL: "rtsp://192.168.8.20/stream1"}},
-		video:    bytes.Repeat([]byte("0123456789"), 100), pictures: [][]byte{{0xff, 0xd8, 0xff, 0xd9}},
+		video:    slices.Concat([]byte("0123ftyp89"), bytes.Repeat([]byte("0123456789"), 99)), pictures: [][]byte{{0xff, 0xd8, 0xff, 0xd9}},
 		checks: []casework.Check{{Name: "disk", OK: true, Text: problem.Text{DA: "Disken har plads.", EN: "The disk has room."}}},
 	}
 }
@@ -258,7 +258,7 @@ func (b *fakeBox) ChangeCase(_ context.Context, a casework.Actor, id incident.Ca
 }
 func (b *fakeBox) Redact(_ context.Context, a casework.Actor, id incident.CaseID, ch casework.SubjectChange) (casework.CaseView, error) {
 	return b.change(a, "Redact", id, ch.Version, func(c *incident.Case) {
-		c.Subject, c.State = ch.Subject, incident.Redacting
+		c.Subjects, c.Choice, c.State = ch.Subjects, ch.Choice, incident.Redacting
 		b.progress[id] = &casework.Progress{Running: true, Stage: "queued", Total: 300}
 	})
 }
@@ -287,13 +287,17 @@ func (b *fakeBox) CaseProgress(_ context.Context, _ casework.Actor, id incident.
 func (b *fakeBox) CancelRedaction(context.Context, casework.Actor, incident.CaseID) error {
 	return b.act("CancelRedaction")
 }
-func (b *fakeBox) CaseCopy(context.Context, casework.Actor, incident.CaseID) (casework.Media, error) {
+func (b *fakeBox) CaseCopy(_ context.Context, _ casework.Actor, _ incident.CaseID, download bool) (casework.Media, error) {
+	if download {
+		return b.media("download")
+	}
 	return b.media("CaseCopy")
 }
 func (b *fakeBox) Sheet(_ context.Context, _ casework.Actor, id incident.CaseID) (casework.SheetView, error) {
-	s := casework.SheetView{Hash: footage.SheetHash{Hash: footage.Hash{2}}, Shown: 8.5, Duration: 10, Unsure: []casework.ClipSpan{{From: 4, To: 5.5}}}
+	s := casework.SheetView{Hash: footage.SheetHash{Hash: footage.Hash{2}}, Subjects: 2, Shown: 8.5, Duration: 10, Unsure: []casework.ClipSpan{{From: 4, To: 5.5}},
+		Flagged: []casework.SheetFlag{{From: 1, To: 2, Flags: []string{"crowded", "cut"}, Subjects: []int{0}}}}
 	for i := range b.pictures {
-		s.Pictures = append(s.Pictures, casework.SheetPicture{At: float64(i) / 2, URL: fmt.Sprintf("/api/v1/cases/%s/sheet/%d.jpg", id, i)})
+		s.Pictures = append(s.Pictures, casework.SheetPicture{At: float64(i) / 2, Kind: "subject", Flags: []string{}, URL: fmt.Sprintf("/api/v1/cases/%s/sheet/%d.jpg", id, i)})
 	}
 	return s, b.act("Sheet")
 }
@@ -335,7 +339,7 @@ func (b *fakeBox) Alerts(_ context.Context, a casework.Actor) ([]casework.Alert,
 	return slices.Clone(b.alerts), b.act("Alerts")
 }
 func (b *fakeBox) View(_ context.Context, _ casework.Actor, _ incident.DisclosureID, purpose string) (casework.Viewing, error) {
-	return casework.Viewing{ID: "V1", URL: "/api/v1/viewings/V1/copy.mp4", Until: b.clock.Now().Add(10 * time.Minute)}, b.act("View " + purpose)
+	return casework.Viewing{ID: "V1", URL: "/api/v1/viewings/V1/copy.mp4", Media: incident.MediaVideo, Until: b.clock.Now().Add(10 * time.Minute)}, b.act("View " + purpose)
 }
 func (b *fakeBox) ViewingMedia(context.Context, casework.Actor, string) (casework.Media, error) {
 	return b.media("ViewingMedia")

@@ -2,6 +2,10 @@ package web
 
 import (
 	"encoding/json"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -11,6 +15,7 @@ import (
 	"veilbox/appliance/audit"
 	"veilbox/appliance/casework"
 	"veilbox/internal/problem"
+	"veilbox/redact"
 )
 
 // described are the Go types that the API's description names.
@@ -27,6 +32,8 @@ var described = map[string]reflect.Type{
 	"Sheet": reflect.TypeFor[casework.SheetView](), "Verdict": reflect.TypeFor[casework.Verdict](), "PoliceReport": reflect.TypeFor[casework.PoliceReport](),
 	"Alert": reflect.TypeFor[casework.Alert](), "Viewing": reflect.TypeFor[casework.Viewing](), "Member": reflect.TypeFor[casework.Member](),
 	"Enrolment": reflect.TypeFor[casework.Enrolment](), "AuditEntry": reflect.TypeFor[audit.Entry](), "AuditReport": reflect.TypeFor[audit.Report](),
+	"Marking": reflect.TypeFor[casework.MarkingView](), "Followed": reflect.TypeFor[casework.Followed](), "Shapes": reflect.TypeFor[casework.ShapesView](),
+	"PersonFound": reflect.TypeFor[redact.Person](), "SoundChange": reflect.TypeFor[casework.SoundChange](), "VeiledChange": reflect.TypeFor[casework.VeiledChange](),
 	"Check": reflect.TypeFor[casework.Check](), "Health": reflect.TypeFor[healthzView](), "Text": reflect.TypeFor[problem.Text](),
 }
 
@@ -45,7 +52,7 @@ func schemaOf(t reflect.Type) map[string]any {
 		return map[string]any{"type": "boolean"}
 	case reflect.String:
 		return map[string]any{"type": "string"}
-	case reflect.Float64:
+	case reflect.Float64, reflect.Float32:
 		return map[string]any{"type": "number"}
 	case reflect.Int, reflect.Int64, reflect.Int32, reflect.Uint64, reflect.Uint32:
 		return map[string]any{"type": "integer"}
@@ -99,6 +106,43 @@ func readDescription(t *testing.T) description {
 		t.Fatal(err)
 	}
 	return d
+}
+
+var update = flag.Bool("update", false, "write the schemas of the API's description anew from the Go types")
+
+// TestUpdate writes the schemas, where it is asked to.
+func TestUpdate(t *testing.T) {
+	if !*update {
+		return
+	}
+	head, _, found := strings.Cut(string(openAPI), "  \"schemas\": {\n")
+	_, tail, ends := strings.Cut(string(openAPI), "\n  },\n  \"securitySchemes\"")
+	if !found || !ends {
+		t.Fatal("the description has no schemas in front of its securitySchemes")
+	}
+	var lines []string
+	old := readDescription(t).Components.Schemas
+	for _, name := range slices.Sorted(maps.Keys(described)) {
+		schema := schemaOf(described[name])
+		if d := old[name]["description"]; d != nil {
+			schema["description"] = d
+		}
+		b, err := json.Marshal(schema)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines = append(lines, fmt.Sprintf("   %q: %s", name, b))
+	}
+	b, err := json.Marshal(old["Problem"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines = append(lines, "   \"Problem\": "+string(b))
+	slices.Sort(lines)
+	text := head + "  \"schemas\": {\n" + strings.Join(lines, ",\n") + "\n  },\n  \"securitySchemes\"" + tail
+	if err := os.WriteFile("openapi.json", []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // inDescription is a route's path as the description writes it.

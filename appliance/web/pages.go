@@ -31,7 +31,7 @@ func loadPages(texts map[string]catalogue) (map[string]map[string]page, error) {
 		all[lang] = map[string]page{}
 		for _, name := range pageNames {
 			t, err := template.New("layout.html").Funcs(funcs(lang, c)).ParseFS(templateFiles,
-				"templates/layout.html", "templates/parts.html", "templates/evidence.html", "templates/"+name+".html")
+				"templates/layout.html", "templates/parts.html", "templates/evidence.html", "templates/marking.html", "templates/"+name+".html")
 			if err != nil {
 				return nil, fmt.Errorf("web: page %s: %w", name, err)
 			}

@@ -30,7 +30,10 @@ var examples = map[string]string{
 	"POST /api/v1/holds/{id}/release":    `{"reason":"frafaldet"}`,
 	"POST /api/v1/cases":                 `{"camera":"kasse-1","from":"2026-11-22T12:00:00Z","to":"2026-11-22T12:01:00Z","what":"Tyveri","happened_at":"2026-11-22T12:00:00Z","offence":"theft","attempt":false}`,
 	"PUT /api/v1/cases/{id}":             `{"version":3,"what":"Tyveri","happened_at":"2026-11-22T12:00:00Z","evidence":{}}`,
-	"PUT /api/v1/cases/{id}/subject":     `{"version":3,"subject":{"version":1,"keyframes":[{"at":1,"rect":{"x":0.1,"y":0.1,"w":0.1,"h":0.3}}]}}`,
+	"PUT /api/v1/cases/{id}/subject":     `{"version":3,"choice":{"mode":"still-scene","still":{"at":1},"stamp":{"place":"Kasse 1","start":"2026-11-22T12:00:00Z"}},"show_more":true,"subject":{"version":1,"keyframes":[{"at":1,"rect":{"x":0.1,"y":0.1,"w":0.1,"h":0.3}}]}}`,
+	"PUT /api/v1/cases/{id}/marking":     `{"subjects":[{"version":1,"keyframes":[{"at":1,"rect":{"x":0.1,"y":0.1,"w":0.1,"h":0.3}}]}]}`,
+	"PUT /api/v1/cases/{id}/sound":       `{"version":3,"keep":true,"reason":"Han truer ekspedienten højt"}`,
+	"PUT /api/v1/cameras/{cam}/veiled":   `{"veiled":[{"x":0.1,"y":0.1,"w":0.2,"h":0.1}]}`,
 	"POST /api/v1/cases/{id}/submit":     `{"version":3}`,
 	"POST /api/v1/cases/{id}/assessment": `{"version":3,"decision":"refuse","reasons":"Ikke tydeligt","copy":"` + strings.Repeat("0", 64) + `","sheet":"` + strings.Repeat("0", 64) + `","password":"x"}`,
 	"POST /api/v1/cases/{id}/report":     `{"version":3,"number":"5100","at":"2026-11-22T12:00:00Z"}`,
@@ -61,6 +64,12 @@ func TestAnswersAreAsDescribed(t *testing.T) {
 			q.kind = "application/sdp"
 		case strings.HasSuffix(rt.path, "/picture.jpg"):
 			q.path += "?at=2026-11-22T12:00:00Z&width=160"
+		case strings.HasSuffix(rt.path, "/people") && strings.Contains(rt.path, "marking"):
+			q.path += "?at=1.5"
+		case strings.HasSuffix(rt.path, "/shapes"):
+			q.path += "?from=0&to=5"
+		case strings.HasSuffix(rt.path, "/copy.jpg"):
+			s.box.video = s.box.pictures[0]
 		case strings.HasPrefix(rt.path, "/api/v1/exports/"):
 			s.box.export = &casework.ExportView{ID: "CASE1"}
 		case strings.HasSuffix(rt.path, "/timeline"), strings.HasSuffix(rt.path, "/footage.mp4"):

@@ -17,6 +17,9 @@ import (
 	"veilbox/appliance/account"
 	"veilbox/appliance/incident"
 	"veilbox/capture"
+	"veilbox/redact/mask"
+	"veilbox/redact/subject"
+	"veilbox/redact/work"
 )
 
 var (
@@ -28,12 +31,21 @@ var (
 
 // valuesOf are the values that follow a prefix in templates and scripts.
 func valuesOf() map[string][]string {
+	modes := []string{subject.SubjectOnly.String(), subject.StillScene.String(), subject.BlurEverything.String()}
 	all := map[string][]string{
 		"nav.": {"start", "timeline", "alerts", "admin", "audit"}, "decision.": {string(incident.Approve), string(incident.Refuse)},
 		"range.": {"10", "60", "360", "1440", "10080", "43200"}, "camera.accept.": {"pin", "device"}, "statenext.": {""}, "step.": caseData{}.Steps(), "conditions.": conditionsData{}.Rules(),
 		"stage.":   {"queued", "receive", "decode", "track", "veil", "write", "prove", "done", "failed", ""},
 		"sending.": {"queued", "sending", "waiting", "delivered", "refused"}, "field.": {"basis", "trades", "chains", "members"},
-		"camstate.": {""}, "offence.": {""},
+		"camstate.": {""}, "offence.": {""}, "mode.": modes, "modesays.": modes, "copymode.": modes,
+		"what.": {"unsure", "flagged"}, "legend.": {"shown", "flagged", "unsure", "gone"}, "flag.": mask.Flags(0x1f).Names(), "reason.": {""},
+		"notice.": {incident.NoticeShortScene},
+	}
+	for _, n := range work.Notices {
+		all["notice."] = append(all["notice."], string(n))
+	}
+	for r := mask.Reason(1); r.String() != ""; r++ { // a reason that is added there needs words here
+		all["reason."] = append(all["reason."], r.String())
 	}
 	for s := range steps {
 		all["state."] = append(all["state."], string(s))

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"encoding/json"
 	"net/http"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"veilbox/capture/footage"
 	"veilbox/internal/clock"
 	"veilbox/internal/problem"
+	"veilbox/redact/subject"
 )
 
 type startData struct {
@@ -106,6 +108,12 @@ type cameraData struct {
 	Review                       time.Time // suggested for what is kept for the police
 }
 
+// VeiledJSON is what is always veiled, for the script that draws it.
+func (d cameraData) VeiledJSON() (string, error) {
+	b, err := json.Marshal(append([]subject.Rect{}, d.Camera.Veiled...))
+	return string(b), err
+}
+
 // keepFor is how long the page suggests to keep what the police have got.
 const keepFor = 90 * 24 * time.Hour
 
@@ -151,7 +159,8 @@ func (s *server) timelinePage(w http.ResponseWriter, r *http.Request, a casework
 
 type caseData struct {
 	Case      casework.CaseView
-	Step      int // 1 to 5, where the case stands
+	Camera    string // its name, for the stamp
+	Step      int    // 1 to 5, where the case stands
 	Findings  []policy.Finding
 	Offences  []incident.Offence
 	Elsewhere []incident.Offence
@@ -163,6 +172,19 @@ func (caseData) Steps() []string { return []string{"mark", "copy", "evidence", "
 
 // At is the index of the step where the case stands.
 func (d caseData) At() int { return d.Step - 1 }
+
+// Modes are what a person may choose to show, the least first.
+func (caseData) Modes() []subject.Mode {
+	return []subject.Mode{subject.SubjectOnly, subject.StillScene, subject.BlurEverything}
+}
+
+// Mode is what the case's copy shows.
+func (d caseData) Mode() string {
+	if d.Case.Copy == nil {
+		return subject.SubjectOnly.String()
+	}
+	return d.Case.Copy.Mode.String()
+}
 
 // Number is how people count the steps.
 func (caseData) Number(i int) int { return i + 1 }
@@ -182,8 +204,18 @@ func (s *server) casePage(w http.ResponseWriter, r *http.Request, a casework.Act
 	if err != nil {
 		return err
 	}
+	name := string(c.Clip.Camera)
+	if cams, err := allowed(s.Box.Cameras(r.Context(), a)); err != nil {
+		return err
+	} else if cams != nil {
+		for _, cam := range *cams {
+			if cam.ID == c.Clip.Camera {
+				name = cam.Name
+			}
+		}
+	}
 	described := policy.Describe()
-	d := caseData{Case: c, Step: steps[c.State], Findings: described[:], Offences: covered, Elsewhere: uncovered,
+	d := caseData{Case: c, Camera: name, Step: steps[c.State], Findings: described[:], Offences: covered, Elsewhere: uncovered,
 		Review: s.Clock.Now().Add(reviewAfter).In(clock.Copenhagen)}
 	return s.render(w, r, http.StatusOK, "case", a, d)
 }

@@ -4,16 +4,22 @@ import { clockOf, onSubmit, send, t } from './api.js';
 const form = document.getElementById('view');
 onSubmit(form, async (f) => {
   const v = await send('POST', `/api/v1/alerts/${form.dataset.id}/viewings`, { purpose: f.purpose.value.trim() });
-  const box = document.getElementById('viewing'), video = box.querySelector('video');
+  const box = document.getElementById('viewing'), still = v.media === 'image/jpeg';
+  const video = box.querySelector('video'), img = box.querySelector('img');
   box.hidden = false;
   form.hidden = true;
-  document.getElementById('viewing-says').textContent = t('view.until', clockOf(new Date(v.until)));
-  video.src = v.url;
-  video.play().catch(() => { /* a failed video says so itself */ });
+  video.hidden = still;
+  img.hidden = !still;
+  document.getElementById('viewing-says').textContent = still ? t('view.stilluntil', clockOf(new Date(v.until))) : t('view.until', clockOf(new Date(v.until)));
+  if (still) img.src = v.url;
+  else {
+    video.src = v.url;
+    video.play().catch(() => { /* a failed video says so itself */ });
+  }
   box.scrollIntoView({ block: 'nearest' });
   setTimeout(() => {
     video.pause();
-    video.removeAttribute('src');
+    for (const e of [video, img]) e.removeAttribute('src');
     video.load();
     box.hidden = true;
     form.hidden = false;

@@ -1,8 +1,10 @@
 // The case's page: what each step needs, in the order of the steps.
 import { ask, during, el, fromLocal, getJSON, iso, lang, onSubmit, Problem, say, seconds, send, showProblem, t, toast, toLocal } from './api.js';
 import { Evidence } from './evidence.js';
+import { Choices } from './choices.js';
 import { Marker } from './marker.js';
 import { showSheet } from './sheet.js';
+import { Follower } from './tracks.js';
 
 const $ = (id) => document.getElementById(id);
 const root = $('case');
@@ -48,24 +50,31 @@ function changed(c) {
 const evidence = new Evidence(current, path, may.includes('change'), changed);
 missing();
 
-// Step 1: the subject.
+// Step 1: who may be seen, and what else the copy is to be.
 let marker = null;
 if (may.includes('redact')) {
-  marker = new Marker(current.subject);
+  marker = new Marker(current.subjects, path);
   const details = $('mark-details'), button = $('redact');
+  const follower = new Follower(marker, path);
+  const choices = new Choices(marker, current.choice, root.dataset.camera);
   const opened = () => { if (details.open) marker.open(); };
   details.addEventListener('toggle', opened);
   opened();
-  const ready = () => { button.disabled = !marker.ready; };
-  marker.addEventListener('change', ready);
+  const ready = () => {
+    button.disabled = !choices.ready;
+    button.textContent = choices.mode === 'blur-everything' ? t('mark.starttraining') : choices.still ? t('mark.startstill') : t('mark.start');
+  };
+  choices.addEventListener('change', ready);
   ready();
   for (const a of document.querySelectorAll('a[href="#mark"]')) a.addEventListener('click', () => { details.open = true; });
-  button.addEventListener('click', () => during(button, document.querySelector('#mark .problems'), async () => {
+  button.addEventListener('click', () => during(button, $('mark-problems'), async () => {
     if (!(await evidence.settle())) throw new Problem(409, 'unsaved', t('form.unsaved'), t('form.unsavedremedy'));
-    changed(await send('PUT', `${path}/subject`, { version: current.version, subject: marker.subject }));
+    await follower.working;
+    changed(await send('PUT', `${path}/subject`, { version: current.version, subjects: marker.subjects, ...choices.body }));
+    follower.opened = false; // the box has closed it
     details.open = false;
     follow();
-  }));
+  }).then(ready));
 }
 
 // Step 2: the copy is being made. Meanwhile the case can't be changed.
@@ -96,6 +105,10 @@ async function follow() {
       continue;
     }
     document.querySelector('#progress .problems').replaceChildren();
+    if (p.preview) {
+      $('preview').hidden = false;
+      $('preview').querySelector('img').src = `${path}/preview.jpg?n=${p.preview}`;
+    }
     $('stage').textContent = t(`stage.${p.stage}`);
     const share = p.total > 0 ? p.done / p.total : null;
     if (share === null) $('bar').removeAttribute('value'); else $('bar').value = share * 100;
@@ -151,13 +164,24 @@ $('submit')?.addEventListener('click', () => during($('submit'), $('submit-probl
 
 onSubmit(document.querySelector('form#assess'), async (f, button) => {
   const approve = button.value === 'approve';
+  if (approve && f.flagged && !f.flagged.checked) {
+    $('flags').scrollIntoView({ block: 'start' });
+    throw new Problem(0, 'unflagged', t('assess.unflagged'), t('assess.unflaggedremedy'));
+  }
   if (approve && !f.seen.checked) throw new Problem(0, 'unseen', t('assess.unseen'), t('assess.unseenremedy'));
   if (!sheet) throw new Problem(0, 'nosheet', t('assess.nosheet'), t('js.tryagain'));
   await send('POST', `${path}/assessment`, {
     version: current.version, decision: button.value, reasons: f.reasons.value.trim(), copy: current.copy.hash, sheet: sheet.hash,
+    ...(f.flagged?.checked && { saw_flagged: Number(f.flagged.value) }),
     ...(f.guideline.value.trim() && { guideline: f.guideline.value.trim() }), password: f.password.value,
   });
   reload();
+});
+
+onSubmit($('sound-form'), async (f) => {
+  const keep = Boolean($('sound-form').dataset.keep);
+  await send('PUT', `${path}/sound`, { version: current.version, keep, ...(keep && { reason: f.reason.value.trim() }) });
+  reload('progress');
 });
 
 // Step 5: shared.

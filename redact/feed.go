@@ -28,6 +28,7 @@ type feed struct {
 	mask  []byte
 	look  *look
 	scene *Scene
+	most  int64 // bytes of the scene
 	input io.Reader
 
 	sent footage.Hash // of the input
@@ -80,7 +81,7 @@ func (f *feed) sendScene(ctx context.Context, c *work.Conn) error {
 		return NoScene.With(fmt.Errorf("redact: %w", err))
 	}
 	defer r.Close() // read only
-	err = pour(ctx, c, work.TypeScene, r, f.job.Limits.Input, io.Discard)
+	err = pour(ctx, c, work.TypeScene, r, f.most, io.Discard)
 	if errors.Is(err, errInput) {
 		return NoScene.With(err)
 	}

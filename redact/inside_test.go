@@ -234,7 +234,12 @@ func TestReopen(t *testing.T) {
 		t.Errorf("%d bytes, %v", len(b), err)
 	}
 	for name, spoil := range map[string]func(r *Record){
-		"version": func(r *Record) { r.Version = 2 },
+		"version": func(r *Record) { r.Version = 3 },
+		"old":     func(r *Record) { r.Version = 1 },
+		"mode":    func(r *Record) { r.Choice.Mode = subject.StillScene },
+		"stamp":   func(r *Record) { r.Choice.Stamp = &subject.Stamp{Start: time.Unix(0, 0)} },
+		"still":   func(r *Record) { r.Choice.Still = &subject.Still{} },
+		"notice":  func(r *Record) { r.Notices = []Notice{"<b>"} },
 		"size":    func(r *Record) { r.Size++ },
 		"mask":    func(r *Record) { r.Mask[len(r.Mask)-1] ^= 1 },
 		"picture": func(r *Record) { r.Pictures[1].At++ },

@@ -219,7 +219,7 @@ func (w *Worker) produce(ctx context.Context, job Job, clip io.Reader, store Sto
 	}
 	defer look.close()
 	scene := job.scene()
-	first := exchange{feed: feed{job: w.job(work.KindRedact, l), mask: job.Known, look: look, scene: scene, input: clip},
+	first := exchange{feed: feed{job: w.job(work.KindRedact, l), mask: job.Known, look: look, scene: scene, most: l.ClipBytes, input: clip},
 		progress: progress, preview: job.Preview, most: l.CopyBytes + 64<<20, create: store.Create}
 	first.job.Clip, first.job.Subjects, first.job.Choice, first.job.Veiled, first.job.Known = job.Clip, job.Subjects, job.Choice, job.Veiled, job.Known != nil
 	first.job.Previews = job.Preview != nil
@@ -252,9 +252,9 @@ func (w *Worker) produce(ctx context.Context, job Job, clip io.Reader, store Sto
 	if m.Scene.IsZero() {
 		scene = nil // nothing of it is in the copy
 	}
-	second := exchange{feed: feed{job: w.job(work.KindProof, l), mask: first.back, scene: scene, input: f}, progress: progress}
+	second := exchange{feed: feed{job: w.job(work.KindProof, l), mask: first.back, scene: scene, most: l.ClipBytes, input: f}, progress: progress}
 	second.job.Clip, second.job.Choice = sum, job.Choice
-	second.job.Limits.Input = first.size
+	second.job.Limits.Input = max(first.size, l.ClipBytes)
 	if err := w.run(ctx, &second); err != nil {
 		return Copy{}, err
 	}

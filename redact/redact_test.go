@@ -236,8 +236,9 @@ func TestRefusals(t *testing.T) {
 	t.Run("no encoder", func(t *testing.T) {
 		w := worker()
 		w.Encoder.Codec = "h264_nothing"
-		if _, err := w.Produce(context.Background(), Job{Subjects: []subject.Subject{theBox()}}, bytes.NewReader(mp4), &memory{}, nil); code(err) != "redact.encoder" {
-			t.Errorf("error %v", err)
+		c, err := w.Produce(context.Background(), Job{Subjects: []subject.Subject{theBox()}}, bytes.NewReader(mp4), &memory{}, nil)
+		if err != nil || fmt.Sprint(c.Notices()) != "[software-encoder]" {
+			t.Errorf("notices %v, error %v", c.Notices(), err)
 		}
 	})
 	t.Run("the input breaks", func(t *testing.T) {

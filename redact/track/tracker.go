@@ -164,6 +164,10 @@ func (t *Tracker) put(out []Region, i int, s step) {
 	out[i] = r
 }
 
+// Walked returns how many frames were followed since New: what a correction
+// cost is the difference.
+func (t *Tracker) Walked() int { return t.walked }
+
 // workOf returns how many frames have to be walked, at most.
 func (t *Tracker) workOf(placed [][]key) int {
 	n := 0

@@ -72,6 +72,7 @@ import (
 
 	"veilbox/capture/footage"
 	"veilbox/internal/problem"
+	"veilbox/internal/version"
 	"veilbox/redact/codec"
 	"veilbox/redact/mask"
 	"veilbox/redact/sheet"
@@ -125,14 +126,14 @@ type Proof struct {
 
 // Tools says what made and judged a copy.
 type Tools struct {
-	Veilbox string        `json:"veilbox"`
+	Veilbox string        `json:"veilbox"` // version of this program
 	FFmpeg  string        `json:"ffmpeg"`
 	Encoder codec.Encoder `json:"encoder"`
 	Mask    int           `json:"mask_version"`
 	Sheet   int           `json:"sheet_version"`
 }
 
-// Versions of what a proof names, for Tools.
+// Versions of the canonical forms that a proof names by their hashes.
 const (
 	MaskVersion  = 2
 	SheetVersion = 2
@@ -235,14 +236,15 @@ type Input struct {
 	Still *Still
 }
 
-// Run judges a copy. The caller fills in what Proof does not measure: the
-// hashes of clip, copy and mask, and the tools.
+// Run judges a copy. The caller fills in what it cannot know: the hashes of
+// clip, copy and mask, the version of ffmpeg and the encoder.
 func Run(ctx context.Context, t codec.Tools, in Input, progress func(done, total int)) (*Proof, *sheet.Sheet, error) {
 	m := in.Mask
 	if err := m.Check(); err != nil {
 		return nil, nil, fmt.Errorf("proof: %w", err)
 	}
-	r := &run{in: in, m: m, p: &Proof{Version: Version, Media: Video, Mode: m.Mode, Scene: m.Scene, Reasons: []string{}}, progress: progress}
+	r := &run{in: in, m: m, progress: progress, p: &Proof{Version: Version, Media: Video, Mode: m.Mode, Scene: m.Scene, Reasons: []string{},
+		Tools: Tools{Veilbox: version.Version, Mask: MaskVersion, Sheet: SheetVersion}}}
 	r.figures()
 	err := r.scene()
 	if err == nil {

@@ -30,6 +30,47 @@ func file(t testing.TB) []byte {
 	return append(head, data...)
 }
 
+// loud is file with sound.
+func loud(t testing.TB) []byte {
+	t.Helper()
+	a, err := SoundFormat(16_000, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	quiet := file(t)
+	s, err := Walk(bytes.NewReader(quiet), int64(len(quiet)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	heard := []footage.Sample{{Size: 4, Duration: unitLength}, {Size: 4, Duration: unitLength}, {Size: 3, Duration: unitLength}}
+	head, n, err := Header(s.Format, s.Samples, a, heard)
+	if err != nil || n != 39 {
+		t.Fatal(n, err)
+	}
+	data := quiet[s.Start:]
+	// The pictures of the first chunk last 80 ms, each unit 64.
+	return slices.Concat(head, data[:13], []byte("aaaabbbb"), data[13:], []byte("ccc"))
+}
+
+func TestLayout(t *testing.T) {
+	b := loud(t)
+	s, err := Walk(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(s.Heard) != 3 || s.Heard[2] != (footage.Sample{Size: 3, Duration: unitLength}) || s.Sound.Rate != 16_000 || s.Sound.Channels != 2 || !bytes.Equal(s.Sound.Config, []byte{0x14, 0x10}) {
+		t.Errorf("%+v", s)
+	}
+	if err := Units(bytes.NewReader(b), s); err != nil {
+		t.Error(err)
+	}
+	for _, bad := range [][2]int{{44_000, 1}, {48_000, 0}, {48_000, 6}} {
+		if _, err := SoundFormat(bad[0], bad[1]); err == nil {
+			t.Errorf("sound of %v was taken", bad)
+		}
+	}
+}
+
 func TestWalk(t *testing.T) {
 	b := file(t)
 	s, err := Walk(bytes.NewReader(b), int64(len(b)))
@@ -48,7 +89,13 @@ func TestWalk(t *testing.T) {
 // Two kinds of byte may differ and still describe a copy, of another time or
 // size: those are compared with the mask.
 func TestWalkSeesEveryByte(t *testing.T) {
-	b := file(t)
+	for _, b := range [][]byte{file(t), loud(t)} {
+		everyByte(t, b)
+	}
+}
+
+func everyByte(t *testing.T, b []byte) {
+	t.Helper()
 	same, err := Walk(bytes.NewReader(b), int64(len(b)))
 	if err != nil {
 		t.Fatal(err)
@@ -58,7 +105,7 @@ func TestWalkSeesEveryByte(t *testing.T) {
 			c := slices.Clone(b)
 			c[i] ^= x
 			s, err := Walk(bytes.NewReader(c), int64(len(c)))
-			if err == nil && s.Format.Equal(same.Format) && slices.Equal(s.Samples, same.Samples) {
+			if err == nil && s.Format.Equal(same.Format) && slices.Equal(s.Samples, same.Samples) && s.Sound.Equal(same.Sound) && slices.Equal(s.Heard, same.Heard) {
 				t.Fatalf("byte %d, changed by %#x, was not seen", i, x)
 			}
 		}
@@ -106,6 +153,7 @@ func TestUnitsRefuse(t *testing.T) {
 func FuzzWalk(f *testing.F) {
 	f.Add(file(f))
 	f.Add(file(f)[:200])
+	f.Add(loud(f))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		s, err := Walk(bytes.NewReader(b), int64(len(b)))
 		if err != nil {
@@ -122,6 +170,28 @@ func FuzzWalk(f *testing.F) {
 	})
 }
 
+func FuzzParameters(f *testing.F) {
+	f.Add(sps, pps, []byte{0x65, 0x88, 0x84})
+	f.Add(sps[:9], pps[:2], []byte{0x41, 0x9a})
+	f.Fuzz(func(t *testing.T, s, p, nal []byte) {
+		got, err := parameters(footage.Format{Codec: footage.H264, Width: 64, Height: 32, Params: [][]byte{s, p}})
+		if err != nil {
+			return
+		}
+		if got.blocks != 8 || len(s) > maxSPS || len(p) > maxPPS {
+			t.Fatalf("%+v of %d and %d bytes", got, len(s), len(p))
+		}
+		// Whatever follows is seen.
+		if _, err := parameters(footage.Format{Width: 64, Height: 32, Params: [][]byte{append(slices.Clone(s), 1), p}}); err == nil {
+			t.Fatal("a byte behind the SPS was taken")
+		}
+		b := append([]byte{0, 0, 0, byte(len(nal))}, nal...)
+		if err := got.picture(b, true); err == nil && nal[0]&0x1f != 5 {
+			t.Fatal("a keyframe of another type")
+		}
+	})
+}
+
 func TestParse(t *testing.T) {
 	good, err := json.Marshal(Proof{Version: Version, Pass: true, Reasons: []string{}})
 	if err != nil {
@@ -130,7 +200,7 @@ func TestParse(t *testing.T) {
 	if p, err := Parse(good); err != nil || !p.Pass {
 		t.Errorf("%+v, %v", p, err)
 	}
-	for _, bad := range []string{"", "{}", `{"version":2}`, `{"version":1,"clip":"zz"}`, string(good) + "x", strings.Repeat(" ", 1<<20) + string(good)} {
+	for _, bad := range []string{"", "{}", `{"version":1}`, `{"version":2,"clip":"zz"}`, " " + string(good), strings.Replace(string(good), `"pass":true`, `"pass":true,"x":1`, 1), string(good) + "x", strings.Repeat(" ", 1<<20) + string(good)} {
 		if _, err := Parse([]byte(bad)); err == nil {
 			t.Errorf("%.40q was taken", bad)
 		}

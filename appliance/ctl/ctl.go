@@ -114,6 +114,10 @@ func Main(ctx context.Context, args []string, w World) (code int) {
 		if errors.As(err, &u) {
 			return report(w.Err, err, exitUsage)
 		}
+		var s statusError
+		if errors.As(err, &s) {
+			return report(w.Err, err, s.code)
+		}
 		return report(w.Err, err, exitFailed)
 	}
 	return exitOK
@@ -133,6 +137,14 @@ func commandOf(err error) string {
 	}
 	return " " + strings.Join(words, " ")
 }
+
+// A statusError has an exit status of its own.
+type statusError struct {
+	error
+	code int
+}
+
+func (s statusError) Unwrap() error { return s.error }
 
 // A usageError is a command line that parses and still makes no sense.
 type usageError string

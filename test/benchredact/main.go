@@ -12,12 +12,17 @@
 // 2026-11-22 by eye, from frames enlarged three to four times under a grid of
 // ten pixels; a difference from the median picture suggested boxes where people
 // stand alone, and every box was drawn back on its frame, looked at and
-// corrected. Nothing of redact/track was used. A side of a box is right to 3
-// pixels in a mark, and to about 6 between two marks, where it is a straight
-// line: legs swing, trunks do not. A box holds head, trunk, legs and hanging or
-// swinging arms, not what is carried nor an arm that is stretched out. What is
-// hidden for a moment behind a sign or a person is in the box, what the frame's
-// edge or the goods in the aisle cut off is not.
+// corrected. Nothing of redact/track was used.
+//
+// A side of a box is right to 3 pixels in a mark (median 1). Between two marks,
+// where it is a straight line, the middle is right to 3 pixels and a side to 4
+// in the median, to 11 where legs swing: measured against what differs from the
+// median picture, where that is one person.
+//
+// A box holds head, trunk, legs and hanging or swinging arms, not what is
+// carried nor an arm that is stretched out. What is hidden for a moment behind a
+// sign or a person is in the box, what the frame's edge or the goods in the
+// aisle cut off is not.
 //
 // free, crossing and far are of vtest.avi, 768x576 at 10 frames a second; the
 // three of the aisle of store-aisle-detection.gif, 480x270 at 15.

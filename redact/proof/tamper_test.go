@@ -83,6 +83,19 @@ func TestTamperedPicturesFail(t *testing.T) {
 			}
 		}
 	}}
+	rim := spoiler{frame: func(i int, f *veil.Frame) {
+		if i != 12 {
+			return
+		}
+		o := make([]byte, frameSize)
+		b.original(i, o)
+		shown := b.mask.Grid.Pixels(b.mask.Frames[i].Subjects[0].Shape.Bounds())
+		wide := shown.Inset(-veil.ShownMargin)
+		for y := wide.Min.Y; y < wide.Max.Y; y++ {
+			copy(f.Y[y*width+wide.Min.X:y*width+shown.Min.X], o[y*width+wide.Min.X:])
+			copy(f.Y[y*width+shown.Max.X:y*width+wide.Max.X], o[y*width+shown.Max.X:])
+		}
+	}}
 	frame := func(i int, state mask.State) *mask.Mask {
 		return b.changed(func(m *mask.Mask) { m.Frames[i].Subjects[0] = mask.Seen{State: state} })
 	}
@@ -91,6 +104,7 @@ func TestTamperedPicturesFail(t *testing.T) {
 		{"one cell of one frame unveiled", func() []byte { return b.code(b.mask, b.reveal(25, shape.Run{Row: 6, From: 0, To: 1})).file(t) }, nil, "frame 25 at 2.500 s is not veiled"},
 		{"the clip shining through", func() []byte { return b.code(b.mask, faint).file(t) }, nil, "is not veiled"},
 		{"colour shining through", func() []byte { return b.code(b.mask, colour).file(t) }, nil, "is not veiled"},
+		{"the rim around the subject", func() []byte { return b.code(b.mask, rim).file(t) }, nil, "frame 12 at 1.200 s is not veiled"},
 		{"mask shifted by one second", func() []byte {
 			return b.code(b.changed(func(m *mask.Mask) {
 				for i := range m.Frames {

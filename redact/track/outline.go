@@ -12,6 +12,7 @@ const (
 	likelyAlone  = 0.35 // of the appearance: foreground apart from the blob is the subject's from here on
 	likelyCrowd  = 0.22 // in a crowd, foreground of the same luma is the subject's from here on
 	likelyAnyway = 0.60 // it is the subject's also where it has the colour of the ground
+	likelyBody   = 0.50 // here the subject usually is
 	sameLuma     = 26   // a difference of luma up to here is the same
 	otherLuma    = 44   // and beyond here somebody else's, within the body
 	reachX       = 0.42 // how far a shape may reach beyond its box, as a share of it: legs swing
@@ -74,13 +75,16 @@ type cut struct {
 	shape shape.Shape
 	near  bool // other foreground is next to the body
 	cut   bool // some of what would be shown was taken away
+
+	hidden float64 // the share of the body before which there is somebody else
 }
 
 // draw returns the shape of the body.
 func (o *outline) draw(c scope) cut {
-	o.classify(c)
+	hidden := o.classify(c)
 	o.blocks(c)
 	out := o.grow(c)
+	out.hidden = hidden
 	o.prune()
 	o.runs = o.runs[:0]
 	w := o.area.Dx()
@@ -115,8 +119,10 @@ func (c scope) limits() image.Rectangle {
 	return r.Intersect(c.s.window)
 }
 
-// classify labels the pixels around the body.
-func (o *outline) classify(c scope) {
+// classify labels the pixels around the body, and returns the share of the
+// body's own that are somebody else's now.
+func (o *outline) classify(c scope) float64 {
+	body, hidden := 0, 0
 	s, a := c.s, c.look
 	a.place(c.at)
 	lim := c.limits()
@@ -136,9 +142,17 @@ func (o *outline) classify(c scope) {
 				p = float64(a.p[row*a.cols+col]) / 255
 				d = a.nearest(int(s.pix[i]), col, row)
 			}
-			line[x] = c.pixel(s.fg[i] >= solid, c.mark[i] == c.stamp, in, p, d)
+			l := c.pixel(s.fg[i] >= solid, c.mark[i] == c.stamp, in, p, d)
+			if in && p >= likelyBody {
+				body++
+				if l == blockOther {
+					hidden++
+				}
+			}
+			line[x] = l
 		}
 	}
+	return float64(hidden) / float64(max(1, body))
 }
 
 // nearest returns how far v is from the luma of the appearance at a point or

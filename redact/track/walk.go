@@ -16,7 +16,7 @@ const (
 	bulkGrown   = 1.30 // or this times what it was at the keyframe
 	tallGrown   = 1.18 // of the usual height of the blob: from here on it is not only the subject's
 	fullBox     = 0.70 // a body fills at most this share of a box around it
-	frontMatch  = 0.90 // of the usual match: below it something hides the subject
+	frontHidden = 0.20 // of the body: more than this hidden, by somebody before the subject, is not shown
 	frontMass   = 0.04 // of the box: more of the blob than this below the feet is somebody before the subject
 	wideMost    = 0.62 // a person's blob is at most this wide, as a share of its height,
 	wideGrown   = 1.40 // or this times what was drawn
@@ -126,11 +126,6 @@ func (w *walker) next(frame, dir int) (step, error) {
 	w.vy += k * ((best.cy-w.at.cy)/dt - w.vy)
 	w.at = best
 	w.base += math.Min(1, dt) * 0.5 * (m - w.base)
-	// Who stands lower stands nearer to the camera: somebody is before the
-	// subject. Where feet are below the picture, nobody can tell.
-	if merged && !w.check && m < frontMatch*w.base && (o.low > frontMass || best.bottom() > float64(w.e.h)-2) {
-		return step{state: Unsure, box: tight, conf: float32(m * 0.5), reason: ReasonCrowded}, nil
-	}
 	reason, rate := ReasonTracked, float32(math.Min(0.5, dt*1.5))
 	switch {
 	case !stands:
@@ -144,6 +139,11 @@ func (w *walker) next(frame, dir int) (step, error) {
 			s: &w.e.seen, look: &w.look, at: w.at, tight: tight, mark: w.e.blobs.mark, stamp: w.e.blobs.stamp,
 			crowd: merged, box: w.look.trust <= 0.5,
 		})
+		// Who stands lower stands nearer to the camera: somebody is before the
+		// subject. Where feet are below the picture, nobody can tell.
+		if merged && c.hidden > frontHidden && (o.low > frontMass || best.bottom() > float64(w.e.h)-2) {
+			return step{state: Unsure, box: tight, conf: float32(m * 0.5), reason: ReasonCrowded}, nil
+		}
 		st.shape = c.shape
 		if merged || c.near {
 			st.flags |= FlagCrowded

@@ -61,14 +61,14 @@ func (t Tools) Small(ctx context.Context, in *os.File, w, h int) (*Stream, error
 // Full decodes in to yuv420p frames of w by h.
 func (t Tools) Full(ctx context.Context, in *os.File, w, h int) (*Stream, error) {
 	s := &Stream{Size: FrameSize(w, h)}
-	return s.start(ctx, t, in, false, nil, append([]string{"-vf", full(w, h)}, raw("0:v:0")...))
+	return s.start(ctx, t, in, false, threads(w, h), append([]string{"-vf", full(w, h)}, raw("0:v:0")...))
 }
 
 // Timed is Full with the times of the frames.
 func (t Tools) Timed(ctx context.Context, in *os.File, w, h int) (*Stream, error) {
 	graph := fmt.Sprintf("[0:v:0]%s,split[a][b];[b]scale=16:16:flags=neighbor,format=gray[t]", full(w, h))
 	s := &Stream{Size: FrameSize(w, h)}
-	return s.start(ctx, t, in, true, nil, slices.Concat([]string{"-filter_complex", graph}, raw("[a]"), timed("[t]")))
+	return s.start(ctx, t, in, true, threads(w, h), slices.Concat([]string{"-filter_complex", graph}, raw("[a]"), timed("[t]")))
 }
 
 func full(w, h int) string { return fmt.Sprintf("scale=%d:%d:flags=bicubic,format=yuv420p", w, h) }

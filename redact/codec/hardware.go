@@ -15,6 +15,20 @@ func (e Encoder) Software() bool { return e.Defaults().Codec == "libx264" }
 // transcode to be compared with as well.
 func (e Encoder) Args(rate float64) []string { return e.args(1920, 1080, rate) }
 
+// Frames that are large are decoded and coded by fewer threads, each of which
+// keeps some in memory.
+const largeThreads = 2
+
+func large(w, h int) bool { return w*h > 2560*1440 }
+
+// threads are the options of an input whose frames are of w by h.
+func threads(w, h int) []string {
+	if large(w, h) {
+		return []string{"-threads", strconv.Itoa(largeThreads)}
+	}
+	return nil
+}
+
 // args are those for frames of w by h. Encoders that know no constant quality
 // get a rate of bits that is about that.
 func (e Encoder) args(w, h int, rate float64) []string {
@@ -24,11 +38,19 @@ func (e Encoder) args(w, h int, rate float64) []string {
 	if len(e.filters()) == 0 {
 		a = append(a, "-pix_fmt", "yuv420p")
 	}
-	a = append(a, "-g", strconv.Itoa(gop), "-bf", "0", "-threads", strconv.Itoa(e.Threads))
+	threads := e.Threads
+	if threads == 0 && large(w, h) {
+		threads = largeThreads
+	}
+	a = append(a, "-g", strconv.Itoa(gop), "-bf", "0", "-threads", strconv.Itoa(threads))
 	q := strconv.Itoa(e.Quality)
 	switch e.Codec {
 	case "libx264":
 		a = append(a, "-preset", e.Preset, "-crf", q)
+		if large(w, h) {
+			// Looking ahead and threads by frame keep 40 frames of 4K in memory.
+			a = append(a, "-x264-params", "rc-lookahead=0:sync-lookahead=0:sliced-threads=1")
+		}
 	case "h264_nvenc":
 		a = append(a, "-rc", "constqp", "-qp", q)
 	case "h264_qsv":

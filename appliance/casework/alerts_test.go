@@ -62,7 +62,7 @@ func TestAViewingIsOnePersonsAndEnds(t *testing.T) {
 			}
 			return err
 		}
-		if text, err := io.ReadAll(m); err != nil || string(text) != "shared copy" {
+		if text, err := io.ReadAll(m); err != nil || string(text) != "0000ftyp shared copy" {
 			t.Errorf("%q, %v", text, err)
 		}
 		return m.Close()

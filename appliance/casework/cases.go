@@ -107,7 +107,7 @@ func (s *Service) NewCase(ctx context.Context, a Actor, n NewCase) (CaseView, er
 		// The footage is held now or lost; the submission asks again.
 		s.o.Log.Warn("a case is made without the name of its member", "error", err)
 	}
-	span, hash, err := s.cut(ctx, n.Camera, footage.SpanOf(n.From, n.To))
+	span, hash, heard, err := s.cut(ctx, n.Camera, footage.SpanOf(n.From, n.To))
 	if err != nil {
 		return CaseView{}, err
 	}
@@ -115,7 +115,7 @@ func (s *Service) NewCase(ctx context.Context, a Actor, n NewCase) (CaseView, er
 	c := incident.Case{
 		ID: incident.CaseID(rand.Text()), Version: 1, State: incident.Draft, Member: enrolled.Member,
 		Created: now, Changed: now, Tagged: a.Session.Person, What: n.What, HappenedAt: n.HappenedAt.UTC(),
-		Clip:     incident.Clip{Camera: n.Camera, Span: span, Hash: hash},
+		Clip:     incident.Clip{Camera: n.Camera, Span: span, Hash: hash, Heard: heard},
 		Evidence: e, Subjects: []subject.Subject{},
 	}
 	if c.Veiled, err = s.veiledOf(ctx, c); err != nil {
@@ -139,11 +139,12 @@ func (s *Service) NewCase(ctx context.Context, a Actor, n NewCase) (CaseView, er
 }
 
 // cut finds what the ring has of span and hashes it as a clip. The clip begins
-// and ends with what is recorded: times in it count from its first picture.
-func (s *Service) cut(ctx context.Context, cam footage.CameraID, span footage.Span) (footage.Span, footage.ClipHash, error) {
+// and ends with what is recorded: times in it count from its first picture. heard
+// says whether there is sound beside it.
+func (s *Service) cut(ctx context.Context, cam footage.CameraID, span footage.Span) (_ footage.Span, _ footage.ClipHash, heard bool, _ error) {
 	runs, err := s.o.Ring.Timeline(ctx, cam, span)
 	if err != nil {
-		return span, footage.ClipHash{}, fmt.Errorf("casework: %w", err)
+		return span, footage.ClipHash{}, false, fmt.Errorf("casework: %w", err)
 	}
 	if n := len(runs); n > 0 {
 		span.From, span.To = max(span.From, runs[0].From), min(span.To, runs[n-1].To)
@@ -152,18 +153,18 @@ func (s *Service) cut(ctx context.Context, cam footage.CameraID, span footage.Sp
 	// that second in every browser, and in the copy.
 	whole, err := clip.OpenWith(ctx, s.o.Ring, cam, span, clip.Options{OneFormat: true, FromKeyframe: true})
 	if err != nil {
-		return span, footage.ClipHash{}, err
+		return span, footage.ClipHash{}, false, err
 	}
 	span.From = whole.Span().From
 	m, err := clip.Open(ctx, s.o.Ring, cam, span)
 	if err != nil {
-		return span, footage.ClipHash{}, err
+		return span, footage.ClipHash{}, false, err
 	}
 	hash, err := m.Hash(ctx)
 	if err != nil {
-		return span, hash, err
+		return span, hash, false, err
 	}
-	return span, hash, nil
+	return span, hash, whole.About().Audio.Other, nil
 }
 
 func caseAbout(c incident.Case) map[string]string {
@@ -339,7 +340,7 @@ func (s *Service) may(a Actor, c incident.Case) []string {
 	add("redact", account.Tag, open)
 	add("submit", account.Submit, open && c.Copy != nil && !training(c))
 	add("assess", account.Assess, c.State == incident.Submitted)
-	add("sound", account.Assess, c.State == incident.Submitted && c.Choice.Still == nil)
+	add("sound", account.Assess, c.State == incident.Submitted && c.Clip.Heard && c.Choice.Still == nil)
 	add("report", account.Tag, running && c.Evidence.Report == nil)
 	add("withdraw", account.Withdraw, running)
 	add("download", account.ExportFootage, training(c))

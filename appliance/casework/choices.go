@@ -86,7 +86,6 @@ const maxWidened = 50
 // widen puts on record that a person chose to show more, before it is done.
 func (s *Service) widen(ctx context.Context, a Actor, c *incident.Case, more []incident.Widening) error {
 	for _, w := range more {
-		w.By, w.Name, w.At = a.Session.Person.ID, a.Session.Person.Name, s.o.Clock.Now().UTC()
 		about := caseAbout(*c)
 		about["shows"] = w.What
 		if w.Count > 0 {
@@ -95,12 +94,18 @@ func (s *Service) widen(ctx context.Context, a Actor, c *incident.Case, more []i
 		if err := s.record(ctx, a, "case.show-more", w.Reason, about); err != nil {
 			return err
 		}
-		c.Widened = append(c.Widened, w)
-	}
-	if n := len(c.Widened); n > maxWidened {
-		c.Widened = slices.Clone(c.Widened[n-maxWidened:])
+		s.widened(a, c, w)
 	}
 	return nil
+}
+
+// widened keeps w with the case.
+func (s *Service) widened(a Actor, c *incident.Case, w incident.Widening) {
+	w.By, w.Name, w.At = a.Session.Person.ID, a.Session.Person.Name, s.o.Clock.Now().UTC()
+	if n := len(c.Widened); n >= maxWidened {
+		c.Widened = c.Widened[n-maxWidened+1:]
+	}
+	c.Widened = append(slices.Clone(c.Widened), w)
 }
 
 // veiledOf returns what is always veiled of a camera. A camera that is gone has
@@ -190,9 +195,7 @@ func (s *Service) KeepSound(ctx context.Context, a Actor, id incident.CaseID, ch
 			return errChoice.With(err)
 		}
 		if ch.Keep {
-			if err := s.widen(ctx, a, c, []incident.Widening{{What: incident.WidenSound, Reason: ch.Reason}}); err != nil {
-				return err
-			}
+			s.widened(a, c, incident.Widening{What: incident.WidenSound, Reason: ch.Reason})
 		}
 		c.Clip.Hash, c.Clip.Audio = hash, ch.Keep
 		c.Copy, c.State, c.Assessing = nil, incident.Redacting, true

@@ -79,8 +79,12 @@ func (r *recorder) LastKeyframe(footage.CameraID) (footage.Format, footage.Acces
 type redactor struct {
 	// before runs ahead of each copy; its error is the copy's.
 	before func(ctx context.Context, progress func(redact.Progress)) error
-	mu     sync.Mutex
-	made   int
+	// fail looks at a job; its error is the copy's. instead is the error of all.
+	fail    func(redact.Job) error
+	instead error
+	mu      sync.Mutex
+	made    int
+	job     redact.Job // the last
 	// albums is how many pictures each call of stills was for.
 	albums []int
 	// hold, where it is set, keeps stills and playable at work until it is closed.
@@ -156,7 +160,15 @@ type copyMade struct {
 func (r *redactor) Produce(ctx context.Context, job redact.Job, clip io.Reader, to redact.Storage, progress func(redact.Progress)) (redact.Copy, error) {
 	r.mu.Lock()
 	r.made++
+	r.job = job
+	bad := r.instead
+	if bad == nil && r.fail != nil {
+		bad = r.fail(job)
+	}
 	r.mu.Unlock()
+	if bad != nil {
+		return redact.Copy{}, errors.Join(bad, to.Remove())
+	}
 	if r.before != nil {
 		if err := r.before(ctx, progress); err != nil {
 			return redact.Copy{}, errors.Join(err, to.Remove())

@@ -85,6 +85,7 @@ type box struct {
 	clock    *clock.Fake
 	rec      *recorder
 	red      *redactor
+	mark     *marker
 	up       *uplink
 	people   map[string]Actor
 	secrets  map[string]string
@@ -115,7 +116,7 @@ var names = map[string]string{
 func newBox(t *testing.T) *box {
 	t.Helper()
 	dir, key, c := t.TempDir(), keys.New(), clock.NewFake(start)
-	b := &box{t: t, clock: c, rec: &recorder{}, red: &redactor{}, people: map[string]Actor{}, secrets: map[string]string{},
+	b := &box{t: t, clock: c, rec: &recorder{}, red: &redactor{}, mark: &marker{}, people: map[string]Actor{}, secrets: map[string]string{},
 		up: &uplink{withdrawn: map[incident.DisclosureID]string{}, reported: map[incident.DisclosureID]string{}, until: start.Add(5 * time.Minute)}}
 	must := func(err error) {
 		t.Helper()
@@ -153,7 +154,7 @@ func newBox(t *testing.T) *box {
 		},
 		Identify: func(context.Context, camera.Source) (Device, error) { return b.device, nil },
 	}
-	b.opt.Signer = signer
+	b.opt.Signer, b.opt.Mark = signer, b.mark.open
 	b.Service, err = New(t.Context(), b.opt)
 	must(err)
 	b.hire()

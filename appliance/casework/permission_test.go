@@ -17,6 +17,7 @@ import (
 	"veilbox/appliance/store"
 	"veilbox/capture/footage"
 	"veilbox/internal/problem"
+	"veilbox/redact/subject"
 )
 
 // An act is one exported method that takes an Actor.
@@ -134,6 +135,35 @@ func acts() []act {
 		{"Redact", account.Tag, "case.redact", "staff", (*box).newCase, func(b *box, a Actor, v CaseView) (any, error) {
 			return none(b.Redact(b.t.Context(), a, v.ID, SubjectChange{Version: v.Version, Subject: somebody()}))
 		}},
+		{"OpenMarking", account.Tag, "case.mark", "staff", (*box).newCase, func(b *box, a Actor, v CaseView) (any, error) {
+			return none(b.OpenMarking(b.t.Context(), a, v.ID))
+		}},
+		{"Marking", account.Tag, "", "staff", (*box).marked, func(b *box, a Actor, v CaseView) (any, error) { return none(b.Marking(b.t.Context(), a, v.ID)) }},
+		{"Follow", account.Tag, "", "staff", (*box).marked, func(b *box, a Actor, v CaseView) (any, error) {
+			return none(b.Follow(b.t.Context(), a, v.ID, []subject.Subject{somebody()}))
+		}},
+		{"PeopleAt", account.Tag, "", "staff", (*box).marked, func(b *box, a Actor, v CaseView) (any, error) {
+			return none(b.PeopleAt(b.t.Context(), a, v.ID, 0.5))
+		}},
+		{"Shapes", account.Tag, "", "staff", (*box).marked, func(b *box, a Actor, v CaseView) (any, error) {
+			return none(b.Shapes(b.t.Context(), a, v.ID, 0, 2))
+		}},
+		{"CloseMarking", account.Tag, "", "staff", (*box).marked, func(b *box, a Actor, v CaseView) (any, error) {
+			return nil, b.CloseMarking(b.t.Context(), a, v.ID)
+		}},
+		{"Preview", account.ViewFootage, "preview.view", "assessor", func(b *box) CaseView {
+			v := b.newCase()
+			b.jobs.mu.Lock()
+			b.jobs.running, b.jobs.seen = v.ID, []byte{0xff, 0xd8}
+			b.jobs.mu.Unlock()
+			return v
+		}, func(b *box, a Actor, v CaseView) (any, error) { return jpeg(b.Preview(b.t.Context(), a, v.ID)) }},
+		{"KeepSound", account.Assess, "case.sound", "assessor", (*box).heard, func(b *box, a Actor, v CaseView) (any, error) {
+			return none(b.KeepSound(b.t.Context(), a, v.ID, SoundChange{Version: v.Version, Keep: true, Reason: "Han truer ekspedienten højt."}))
+		}},
+		{"SetVeiled", account.ManageCameras, "camera.veiled", "manager", nil, func(b *box, a Actor, _ CaseView) (any, error) {
+			return none(b.SetVeiled(b.t.Context(), a, till, VeiledChange{Veiled: []subject.Rect{{X: 0.1, Y: 0.1, W: 0.2, H: 0.1}}}))
+		}},
 		{"CaseProgress", account.ViewCases, "", "staff", (*box).newCase, func(b *box, a Actor, v CaseView) (any, error) {
 			return none(b.CaseProgress(b.t.Context(), a, v.ID))
 		}},
@@ -147,6 +177,9 @@ func acts() []act {
 		}},
 		{"CaseCopy", account.ViewFootage, "copy.view", "assessor", redacted, func(b *box, a Actor, v CaseView) (any, error) {
 			return media(b.CaseCopy(b.t.Context(), a, v.ID, false))
+		}},
+		{"CaseCopy", account.ExportFootage, "copy.download", "manager", (*box).trained, func(b *box, a Actor, v CaseView) (any, error) {
+			return media(b.CaseCopy(b.t.Context(), a, v.ID, true))
 		}},
 		{"Sheet", account.ViewFootage, "", "assessor", redacted, func(b *box, a Actor, v CaseView) (any, error) { return none(b.Sheet(b.t.Context(), a, v.ID)) }},
 		{"SheetPicture", account.ViewFootage, "sheet.view", "assessor", redacted, func(b *box, a Actor, v CaseView) (any, error) {

@@ -110,6 +110,8 @@ type Clip struct {
 	// Audio says that Hash is of the clip with its sound: an assessor chose to
 	// keep it.
 	Audio bool `json:"audio,omitempty"`
+	// Heard says that sound was recorded, which may be chosen to be kept.
+	Heard bool `json:"heard,omitempty"`
 }
 
 // A Copy points at the proved veiled copy; redact.Copy is the thing itself.

@@ -71,6 +71,7 @@ func main() {
 	flag.StringVar(&o.draw, "draw", "", "write frames in which something is wrong to this folder, after the first box and at the end")
 	flag.BoolVar(&o.drawAll, "all", false, "draw all frames")
 	flag.BoolVar(&o.detect, "detect", false, "look for persons too")
+	flag.Float64Var(&o.loose, "loose", 0, "part of its sides by which the person draws a box larger at each end, 0.05 for instance")
 	flag.BoolVar(&o.direct, "direct", false, "the tracker alone, in this process: for work on it, not for the figures")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"image"
+	"math"
 	"slices"
 	"time"
 
@@ -97,7 +98,10 @@ func fits(t *Truth, m *mask.Mask) error {
 
 func (t *Truth) seconds(f int) float64 { return float64(f-t.From) / float64(t.FPS) }
 
+// keyframe returns the box b in frame f as the person draws it.
 func (t *Truth) keyframe(f int, b image.Rectangle) subject.Keyframe {
+	more := func(side int) int { return int(math.Round(t.loose * float64(side))) }
+	b = grown(b, more(b.Dx()), more(b.Dy())).Intersect(image.Rect(0, 0, t.Width, t.Height))
 	w, h := float64(t.Width), float64(t.Height)
 	return subject.Keyframe{At: t.seconds(f), Rect: &subject.Rect{
 		X: float64(b.Min.X) / w, Y: float64(b.Min.Y) / h, W: float64(b.Dx()) / w, H: float64(b.Dy()) / h}}

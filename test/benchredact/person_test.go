@@ -153,6 +153,14 @@ func TestThePersonHasEnough(t *testing.T) {
 	}
 }
 
+func TestALooseBox(t *testing.T) {
+	x := line()
+	x.loose = 0.1
+	if k := x.keyframe(3, body.rect()); k.At != 0.3 || *k.Rect != (subject.Rect{X: 96. / 400, Y: 40. / 200, W: 48. / 400, H: 120. / 200}) {
+		t.Errorf("%+v", *k.Rect)
+	}
+}
+
 func TestACopyThatShowsSomethingElseIsRefused(t *testing.T) {
 	p := &pretender{t: line(), other: true, wrong: func(int, []subject.Keyframe) (bool, *Box) { return false, nil }}
 	if _, err := work(t.Context(), p.t, p); err == nil || !strings.Contains(err.Error(), "does not show") {

@@ -19,6 +19,7 @@ type options struct {
 	bin, only, draw, table string
 	drawAll, direct        bool
 	detect                 bool
+	loose                  float64
 }
 
 func run(ctx context.Context, o options) (err error) {
@@ -40,6 +41,7 @@ func run(ctx context.Context, o options) (err error) {
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	var results []Result
 	for _, t := range all {
+		t.loose = o.loose
 		r, err := measure(ctx, t, o, dir)
 		if err != nil {
 			return err

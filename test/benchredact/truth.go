@@ -61,6 +61,8 @@ type Truth struct {
 	Subject string `json:"subject"`
 	Made    string `json:"made"`
 	Marks   []Mark `json:"marks"`
+
+	loose float64 // part of its sides by which the person draws a box larger at each end
 }
 
 // A Moment is the truth of one frame, between marks by straight lines.

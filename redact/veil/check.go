@@ -9,10 +9,10 @@ import (
 
 // Margins of Check, in luma pixels.
 const (
-	ShownMargin = 8 // around what is seen, where a lossy codec rings
-	RingMargin  = 4 // of these, next to what is seen, not measured at all
-	CellMargin  = 4 // within a cell, which its deblocking filter may reach
-	ringLeast   = 32
+	ShownMargin = 8  // around what is seen, where a lossy codec rings
+	RingMargin  = 4  // of these, next to what is seen, not measured at all
+	CellMargin  = 4  // within a cell, which its deblocking filter may reach
+	least       = 32 // samples that fewer count as
 )
 
 // A Tolerance bounds what a lossy codec may add. The zero value is of an
@@ -60,7 +60,9 @@ type Report struct {
 	OK        bool  `json:"ok"`
 	Cells     int   `json:"cells"`     // looked at
 	Deviation Worst `json:"deviation"` // of the samples at least CellMargin within their cell
-	Energy    Worst `json:"energy"`
+	// Energy is that of the worst part of a cell, a sixteenth of it or at least
+	// 16 px wide, about the mean of the whole. That of the cell is no more.
+	Energy Worst `json:"energy"`
 	// Edge is the largest deviation anywhere in a cell, the rim with it.
 	Edge Worst `json:"edge"`
 	// Ring is the energy between RingMargin and ShownMargin of what is seen,
@@ -93,11 +95,11 @@ func Check(f *Frame, e Expect) (Report, error) {
 // A Checker measures frames one after the other. Its zero value is ready; it is
 // for one goroutine at a time. After its first frame it does not allocate.
 type Checker struct {
-	seen   rows // what is seen, by rows of blocks
-	pieces []piece
-	wide   []run
-	narrow []run
-	cells  []tally // of a row of cells
+	seen    rows // what is seen, by rows of blocks
+	pieces  []piece
+	wide    []run
+	narrow  []run
+	tallies []tally // of the parts of a row of cells
 }
 
 // Check measures how far the cells of a veiled frame are from flat, on luma and
@@ -114,8 +116,8 @@ func (c *Checker) Check(f *Frame, e Expect) (Report, error) {
 	cols, rows := max(1, f.W/e.Cell), max(1, f.H/e.Cell)
 	rep := Report{Cells: cols * rows}
 	c.seen.take(e.Grid, e.Shown, e.Painted, e.Apart)
-	if len(c.cells) < cols {
-		c.cells = make([]tally, cols)
+	if n := parts(e.Cell); len(c.tallies) < cols*n*n {
+		c.tallies = make([]tally, cols*n*n)
 	}
 	for p, pix := range f.planes() {
 		c.plane(&rep, f, p, pix, e.Grid.Block, e.Cell, cols, rows)

@@ -2,79 +2,111 @@ package veil
 
 import (
 	"image"
+	"math"
 	"math/rand/v2"
 	"testing"
 
-	"veilbox/redact/subject"
+	"veilbox/redact/shape"
 )
 
 // slowCheck is Check by its definition, sample by sample.
-func slowCheck(f *Frame, shown []subject.Rect, cell int, t Tolerance) Report {
-	var exact, wide []image.Rectangle
-	for _, r := range shown {
-		if px := Pixels(f.W, f.H, r); !px.Empty() {
-			exact = append(exact, px)
-			wide = append(wide, px.Inset(-ShownMargin))
+func slowCheck(f *Frame, e Expect) Report {
+	g := e.Grid
+	seen := shape.Union(nil, shape.Union(nil, e.Shown, e.Painted), e.Apart)
+	paint := in(g, e.Painted)
+	within := func(p, x, y, margin int) bool { // of a sample, in luma pixels
+		k := 1
+		if p != 0 {
+			k = 2
 		}
-	}
-	within := func(x, y int, rects []image.Rectangle) bool {
-		for _, r := range rects {
-			if image.Pt(x, y).In(r) {
+		for _, r := range seen {
+			px := g.Pixels(image.Rect(int(r.From), int(r.Row), int(r.To), int(r.Row)+1)).Inset(-margin)
+			// A cut block reaches as far beyond the frame as a whole one.
+			if image.Pt(x*k, y*k).In(px) {
 				return true
 			}
 		}
 		return false
 	}
-	cols, rows := max(1, f.W/cell), max(1, f.H/cell)
+	cols, rows := max(1, f.W/e.Cell), max(1, f.H/e.Cell)
 	rep := Report{Cells: cols * rows}
 	for y := range f.H {
 		for x := range f.W {
-			if within(x, y, wide) && !within(x, y, exact) {
+			if within(0, x, y, ShownMargin) && !within(0, x, y, 0) {
 				rep.Skipped++
 			}
 		}
 	}
 	for p, pix := range f.planes() {
 		pw, ph := planeSize(p, f.W, f.H)
-		margin, rects := CellMargin, wide
+		margin := CellMargin
 		if p != 0 {
-			margin, rects = margin/2, nil
-			for _, r := range wide {
-				rects = append(rects, image.Rect(r.Min.X>>1, r.Min.Y>>1, (r.Max.X+1)>>1, (r.Max.Y+1)>>1))
-			}
+			margin /= 2
 		}
 		for r := range rows {
 			for c := range cols {
-				area := image.Rect(edge(p, c, cols, cell, pw), edge(p, r, rows, cell, ph), edge(p, c+1, cols, cell, pw), edge(p, r+1, rows, cell, ph))
+				area := image.Rect(edge(p, c, cols, e.Cell, pw), edge(p, r, rows, e.Cell, ph), edge(p, c+1, cols, e.Cell, pw), edge(p, r+1, rows, e.Cell, ph))
 				inner := area.Inset(margin)
-				n, sum, sq := 0, 0, 0
-				lo, hi, ilo, ihi := 255, 0, 255, 0
+				n := max(1, min(4, e.Cell/16))
+				all, cut := empty, make([]tally, n*n)
 				for y := area.Min.Y; y < area.Max.Y; y++ {
 					for x := area.Min.X; x < area.Max.X; x++ {
-						if within(x, y, rects) {
+						kx, ky := 0, 0
+						for x >= area.Min.X+(kx+1)*area.Dx()/n {
+							kx++
+						}
+						for y >= area.Min.Y+(ky+1)*area.Dy()/n {
+							ky++
+						}
+						t, v := &cut[ky*n+kx], int(pix[y*pw+x])
+						if within(p, x, y, ShownMargin) {
+							if !within(p, x, y, RingMargin) {
+								t.rn, t.rsum, t.rsq = t.rn+1, t.rsum+v, t.rsq+v*v
+								all.rn, all.rsum = all.rn+1, all.rsum+v
+							}
 							continue
 						}
-						v := int(pix[y*pw+x])
-						n, sum, sq = n+1, sum+v, sq+v*v
-						lo, hi = min(lo, v), max(hi, v)
+						t.n, t.sum, t.sq = t.n+1, t.sum+v, t.sq+v*v
+						all.n, all.sum = all.n+1, all.sum+v
+						all.lo, all.hi = min(all.lo, v), max(all.hi, v)
 						if image.Pt(x, y).In(inner) {
-							ilo, ihi = min(ilo, v), max(ihi, v)
+							all.ilo, all.ihi = min(all.ilo, v), max(all.ihi, v)
 						}
 					}
 				}
-				if n == 0 {
+				a, b := all.deviation()
+				rep.Deviation.take(a, c, r, p)
+				rep.Edge.take(b, c, r, p)
+				for _, t := range cut {
+					rep.Energy.take(about(t.n, t.sum, t.sq, all.mean()), c, r, p)
+					rep.Ring.take(about(t.rn, t.rsum, t.rsq, all.mean()), c, r, p)
+				}
+			}
+		}
+		block := g.Block
+		if p != 0 {
+			block /= 2
+		}
+		for r := range g.Rows() {
+			for c := range g.Cols() {
+				if x, y := c*block, r*block; !paint(p, x, y) {
 					continue
 				}
-				mean := float64(sum) / float64(n)
-				if ihi >= ilo {
-					rep.Deviation.take(max(mean-float64(ilo), float64(ihi)-mean), c, r, p)
+				n, sum, most := 0, 0, 0
+				for y := r * block; y < min(ph, r*block+block); y++ {
+					for x := c * block; x < min(pw, c*block+block); x++ {
+						d := int(pix[y*pw+x]) - int(e.Scene.planes()[p][y*pw+x])
+						n, sum, most = n+1, sum+d, max(most, d, -d)
+					}
 				}
-				rep.Edge.take(max(mean-float64(lo), float64(hi)-mean), c, r, p)
-				rep.Energy.take(max(0, float64(sq)/float64(n)-mean*mean), c, r, p)
+				rep.PaintedMean.take(math.Abs(float64(sum))/float64(n), c, r, p)
+				rep.PaintedMax.take(float64(most), c, r, p)
 			}
 		}
 	}
-	rep.OK = rep.Deviation.Value <= t.Deviation && rep.Energy.Value <= t.Energy
+	t := e.Tolerance.Filled()
+	rep.OK = rep.Deviation.Value <= t.Deviation && rep.Energy.Value <= t.Energy && rep.Ring.Value <= t.Ring &&
+		rep.PaintedMean.Value <= t.PaintedMean && rep.PaintedMax.Value <= t.PaintedMax
 	return rep
 }
 
@@ -97,33 +129,30 @@ func spoilt(r *rand.Rand, w, h int) *Frame {
 	return f
 }
 
-func compare(t *testing.T, f *Frame, shown []subject.Rect, cell int) {
+func compare(t *testing.T, c *Checker, f *Frame, e Expect) {
 	t.Helper()
-	got, err := Check(f, shown, cell, Lossy)
+	got, err := c.Check(f, e)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := slowCheck(f, shown, cell, Lossy); got != want {
-		t.Fatalf("%dx%d, cells of %d, shown %+v:\n got %+v\nwant %+v", f.W, f.H, cell, shown, got, want)
+	if want := slowCheck(f, e); got != want {
+		t.Fatalf("%+v, cells of %d, seen %+v, apart %v:\n got %+v\nwant %+v", e.Grid, e.Cell, e.Seen, e.Apart, got, want)
 	}
 }
 
 func TestCheckIsExact(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 9))
-	for i := range 400 {
-		w, h := 1+r.IntN(140), 1+r.IntN(100)
-		var shown []subject.Rect
-		for range r.IntN(4) {
-			shown = append(shown, subject.Rect{X: r.Float64()*1.4 - 0.2, Y: r.Float64()*1.4 - 0.2, W: r.Float64() * 0.4, H: r.Float64() * 0.4})
+	var c Checker
+	for i := range 250 {
+		g := shape.Grid{W: 2 + 2*r.IntN(80), H: 2 + 2*r.IntN(60), Block: 2 + 2*r.IntN(10)}
+		e := Expect{Grid: g, Seen: someSeen(r, g), Scene: spoilt(r, g.W, g.H), Cell: MinCell + 2*r.IntN(24), Tolerance: Lossy}
+		if i%4 == 0 {
+			e.Apart = shape.Shape{{Row: 0, From: 0, To: 1}}
 		}
-		f := spoilt(r, w, h)
-		cell := MinCell + 2*r.IntN(12)
+		f := spoilt(r, g.W, g.H)
 		if i%2 == 0 {
-			v, err := New(w, h, Options{Cell: cell})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := v.Apply(f, shown); err != nil {
+			v := build(g, Options{Cell: e.Cell, Levels: 8, Hold: 1, Scene: e.Scene})
+			if err := v.Apply(f, e.Seen); err != nil {
 				t.Fatal(err)
 			}
 			for range r.IntN(3) {
@@ -131,48 +160,143 @@ func TestCheckIsExact(t *testing.T) {
 				f.V[r.IntN(len(f.V))] ^= 0x15
 			}
 		}
-		compare(t, f, shown, cell)
+		compare(t, &c, f, e)
 	}
 }
 
 // Every sample of a word and of the margins beside it tells.
 func TestCheckFindsEachSample(t *testing.T) {
+	var c Checker
 	for at := range 64 * 48 {
-		f := noise(64, 48, 1)
-		for _, p := range f.planes() {
-			fillBytes(p, 90)
-		}
+		f := fillFrame(noise(64, 48, 1), 90)
 		f.Y[at] = 250
-		compare(t, f, nil, 32)
+		compare(t, &c, f, Expect{Grid: shape.For(64, 48), Cell: 32, Tolerance: Lossy})
 	}
 }
 
 func FuzzCheck(f *testing.F) {
-	f.Add(uint64(1), uint16(64), uint16(48), uint8(0), 0.1, 0.1, 0.5, 0.5)
-	f.Add(uint64(2), uint16(63), uint16(47), uint8(9), -0.1, 0.999, 0.5, 1e300)
-	f.Fuzz(func(t *testing.T, seed uint64, w, h uint16, cell uint8, a, b, c, d float64) {
+	f.Add(uint64(1), uint16(64), uint16(48), uint8(0), uint8(1))
+	f.Add(uint64(2), uint16(63), uint16(47), uint8(9), uint8(4))
+	f.Fuzz(func(t *testing.T, seed uint64, w, h uint16, cell, block uint8) {
 		r := rand.New(rand.NewPCG(seed, 4))
-		compare(t, spoilt(r, 1+int(w)%150, 1+int(h)%150), []subject.Rect{{X: a, Y: b, W: c, H: d}}, MinCell+2*(int(cell)%20))
+		g := shape.Grid{W: 2 + int(w)%150&^1, H: 2 + int(h)%150&^1, Block: 2 + int(block)%30&^1}
+		scene := spoilt(r, g.W, g.H)
+		var c Checker
+		compare(t, &c, spoilt(r, g.W, g.H), Expect{Grid: g, Seen: someSeen(r, g), Apart: someShape(r, g), Scene: scene, Cell: MinCell + 2*(int(cell)%20)})
 	})
 }
 
-// What a proof meets: a veil that a codec has passed on, flat but for few
-// samples.
-func BenchmarkCheckFlat1080p(b *testing.B) {
-	v, err := New(1920, 1080, Options{})
+func TestCheckFindsWhatShows(t *testing.T) {
+	g := shape.For(320, 240)
+	r := rand.New(rand.NewPCG(6, 6))
+	// Shown from 80 to 160 and 60 to 180, painted from 200 to 320 and 0 to 60.
+	box := func(x0, y0, x1, y1 int) (s shape.Shape) {
+		for y := y0 / g.Block; y < y1/g.Block; y++ {
+			s = append(s, shape.Run{Row: uint16(y), From: uint16(x0 / g.Block), To: uint16(x1 / g.Block)})
+		}
+		return s
+	}
+	e := Expect{Grid: g, Seen: Seen{Shown: box(80, 60, 160, 180), Painted: box(200, 0, 320, 60)}, Scene: shop(320, 240, r), Tolerance: Lossy}
+	grain := func(f *Frame, x0, y0, x1, y1 int) { // a person, left in
+		for y := y0; y < y1; y++ {
+			for x := x0; x < x1; x++ {
+				f.Y[y*320+x] = byte(60 + 80*((x/5+y/7)%2))
+			}
+		}
+	}
+	for _, tc := range []struct {
+		name string
+		harm func(*Frame)
+		ok   bool
+	}{
+		{"as veiled", func(*Frame) {}, true},
+		{"noise of a codec", func(f *Frame) {
+			for i := range f.Y {
+				f.Y[i] += byte(i % 3)
+			}
+		}, true},
+		{"ringing around what is shown", func(f *Frame) {
+			for y := 60; y < 180; y++ {
+				f.Y[y*320+78] ^= 0x3f
+			}
+		}, true},
+		{"one luma sample", func(f *Frame) { f.Y[120*320+230] ^= 0x7f }, false},
+		{"one chroma sample", func(f *Frame) { f.U[60*160+104] ^= 0x7f }, false},
+		{"beside what is shown", func(f *Frame) { grain(f, 160, 60, 176, 180) }, false},
+		{"in the ring", func(f *Frame) { grain(f, 160, 60, 168, 180) }, false},
+		{"a quarter of a cell", func(f *Frame) { grain(f, 20, 200, 36, 216) }, false},
+		{"a quarter of a cell in what is painted", func(f *Frame) { grain(f, 240, 20, 256, 36) }, false},
+		{"someone pale in what is painted", func(f *Frame) {
+			for y := 20; y < 36; y++ {
+				for x := 240; x < 256; x++ {
+					f.Y[y*320+x] += 20
+				}
+			}
+		}, false},
+		{"unveiled", func(f *Frame) { *f = *noise(320, 240, 9) }, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			v, err := New(g, Options{Scene: e.Scene})
+			if err != nil {
+				t.Fatal(err)
+			}
+			e.Cell = v.Cell()
+			f := fillFrame(noise(320, 240, 9), 100)
+			if err := v.Apply(f, e.Seen); err != nil {
+				t.Fatal(err)
+			}
+			tc.harm(f)
+			rep, err := Check(f, e)
+			if err != nil || rep.OK != tc.ok {
+				t.Errorf("%+v, %v; want OK %v", rep, err, tc.ok)
+			}
+		})
+	}
+}
+
+func TestCheckRefuses(t *testing.T) {
+	g := shape.For(64, 64)
+	one := shape.Shape{{Row: 0, From: 0, To: 1}}
+	for _, e := range []Expect{
+		{Grid: g, Cell: 15}, {Grid: shape.For(64, 62), Cell: 16}, {Grid: g, Cell: 16, Seen: Seen{Painted: one}},
+		{Grid: g, Cell: 16, Seen: Seen{Painted: one}, Scene: noise(64, 62, 1)},
+		{Grid: g, Cell: 16, Apart: shape.Shape{{Row: 99, From: 0, To: 1}}},
+	} {
+		if _, err := Check(noise(64, 64, 1), e); err == nil {
+			t.Errorf("%+v was not refused", e)
+		}
+	}
+}
+
+func benchmarkCheck(b *testing.B, scene, codec bool) {
+	g := shape.For(1920, 1080)
+	r := rand.New(rand.NewPCG(1, 1))
+	s := Seen{Shown: silhouette(r, g)}
+	o := Options{Scene: noise(1920, 1080, 2)}
+	if scene {
+		s.Painted = shape.Minus(nil, g.Whole(), s.Shown)
+	}
+	v, err := New(g, o)
 	if err != nil {
 		b.Fatal(err)
 	}
-	f, shown := noise(1920, 1080, 1), []subject.Rect{{X: 0.3, Y: 0.2, W: 0.1, H: 0.5}}
-	if err := v.Apply(f, shown); err != nil {
+	f := noise(1920, 1080, 1)
+	if err := v.Apply(f, s); err != nil {
 		b.Fatal(err)
 	}
-	for i := 0; i < len(f.Y); i += 3001 {
+	for i := 0; codec && i < len(f.Y); i += 1 + r.IntN(200) {
 		f.Y[i]++
 	}
+	var c Checker
+	e := Expect{Grid: g, Seen: s, Scene: o.Scene, Cell: v.Cell(), Tolerance: Lossy}
+	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := Check(f, shown, v.Cell(), Lossy); err != nil {
+		if _, err := c.Check(f, e); err != nil {
 			b.Fatal(err)
 		}
 	}
 }
+
+func BenchmarkCheck1080p(b *testing.B)      { benchmarkCheck(b, false, false) }
+func BenchmarkCheck1080pCodec(b *testing.B) { benchmarkCheck(b, false, true) }
+func BenchmarkCheck1080pScene(b *testing.B) { benchmarkCheck(b, true, true) }

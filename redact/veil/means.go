@@ -76,12 +76,12 @@ func (v *Veil) levels(p int) int {
 }
 
 // quantise returns the level of a mean of sum/n, of levels over 0 to 255. It
-// stays at last until the mean has left that level by a quarter of a step.
+// stays at last until the mean has left that level by half a step.
 func quantise(sum, n, levels, last int) int {
 	if last >= 0 {
-		// In units of 1/(256*n*4) of a step.
-		at := sum * levels * 4
-		if at >= (last*4-1)*256*n && at < (last*4+5)*256*n {
+		// In units of 1/(256*n*2) of a step.
+		at := sum * levels * 2
+		if at >= (last*2-1)*256*n && at < (last*2+3)*256*n {
 			return last
 		}
 	}

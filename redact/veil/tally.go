@@ -63,29 +63,42 @@ func (t *tally) ring(b []byte) {
 	}
 }
 
-// result returns the largest deviation from the mean within the cell's inside
-// and within all of it, and the variance.
-func (t *tally) result() (in, all, energy float64) {
-	if t.n == 0 {
-		return 0, 0, 0
+// add takes the samples of o, a part of the cell.
+func (t *tally) add(o *tally) {
+	t.n, t.sum, t.sq = t.n+o.n, t.sum+o.sum, t.sq+o.sq
+	t.rn, t.rsum, t.rsq = t.rn+o.rn, t.rsum+o.rsum, t.rsq+o.rsq
+	t.lo, t.hi, t.ilo, t.ihi = min(t.lo, o.lo), max(t.hi, o.hi), min(t.ilo, o.ilo), max(t.ihi, o.ihi)
+}
+
+// mean returns that of the cell; where nothing but its ring is left, of that.
+func (t *tally) mean() float64 {
+	switch {
+	case t.n > 0:
+		return float64(t.sum) / float64(t.n)
+	case t.rn > 0:
+		return float64(t.rsum) / float64(t.rn)
 	}
-	mean := float64(t.sum) / float64(t.n)
+	return 0
+}
+
+// deviation returns the largest from the mean within the cell's inside and
+// within all of it.
+func (t *tally) deviation() (in, all float64) {
+	if t.n == 0 {
+		return 0, 0
+	}
+	mean := t.mean()
 	if t.ihi >= t.ilo {
 		in = max(mean-float64(t.ilo), float64(t.ihi)-mean)
 	}
-	return in, max(mean-float64(t.lo), float64(t.hi)-mean), max(0, float64(t.sq)/float64(t.n)-mean*mean)
+	return in, max(mean-float64(t.lo), float64(t.hi)-mean)
 }
 
-// about returns the energy of the ring about the cell's mean; a cell of which
-// nothing else is left has that of its ring.
-func (t *tally) about() float64 {
-	if t.rn == 0 {
+// about returns the mean square of n samples about mean; fewer than least count
+// as so many.
+func about(n, sum, sq int, mean float64) float64 {
+	if n == 0 {
 		return 0
 	}
-	sum, n := float64(t.sum), float64(t.n)
-	if t.n == 0 {
-		sum, n = float64(t.rsum), float64(t.rn)
-	}
-	mean := sum / n
-	return max(0, float64(t.rsq)-2*mean*float64(t.rsum)+mean*mean*float64(t.rn)) / float64(max(ringLeast, t.rn))
+	return max(0, float64(sq)-2*mean*float64(sum)+mean*mean*float64(n)) / float64(max(least, n))
 }

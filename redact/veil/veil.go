@@ -17,7 +17,7 @@ const (
 
 // Defaults of Options.
 const (
-	DefaultLevels = 16
+	DefaultLevels = 3
 	DefaultHold   = 25 // frames
 )
 
@@ -69,12 +69,11 @@ type Veil struct {
 	spans      []span
 }
 
-// DefaultCell returns the side of a cell in pixels: an eighth of the height, so
-// that a head of half the frame's height spans at most four.
-func DefaultCell(w, h int) int {
-	n := (h + 7) / 8
-	return max(MinCell, (n+15)/16*16)
-}
+// DefaultCell returns the side of a cell in pixels: a third of the height, cut to
+// whole macroblocks of a codec. A head of a third of the frame's height is no
+// larger than a cell, and lies in at most four; one of half the height spans at
+// most three either way.
+func DefaultCell(w, h int) int { return max(MinCell, h/3/16*16) }
 
 // ChromaLevels returns how many levels chroma has: an odd number, so that the
 // middle one is without colour.
@@ -111,6 +110,12 @@ func New(g shape.Grid, o Options) (*Veil, error) {
 	case o.Hold < 1:
 		return nil, fmt.Errorf("veil: held for %d frames: give at least 1", o.Hold)
 	}
+	return build(g, o), nil
+}
+
+// build makes the veil of options that are good.
+func build(g shape.Grid, o Options) *Veil {
+	w, h := g.W, g.H
 	v := &Veil{o: o, grid: g, w: w, h: h, age: -1, cols: max(1, w/o.Cell), rows: max(1, h/o.Cell)}
 	for p := range v.level {
 		v.level[p] = make([]int, v.cols*v.rows)
@@ -122,7 +127,7 @@ func New(g shape.Grid, o Options) (*Veil, error) {
 		v.means[p] = make([]byte, v.cols*v.rows)
 	}
 	v.spans = make([]span, 0, g.Cols())
-	return v, nil
+	return v
 }
 
 // Cells returns the size of the grid.

@@ -4,72 +4,44 @@ import (
 	"bytes"
 	"errors"
 	"image"
-	"math"
 	"math/rand/v2"
 	"testing"
 
-	"veilbox/redact/subject"
+	"veilbox/redact/shape"
 )
 
-// noise is a frame that is white noise all over.
-func noise(w, h int, seed uint64) *Frame {
-	r := rand.New(rand.NewPCG(seed, 1))
-	f := &Frame{W: w, H: h, Y: make([]byte, w*h)}
-	cw, ch := planeSize(1, w, h)
-	f.U, f.V = make([]byte, cw*ch), make([]byte, cw*ch)
-	for _, p := range f.planes() {
-		for i := range p {
-			p[i] = byte(r.UintN(256))
-		}
-	}
-	return f
-}
-
-func (f *Frame) clone() *Frame {
-	return &Frame{f.W, f.H, bytes.Clone(f.Y), bytes.Clone(f.U), bytes.Clone(f.V)}
-}
-
-// verify checks got, sample by sample, against the slow definition: what lies
-// within a rectangle is src's, everything else is one value a cell.
-func verify(t *testing.T, v *Veil, src, got *Frame, shown []subject.Rect) {
+// verify holds got, sample by sample, against the definition: what is shown is
+// src's, what is painted the scene's, everything else one value a cell.
+func verify(t *testing.T, v *Veil, src, got *Frame, s Seen) {
 	t.Helper()
+	shown, painted := in(v.grid, s.Shown), in(v.grid, s.Painted)
 	sp, gp := src.planes(), got.planes()
 	for p := range sp {
 		pw, ph := planeSize(p, src.W, src.H)
+		cell := v.o.Cell
+		if p != 0 {
+			cell /= 2
+		}
 		flat := make(map[image.Point]byte)
 		for y := range ph {
 			for x := range pw {
-				at, span := image.Pt(x, y), image.Rect(x, y, x+1, y+1)
-				if p != 0 {
-					at, span = at.Mul(2), image.Rect(2*x, 2*y, 2*x+2, 2*y+2)
-				}
-				// The luma pixels of this sample must all be within one rectangle.
-				seen := false
-				for _, r := range shown {
-					x0, y0 := r.X*float64(src.W), r.Y*float64(src.H)
-					x1, y1 := x0+r.W*float64(src.W), y0+r.H*float64(src.H)
-					const slack = 1e-4
-					seen = seen || float64(span.Min.X) >= x0-slack && float64(span.Max.X) <= x1+slack &&
-						float64(span.Min.Y) >= y0-slack && float64(span.Max.Y) <= y1+slack
-				}
 				i := y*pw + x
-				inPixels := false
-				for _, r := range shown {
-					inPixels = inPixels || at.In(Pixels(src.W, src.H, r))
-				}
-				if inPixels {
-					if !seen {
-						t.Fatalf("plane %d sample %d,%d is shown but is not wholly within a rectangle", p, x, y)
-					}
+				switch {
+				case shown(p, x, y):
 					if gp[p][i] != sp[p][i] {
-						t.Fatalf("plane %d sample %d,%d is within a rectangle and was changed", p, x, y)
+						t.Fatalf("plane %d sample %d,%d is shown and was changed", p, x, y)
+					}
+					continue
+				case painted(p, x, y):
+					if gp[p][i] != v.o.Scene.planes()[p][i] {
+						t.Fatalf("plane %d sample %d,%d is not the scene's", p, x, y)
 					}
 					continue
 				}
-				cell := image.Pt(min(at.X/v.o.Cell, v.cols-1), min(at.Y/v.o.Cell, v.rows-1))
-				want, ok := flat[cell]
+				at := image.Pt(min(x/cell, v.cols-1), min(y/cell, v.rows-1))
+				want, ok := flat[at]
 				if !ok {
-					flat[cell] = gp[p][i]
+					flat[at] = gp[p][i]
 				} else if gp[p][i] != want {
 					t.Fatalf("plane %d sample %d,%d is %d in a cell of %d", p, x, y, gp[p][i], want)
 				}
@@ -85,124 +57,64 @@ func verify(t *testing.T, v *Veil, src, got *Frame, shown []subject.Rect) {
 }
 
 func TestApply(t *testing.T) {
-	for _, tc := range []struct {
-		name  string
-		w, h  int
-		o     Options
-		shown []subject.Rect
-	}{
-		{"nothing shown", 320, 240, Options{}, nil},
-		{"one", 320, 240, Options{}, []subject.Rect{{X: 0.3, Y: 0.2, W: 0.2, H: 0.5}}},
-		{"odd size", 333, 251, Options{}, []subject.Rect{{X: 0.3, Y: 0.2, W: 0.7, H: 0.8}}},
-		{"overlapping", 320, 240, Options{}, []subject.Rect{{X: 0.3, Y: 0.2, W: 0.2, H: 0.5}, {X: 0.1, Y: 0.3, W: 0.3, H: 0.2}, {X: 0.2, Y: 0.35, W: 0.1, H: 0.1}}},
-		{"over the edge", 320, 240, Options{}, []subject.Rect{{X: -0.1, Y: -0.2, W: 0.2, H: 0.5}, {X: 0.9, Y: 0.9, W: 0.3, H: 0.2}}},
-		{"all", 320, 240, Options{}, []subject.Rect{{X: 0, Y: 0, W: 1, H: 1}}},
-		{"solid", 320, 240, Options{Solid: true}, []subject.Rect{{X: 0.3, Y: 0.2, W: 0.2, H: 0.5}}},
-		{"small", 9, 7, Options{}, []subject.Rect{{X: 0.3, Y: 0.2, W: 0.5, H: 0.5}}},
-		{"one pixel", 1, 1, Options{}, nil},
-		{"thinner than two pixels", 320, 240, Options{}, []subject.Rect{{X: 0.3, Y: 0.2, W: 1. / 320, H: 0.5}}},
-		{"no rectangles", 320, 240, Options{}, []subject.Rect{{X: math.NaN(), Y: 0, W: 1, H: 1}, {X: 0, Y: 0, W: math.NaN(), H: 1}, {X: 0, Y: 0, W: -1, H: 1}, {X: 2, Y: 0, W: 1, H: 1}, {X: math.Inf(-1), Y: 0, W: math.Inf(1), H: 1}}},
-		{"more levels", 320, 240, Options{Levels: 32, Cell: 22}, nil},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			v, err := New(tc.w, tc.h, tc.o)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for seed := range uint64(3) {
-				src := noise(tc.w, tc.h, seed)
-				got := src.clone()
-				if err := v.Apply(got, tc.shown); err != nil {
-					t.Fatal(err)
-				}
-				verify(t, v, src, got, tc.shown)
-				rep, err := Check(got, tc.shown, v.Cell(), Tolerance{})
-				if err != nil || !rep.OK {
-					t.Errorf("Check of an uncompressed veil: %+v, %v", rep, err)
-				}
-			}
-		})
-	}
-}
-
-func FuzzApply(f *testing.F) {
-	f.Add(uint16(64), uint16(48), 0.1, 0.1, 0.5, 0.5, 0.3, 0.2, 0.9, 0.1)
-	f.Add(uint16(63), uint16(47), -0.1, 0.999, 0.5, 0.5, 0.3, 0.2, 1e300, 1e-300)
-	f.Fuzz(func(t *testing.T, w, h uint16, a, b, c, d, e, g, i, j float64) {
-		fw, fh := 1+int(w)%200, 1+int(h)%200
-		v, err := New(fw, fh, Options{Hold: 2})
-		if err != nil {
-			t.Fatal(err)
-		}
-		shown := []subject.Rect{{X: a, Y: b, W: c, H: d}, {X: e, Y: g, W: i, H: j}}
-		for seed := range uint64(3) {
-			src := noise(fw, fh, seed)
-			got := src.clone()
-			if err := v.Apply(got, shown); err != nil {
-				t.Fatal(err)
-			}
-			verify(t, v, src, got, shown)
-		}
-	})
-}
-
-func TestRandomRects(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 7))
-	for range 300 {
-		w, h := 1+r.IntN(150), 1+r.IntN(150)
-		v, err := New(w, h, Options{Hold: 1 + r.IntN(3)})
+	for i := range 400 {
+		g := shape.Grid{W: 2 + 2*r.IntN(90), H: 2 + 2*r.IntN(70), Block: 2 + 2*r.IntN(10)}
+		o := Options{Cell: MinCell + 2*r.IntN(20), Hold: 1 + r.IntN(3), Levels: MinLevels + r.IntN(31), Solid: i%5 == 0, Scene: noise(g.W, g.H, 99)}
+		if i%3 == 0 {
+			o.Cell = 0
+		}
+		v, err := New(g, o)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for range 3 {
-			var shown []subject.Rect
-			for range r.IntN(5) {
-				shown = append(shown, subject.Rect{X: r.Float64()*1.4 - 0.2, Y: r.Float64()*1.4 - 0.2, W: r.Float64() * 0.6, H: r.Float64() * 0.6})
+			s, src := someSeen(r, g), noise(g.W, g.H, r.Uint64())
+			switch i % 7 {
+			case 1:
+				s = Seen{}
+			case 2:
+				s = Seen{Shown: g.Whole()}
+			case 3:
+				s = Seen{Painted: g.Whole()}
 			}
-			src := noise(w, h, r.Uint64())
 			got := src.clone()
-			if err := v.Apply(got, shown); err != nil {
+			if err := v.Apply(got, s); err != nil {
 				t.Fatal(err)
 			}
-			verify(t, v, src, got, shown)
+			verify(t, v, src, got, s)
+			rep, err := Check(got, Expect{Grid: g, Seen: s, Scene: o.Scene, Cell: v.Cell()})
+			if err != nil || !rep.OK {
+				t.Fatalf("Check of an uncompressed veil: %+v, %v", rep, err)
+			}
 		}
 	}
 }
 
-func TestPixels(t *testing.T) {
-	for _, tc := range []struct {
-		r    subject.Rect
-		want image.Rectangle
-	}{
-		{subject.Rect{X: 0, Y: 0, W: 1, H: 1}, image.Rect(0, 0, 100, 50)},
-		{subject.Rect{X: 0.1, Y: 0.2, W: 0.1, H: 0.2}, image.Rect(10, 10, 20, 20)},
-		{subject.Rect{X: 0.11, Y: 0.22, W: 0.1, H: 0.2}, image.Rect(12, 12, 20, 20)},
-		{subject.Rect{X: 0.101, Y: 0.2, W: 0.1, H: 0.2}, image.Rect(12, 10, 20, 20)},
-		{subject.Rect{X: 0.5, Y: 0.5, W: 0.01, H: 0.2}, image.Rectangle{}},
-	} {
-		if got := Pixels(100, 50, tc.r); got != tc.want {
-			t.Errorf("Pixels(%+v) = %v, want %v", tc.r, got, tc.want)
-		}
-	}
-}
-
+// With heads of up to half the frame's height a head spans at most four cells
+// each way, and in all.
 func TestDefaultCell(t *testing.T) {
-	for _, tc := range []struct{ w, h, want int }{
-		{1920, 1080, 96}, {1280, 720, 64}, {640, 360, 32}, {3840, 2160, 192}, {100, 50, 16}, {768, 576, 48},
+	for _, tc := range []struct{ w, h int }{
+		{1920, 1080}, {1280, 720}, {640, 360}, {3840, 2160}, {100, 50}, {768, 576}, {720, 1280}, {2560, 1440},
 	} {
-		got := DefaultCell(tc.w, tc.h)
-		if got != tc.want {
-			t.Errorf("DefaultCell(%d, %d) = %d, want %d", tc.w, tc.h, got, tc.want)
+		n := DefaultCell(tc.w, tc.h)
+		if n%2 != 0 || tc.h >= 64 && n*8 < tc.h {
+			t.Errorf("%dx%d: a head of %d px spans more than four cells of %d", tc.w, tc.h, tc.h/2, n)
 		}
-		if tc.h >= 192 && got*4 < tc.h/3 {
-			t.Errorf("%dx%d: a head of %d px spans more than 4 cells of %d", tc.w, tc.h, tc.h/3, got)
+		g := shape.For(tc.w, tc.h)
+		v, err := New(g, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c, r := v.Cells(); tc.h >= 64 && tc.w > tc.h && (r < 2 || c < 2) {
+			t.Errorf("%dx%d is %d by %d cells", tc.w, tc.h, c, r)
 		}
 	}
 }
 
 func TestNoCellIsSmallerThanAskedFor(t *testing.T) {
-	for w := 1; w < 300; w++ {
-		v, err := New(w, 16, Options{Cell: 16})
+	for w := 2; w < 300; w += 2 {
+		v, err := New(shape.Grid{W: w, H: 16, Block: 2}, Options{Cell: 16})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -216,28 +128,59 @@ func TestNoCellIsSmallerThanAskedFor(t *testing.T) {
 }
 
 func TestHold(t *testing.T) {
-	v, err := New(64, 64, Options{Hold: 5})
-	if err != nil {
-		t.Fatal(err)
-	}
-	flat := func(x byte) *Frame {
-		f := noise(64, 64, 0)
-		for _, p := range f.planes() {
-			fillBytes(p, x)
-		}
-		return f
-	}
-	for i, in := range []byte{10, 250, 250, 250, 250, 250, 10} {
-		f := flat(in)
-		if err := v.Apply(f, nil); err != nil {
+	g := shape.For(64, 64)
+	for _, given := range []bool{false, true} {
+		v, err := New(g, Options{Hold: 5, Levels: 16})
+		if err != nil {
 			t.Fatal(err)
 		}
-		want := value(0, 16)
-		if i >= 5 {
-			want = value(15, 16)
+		for i, in := range []byte{10, 250, 250, 250, 250, 250, 10} {
+			f := fillFrame(noise(64, 64, 0), in)
+			if due := v.Due(); due != (i%5 == 0) {
+				t.Errorf("frame %d: due %v", i, due)
+			}
+			if given {
+				m := bytes.Repeat([]byte{in}, 16)
+				if err := v.SetMeans(m, m, m); err != nil {
+					t.Fatal(err)
+				}
+				f = noise(64, 64, 3)
+			}
+			if err := v.Apply(f, Seen{}); err != nil {
+				t.Fatal(err)
+			}
+			want := value(0, 16)
+			if i >= 5 {
+				want = value(15, 16)
+			}
+			if f.Y[0] != want || f.Y[64*64-1] != want {
+				t.Errorf("frame %d: %d, want %d", i, f.Y[0], want)
+			}
 		}
-		if f.Y[0] != want || f.Y[64*64-1] != want {
-			t.Errorf("frame %d: %d, want %d", i, f.Y[0], want)
+		if v.SetMeans(make([]byte, 15), nil, nil) == nil {
+			t.Error("too few means were taken")
+		}
+	}
+}
+
+// The value of a cell is the same whatever is shown of it: a silhouette that
+// moves over it hands out no sliver.
+func TestShownDoesNotChangeTheCells(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 8))
+	g := shape.For(320, 240)
+	for range 20 {
+		src := noise(320, 240, r.Uint64())
+		a, b := build(g, Options{Cell: 48, Levels: 16, Hold: 1}), build(g, Options{Cell: 48, Levels: 16, Hold: 1})
+		fa, fb := src.clone(), src.clone()
+		if err := errors.Join(a.Apply(fa, Seen{}), b.Apply(fb, Seen{Shown: someShape(r, g)})); err != nil {
+			t.Fatal(err)
+		}
+		for p := range a.level {
+			for i := range a.level[p] {
+				if a.level[p][i] != b.level[p][i] {
+					t.Fatalf("plane %d cell %d is level %d, and %d where a part is shown", p, i, a.level[p][i], b.level[p][i])
+				}
+			}
 		}
 	}
 }
@@ -245,11 +188,16 @@ func TestHold(t *testing.T) {
 func TestQuantise(t *testing.T) {
 	for _, tc := range []struct{ mean, last, want int }{
 		{0, -1, 0}, {15, -1, 0}, {16, -1, 1}, {255, -1, 15},
-		{16, 0, 0}, {19, 0, 0}, {20, 0, 1}, // stays until a quarter of a step away
-		{12, 1, 1}, {11, 1, 0}, {200, 1, 12},
+		{16, 0, 0}, {23, 0, 0}, {24, 0, 1}, // stays until half a step away
+		{8, 1, 1}, {7, 1, 0}, {200, 1, 12},
 	} {
 		if got := quantise(tc.mean*100, 100, 16, tc.last); got != tc.want {
 			t.Errorf("quantise(%d, last %d) = %d, want %d", tc.mean, tc.last, got, tc.want)
+		}
+	}
+	for n := MinLevels; n <= MaxLevels; n++ {
+		if c := ChromaLevels(n); value(c/2, c) != 128 {
+			t.Errorf("of %d levels of chroma none is without colour", c)
 		}
 	}
 }
@@ -264,85 +212,56 @@ func TestSumBytes(t *testing.T) {
 }
 
 func TestRefuses(t *testing.T) {
+	good := shape.Grid{W: 64, H: 64, Block: 4}
 	for _, tc := range []struct {
-		w, h int
-		o    Options
+		g shape.Grid
+		o Options
 	}{
-		{0, 1, Options{}}, {1, MaxSide + 1, Options{}}, {64, 64, Options{Cell: 15}}, {64, 64, Options{Cell: 8}},
-		{64, 64, Options{Cell: 17}}, {64, 64, Options{Levels: 1}}, {64, 64, Options{Levels: 33}}, {64, 64, Options{Hold: -1}},
+		{shape.Grid{W: 0, H: 2, Block: 4}, Options{}}, {shape.Grid{W: 2, H: MaxSide + 2, Block: 4}, Options{}},
+		{good, Options{Cell: 15}}, {good, Options{Cell: 8}}, {good, Options{Cell: 17}}, {good, Options{Levels: 1}},
+		{good, Options{Levels: 33}}, {good, Options{Hold: -1}}, {good, Options{Scene: noise(62, 64, 1)}},
 	} {
-		if _, err := New(tc.w, tc.h, tc.o); err == nil {
-			t.Errorf("New(%d, %d, %+v) was not refused", tc.w, tc.h, tc.o)
+		if _, err := New(tc.g, tc.o); err == nil {
+			t.Errorf("New(%+v, %+v) was not refused", tc.g, tc.o)
 		}
 	}
-	v, err := New(64, 64, Options{})
+	v, err := New(good, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	short := noise(64, 64, 0)
 	short.V = short.V[1:]
 	for _, f := range []*Frame{short, noise(64, 62, 0), {}} {
-		if err := v.Apply(f, nil); !errors.Is(err, ErrFrame) {
+		if err := v.Apply(f, Seen{}); !errors.Is(err, ErrFrame) {
 			t.Errorf("a bad frame: %v", err)
 		}
 	}
-	if err := v.Apply(noise(64, 64, 0), make([]subject.Rect, MaxShown+1)); err == nil {
-		t.Error("too many rectangles were not refused")
+	if v.Apply(noise(64, 64, 0), Seen{Painted: shape.Shape{{Row: 0, From: 0, To: 1}}}) == nil {
+		t.Error("a scene that is not there was painted")
 	}
-}
-
-func TestCheckFindsWhatShows(t *testing.T) {
-	shown := []subject.Rect{{X: 0.25, Y: 0.25, W: 0.25, H: 0.5}}
-	for _, tc := range []struct {
-		name string
-		harm func(*Frame)
-		ok   bool
-	}{
-		{"as veiled", func(*Frame) {}, true},
-		{"codec noise", func(f *Frame) {
-			for i := range f.Y {
-				f.Y[i] += byte(i % 3)
-			}
-		}, true},
-		{"ringing around what is shown", func(f *Frame) { f.Y[100*320+76] ^= 0x7f }, true},
-		{"one luma sample", func(f *Frame) { f.Y[20*320+230] ^= 0x7f }, false},
-		{"one chroma sample", func(f *Frame) { f.U[20*160+104] ^= 0x7f }, false},
-		{"beside what is shown", func(f *Frame) {
-			for y := 60; y < 180; y++ {
-				copy(f.Y[y*320+160:y*320+176], noise(320, 1, uint64(y)).Y[:16])
-			}
-		}, false},
-		{"unveiled", func(f *Frame) { *f = *noise(320, 240, 9) }, false},
+	v.o.Scene = noise(64, 64, 1)
+	for _, s := range []Seen{
+		{Shown: shape.Shape{{Row: 16, From: 0, To: 1}}},
+		{Shown: shape.Shape{{Row: 1, From: 0, To: 17}}},
+		{Shown: shape.Shape{{Row: 1, From: 0, To: 1}}, Painted: shape.Shape{{Row: 1, From: 0, To: 1}}},
 	} {
-		t.Run(tc.name, func(t *testing.T) {
-			v, err := New(320, 240, Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			f := noise(320, 240, 9)
-			if err := v.Apply(f, shown); err != nil {
-				t.Fatal(err)
-			}
-			tc.harm(f)
-			rep, err := Check(f, shown, v.Cell(), Tolerance{Deviation: 4, Energy: 8})
-			if err != nil || rep.OK != tc.ok {
-				t.Errorf("%+v, %v; want OK %v", rep, err, tc.ok)
-			}
-			if want := 96*136 - 80*120; rep.Skipped != want {
-				t.Errorf("skipped %d px, want %d", rep.Skipped, want)
-			}
-		})
+		if v.Apply(noise(64, 64, 0), s) == nil {
+			t.Errorf("%+v was not refused", s)
+		}
 	}
 }
 
 func TestApplyDoesNotAllocate(t *testing.T) {
-	v, err := New(320, 240, Options{Hold: 2})
+	g := shape.For(320, 240)
+	v, err := New(g, Options{Hold: 2, Scene: noise(320, 240, 4)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, shown := noise(320, 240, 1), []subject.Rect{{X: 0.3, Y: 0.2, W: 0.2, H: 0.5}, {X: 0.1, Y: 0.3, W: 0.3, H: 0.2}}
+	r := rand.New(rand.NewPCG(1, 1))
+	f, s := noise(320, 240, 1), Seen{Shown: silhouette(r, g)}
+	s.Painted = shape.Minus(nil, g.Whole(), s.Shown)[:40]
 	if n := testing.AllocsPerRun(20, func() {
-		if err := v.Apply(f, shown); err != nil {
+		if err := v.Apply(f, s); err != nil {
 			t.Fatal(err)
 		}
 	}); n != 0 {
@@ -350,28 +269,28 @@ func TestApplyDoesNotAllocate(t *testing.T) {
 	}
 }
 
-func benchmark(b *testing.B, hold int) {
-	v, err := New(1920, 1080, Options{Hold: hold})
+func benchmark(b *testing.B, hold int, scene bool) {
+	g := shape.For(1920, 1080)
+	o := Options{Hold: hold}
+	s := Seen{Shown: silhouette(rand.New(rand.NewPCG(1, 1)), g)}
+	if scene {
+		o.Scene = noise(1920, 1080, 2)
+		s.Painted = shape.Minus(nil, g.Whole(), s.Shown)
+	}
+	v, err := New(g, o)
 	if err != nil {
 		b.Fatal(err)
 	}
-	f, shown := noise(1920, 1080, 1), []subject.Rect{{X: 0.3, Y: 0.2, W: 0.1, H: 0.5}}
+	f := noise(1920, 1080, 1)
 	b.SetBytes(1920 * 1080 * 3 / 2)
+	b.ReportMetric(float64(len(s.Shown)), "runs")
 	for b.Loop() {
-		if err := v.Apply(f, shown); err != nil {
+		if err := v.Apply(f, s); err != nil {
 			b.Fatal(err)
 		}
 	}
 }
 
-func BenchmarkApply1080p(b *testing.B)        { benchmark(b, DefaultHold) }
-func BenchmarkApply1080pMeasure(b *testing.B) { benchmark(b, 1) }
-
-func BenchmarkCheck1080p(b *testing.B) {
-	f, shown := noise(1920, 1080, 1), []subject.Rect{{X: 0.3, Y: 0.2, W: 0.1, H: 0.5}}
-	for b.Loop() {
-		if _, err := Check(f, shown, 96, Tolerance{}); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
+func BenchmarkApply1080p(b *testing.B)        { benchmark(b, DefaultHold, false) }
+func BenchmarkApply1080pMeasure(b *testing.B) { benchmark(b, 1, false) }
+func BenchmarkApply1080pScene(b *testing.B)   { benchmark(b, DefaultHold, true) }

@@ -93,12 +93,18 @@ func floorDiv(a, b int) int {
 	return a / b
 }
 
-// A piece is the samples [x0, x1) of a line, within one cell.
+// A piece is the samples [x0, x1) of a line, within one part of a cell.
 type piece struct {
-	x0, x1, cell int
+	x0, x1, part int
 	i0, i1       int // of the cell's inside
 	ring         bool
 }
+
+// parts returns how many parts a cell has each way.
+func parts(cell int) int { return max(1, min(4, cell/MinCell)) }
+
+// cutAt returns where part k of n begins in [from, to), and for k == n its end.
+func cutAt(from, to, k, n int) int { return from + k*(to-from)/n }
 
 // plane measures plane p.
 func (c *Checker) plane(rep *Report, f *Frame, p int, pix []byte, block, cell, cols, rows int) {
@@ -107,42 +113,64 @@ func (c *Checker) plane(rep *Report, f *Frame, p int, pix []byte, block, cell, c
 	if p != 0 {
 		block, margin, pad, ring = block/2, margin/2, pad/2, ring/2
 	}
+	n := parts(cell)
 	for r := range rows {
 		y0, y1 := edge(p, r, rows, cell, ph), edge(p, r+1, rows, cell, ph)
-		for i := range c.cells[:cols] {
-			c.cells[i] = empty
+		tallies := c.tallies[:cols*n*n]
+		for i := range tallies {
+			tallies[i] = empty
 		}
-		for y := y0; y < y1; {
-			end := min(y1, next(y, block, pad), next(y, block, ring))
+		for y, k := y0, 0; y < y1; {
+			for y >= cutAt(y0, y1, k+1, n) {
+				k++
+			}
+			end := min(cutAt(y0, y1, k+1, n), next(y, block, pad), next(y, block, ring), next(y, block, 0))
 			c.wide = c.seen.near(c.wide[:0], y, block, pad, pw)
 			c.narrow = c.narrow[:0]
 			if len(c.wide) > 0 {
 				c.narrow = c.seen.near(c.narrow, y, block, ring, pw)
 			}
-			c.cut(p, pw, margin, cell, cols)
+			c.cut(p, pw, margin, cell, cols, n)
 			if p == 0 {
 				rep.Skipped += (end - y) * c.skipped(y, block, pw)
 			}
+			line := tallies[k*cols*n : (k+1)*cols*n]
 			for ; y < end; y++ {
-				line := pix[y*pw : (y+1)*pw]
+				pix := pix[y*pw : (y+1)*pw]
 				mid := y >= y0+margin && y < y1-margin
 				for i := range c.pieces {
 					q := &c.pieces[i]
 					if q.ring {
-						c.cells[q.cell].ring(line[q.x0:q.x1])
+						line[q.part].ring(pix[q.x0:q.x1])
 					} else {
-						c.cells[q.cell].run(line, q.x0, q.x1, mid && q.i0 < q.i1, q.i0, q.i1)
+						line[q.part].run(pix, q.x0, q.x1, mid && q.i0 < q.i1, q.i0, q.i1)
 					}
 				}
 			}
 		}
-		for i := range c.cells[:cols] {
-			t := &c.cells[i]
-			inner, all, energy := t.result()
-			rep.Deviation.take(inner, i, r, p)
-			rep.Edge.take(all, i, r, p)
-			rep.Energy.take(energy, i, r, p)
-			rep.Ring.take(t.about(), i, r, p)
+		for i := range cols {
+			rep.cell(tallies, i, r, p, cols, n)
+		}
+	}
+}
+
+// cell takes the findings on a cell from its parts.
+func (rep *Report) cell(tallies []tally, col, row, p, cols, n int) {
+	all := empty
+	for k := range n {
+		for i := range n {
+			all.add(&tallies[(k*cols+col)*n+i])
+		}
+	}
+	inner, edge := all.deviation()
+	rep.Deviation.take(inner, col, row, p)
+	rep.Edge.take(edge, col, row, p)
+	mean := all.mean()
+	for k := range n {
+		for i := range n {
+			t := &tallies[(k*cols+col)*n+i]
+			rep.Energy.take(about(t.n, t.sum, t.sq, mean), col, row, p)
+			rep.Ring.take(about(t.rn, t.rsum, t.rsq, mean), col, row, p)
 		}
 	}
 }
@@ -165,23 +193,23 @@ func (c *Checker) skipped(y, block, pw int) int {
 }
 
 // cut makes the pieces of a line: what is outside wide, and the ring between
-// wide and narrow, each divided by cells.
-func (c *Checker) cut(p, pw, margin, cell, cols int) {
+// wide and narrow, each divided by the parts of cells.
+func (c *Checker) cut(p, pw, margin, cell, cols, n int) {
 	c.pieces = c.pieces[:0]
 	x, k := 0, 0
 	for _, s := range c.wide {
-		c.add(p, pw, margin, cell, cols, x, s.from, false)
+		c.add(p, pw, margin, cell, cols, n, x, s.from, false)
 		for x = s.from; k < len(c.narrow) && c.narrow[k].from < s.to; k++ {
-			c.add(p, pw, margin, cell, cols, x, c.narrow[k].from, true)
+			c.add(p, pw, margin, cell, cols, n, x, c.narrow[k].from, true)
 			x = c.narrow[k].to
 		}
-		c.add(p, pw, margin, cell, cols, x, s.to, true)
+		c.add(p, pw, margin, cell, cols, n, x, s.to, true)
 		x = s.to
 	}
-	c.add(p, pw, margin, cell, cols, x, pw, false)
+	c.add(p, pw, margin, cell, cols, n, x, pw, false)
 }
 
-func (c *Checker) add(p, pw, margin, cell, cols, from, to int, ring bool) {
+func (c *Checker) add(p, pw, margin, cell, cols, n, from, to int, ring bool) {
 	side := cell
 	if p != 0 {
 		side /= 2
@@ -189,8 +217,12 @@ func (c *Checker) add(p, pw, margin, cell, cols, from, to int, ring bool) {
 	for x := from; x < to; {
 		i := min(x/side, cols-1)
 		a, b := edge(p, i, cols, cell, pw), edge(p, i+1, cols, cell, pw)
-		e := min(to, b)
-		c.pieces = append(c.pieces, piece{x, e, i, a + margin, b - margin, ring})
+		k := 0
+		for x >= cutAt(a, b, k+1, n) {
+			k++
+		}
+		e := min(to, cutAt(a, b, k+1, n))
+		c.pieces = append(c.pieces, piece{x, e, i*n + k, a + margin, b - margin, ring})
 		x = e
 	}
 }

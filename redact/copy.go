@@ -249,10 +249,21 @@ func (c *Copy) check(is footage.CopyHash, of footage.ClipHash) error {
 		return NotProven.With(errors.New("redact: the proof is of another clip"))
 	case p.Mask != mask.Hash(c.mask) || p.Figures.Frames != len(m.Frames):
 		return NotProven.With(errors.New("redact: the proof is of another mask"))
+	case !sameStill(p.Figures.Still, c.choice.Still):
+		return NotProven.With(errors.New("redact: the proof is of another part of the frame"))
 	case p.Media != c.Media() || p.Mode != m.Mode || p.Scene != m.Scene:
 		return NotProven.With(errors.New("redact: the proof is of another kind of copy"))
 	case p.Sheet != c.sheet.Hash() || p.Figures.Pictures != len(c.sheet.Pictures):
 		return NotProven.With(errors.New("redact: the reveal sheet is not the one of the proof"))
 	}
 	return nil
+}
+
+// sameStill reports whether a proof is of the crop that was asked for. Its time
+// is that of the nearest frame, which is not known here.
+func sameStill(is *proof.Still, asked *subject.Still) bool {
+	if is == nil || asked == nil {
+		return is == nil && asked == nil
+	}
+	return (is.Crop == nil) == (asked.Crop == nil) && (is.Crop == nil || *is.Crop == *asked.Crop)
 }

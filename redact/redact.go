@@ -9,6 +9,10 @@
 // the finished file back and judges it (redact/proof). This side decodes
 // nothing. It moves bytes, counts them, hashes them and compares.
 //
+// Before that a person marks the subjects: a Session keeps a process with the
+// clip in its memory, which tracks, shows and corrects. What it found is given
+// to the Job, and the copy shows no block more than that.
+//
 // Times are ticks of 1/90000 s from the clip's first frame, unless they are
 // called seconds. Errors that a person can act on are *problem.Problem with
 // codes "redact.…".
@@ -217,6 +221,9 @@ type Status struct {
 	FFmpeg   string         `json:"ffmpeg"` // its version
 	Sandbox  sandbox.Status `json:"sandbox"`
 	Degraded bool           `json:"degraded"`
+	// NoDetector says that persons are to be looked for and veil-detect is
+	// missing: redaction works without.
+	NoDetector bool `json:"no_detector"`
 }
 
 // Check starts the worker and has it try, from within the sandbox, what must
@@ -224,12 +231,17 @@ type Status struct {
 func (w *Worker) Check(ctx context.Context) (Status, error) { return w.check(ctx, 0) }
 
 func (w *Worker) check(ctx context.Context, port int) (Status, error) {
+	look, err := w.detector(w.Detect.On)
+	if err != nil {
+		return Status{}, err
+	}
+	look.close()
 	e := exchange{feed: feed{job: w.job(work.KindCheck, w.Limits.defaults()), input: strings.NewReader("")}}
 	e.job.Port = port
 	if err := w.run(ctx, &e); err != nil {
 		return Status{}, err
 	}
-	s := Status{FFmpeg: e.result.Tool, Sandbox: e.result.Sandbox, Degraded: e.result.Sandbox.Degraded()}
+	s := Status{FFmpeg: e.result.Tool, Sandbox: e.result.Sandbox, Degraded: e.result.Sandbox.Degraded(), NoDetector: look.missing}
 	if !w.Sandbox.AllowDegraded {
 		if err := s.Sandbox.Holds(); err != nil {
 			return s, sandbox.Degraded.With(err)

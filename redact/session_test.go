@@ -313,6 +313,9 @@ func TestModelSceneAndKnownTrackGoIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.Detect.Path = script
+	if st, err := w.detector(true); err != nil || !st.missing {
+		t.Errorf("%+v, %v", st, err)
+	}
 	if s := open(t, w, SessionJob{Detect: true}, strings.NewReader("a clip")); s.Detects() {
 		t.Error("a script was taken for a detector")
 	}

@@ -36,34 +36,34 @@ type redactCmd struct {
 	In  string `arg:"" help:"The video: any file that ffmpeg can decode." type:"existingfile"`
 	Out string `arg:"" help:"The veiled copy: MP4, or JPEG with --still. It appears only when its proof has passed." type:"path"`
 
-	Subject    string     `help:"The subject file (below); - is standard input. Left out only with --mode blur-everything." placeholder:"FILE" group:"what is shown"`
-	Mode       string     `help:"subject-only: the subjects and nothing else. still-scene: before what stood still for hours in --background. blur-everything: nobody." default:"subject-only" enum:"subject-only,still-scene,blur-everything" group:"what is shown"`
-	Veil       []rectFlag `help:"A region that is always veiled, in fractions of the frame: a till screen, a keypad. May be given again." placeholder:"X,Y,W,H" sep:"none" group:"what is shown"`
-	Background string     `help:"Hours of the same camera, unmoved, for --mode still-scene: any video that ffmpeg can decode." placeholder:"FILE" type:"existingfile" group:"what is shown"`
-	Still      *float64   `help:"Make a picture of the frame nearest to this time instead of a clip." placeholder:"SECONDS" group:"what is shown"`
-	Crop       *rectFlag  `help:"Cut the picture to this part of the frame; with --still." placeholder:"X,Y,W,H" group:"what is shown"`
-	Stamp      string     `help:"Burn in the time, and this place; with --start." placeholder:"PLACE" group:"what is shown"`
-	Start      *time.Time `help:"When the first frame was, RFC 3339 such as 2026-11-22T14:03:00+01:00: burns in the time." placeholder:"TIME" format:"2006-01-02T15:04:05Z07:00" group:"what is shown"`
-	KeepSound  string     `help:"Keep the sound, for this reason. It is not veiled: voices can be known again." placeholder:"REASON" group:"what is shown"`
+	Subject    string     `help:"The subject file (above); - is standard input. Left out only with --mode blur-everything." placeholder:"FILE" group:"What is shown"`
+	Mode       string     `help:"subject-only: the subjects and nothing else. still-scene: before what stood still for hours in --background. blur-everything: nobody." default:"subject-only" enum:"subject-only,still-scene,blur-everything" group:"What is shown"`
+	Veil       []rectFlag `help:"A region that is always veiled, in fractions of the frame: a till screen, a keypad. May be given again." placeholder:"X,Y,W,H" sep:"none" group:"What is shown"`
+	Background string     `help:"Hours of the same camera, unmoved, for --mode still-scene: any video that ffmpeg can decode." placeholder:"FILE" type:"existingfile" group:"What is shown"`
+	Still      *float64   `help:"Make a picture of the frame nearest to this time instead of a clip." placeholder:"SECONDS" group:"What is shown"`
+	Crop       *rectFlag  `help:"Cut the picture to this part of the frame; with --still." placeholder:"X,Y,W,H" group:"What is shown"`
+	Stamp      string     `help:"Burn in the time, and this place; with --start." placeholder:"PLACE" group:"What is shown"`
+	Start      *time.Time `help:"When the first frame was, RFC 3339 such as 2026-11-22T14:03:00+01:00: burns in the time." placeholder:"TIME" format:"2006-01-02T15:04:05Z07:00" group:"What is shown"`
+	KeepSound  string     `help:"Keep the sound, for this reason. It is not veiled: voices can be known again." placeholder:"REASON" group:"What is shown"`
 
-	Proof  string `help:"Write the proof here (JSON)." placeholder:"FILE" type:"path" group:"what is written"`
-	Sheet  string `help:"Write pictures of everything that is revealed here, flagged ones first: one page if the name ends in .html, else an empty or new folder." placeholder:"FILE" type:"path" group:"what is written"`
-	Tracks string `help:"Write where each subject is shown, flagged, unsure or gone here (JSON)." placeholder:"FILE" type:"path" group:"what is written"`
+	Proof  string `help:"Write the proof here (JSON)." placeholder:"FILE" type:"path" group:"What is written"`
+	Sheet  string `help:"Write pictures of everything that is revealed here, flagged ones first: one page if the name ends in .html, else an empty or new folder." placeholder:"FILE" type:"path" group:"What is written"`
+	Tracks string `help:"Write where each subject is shown, flagged, unsure or gone here (JSON)." placeholder:"FILE" type:"path" group:"What is written"`
 
-	Detect      bool   `help:"Look for persons and faces, to flag frames in which somebody else may be seen." group:"how"`
-	Detector    string `help:"The program veil-detect (default: beside veil-redact). Implies --detect." placeholder:"FILE" type:"path" group:"how"`
-	Model       string `help:"An ONNX model of your own in place of the built-in detector; with --model-sha256. Implies --detect." placeholder:"FILE" type:"path" group:"how"`
-	ModelSHA256 string `help:"The SHA-256 that the model must have, as sha256sum says it." name:"model-sha256" placeholder:"HEX" group:"how"`
-	VeilCell    int    `help:"Side of the veil's cells in pixels; larger hides more (default: by the size of the frame, so that a head spans at most 4)." placeholder:"N" group:"how"`
-	Solid       bool   `help:"Fill what is veiled with one grey instead of cells." group:"how"`
+	Detect      bool   `help:"Look for persons and faces, to flag frames in which somebody else may be seen." group:"How"`
+	Detector    string `help:"The program veil-detect (default: beside veil-redact). Implies --detect." placeholder:"FILE" type:"path" group:"How"`
+	Model       string `help:"An ONNX model of your own in place of the built-in detector; with --model-sha256. Implies --detect." placeholder:"FILE" type:"path" group:"How"`
+	ModelSHA256 string `help:"The SHA-256 that the model must have, as sha256sum says it." name:"model-sha256" placeholder:"HEX" group:"How"`
+	VeilCell    int    `help:"Side of the veil's cells in pixels; larger hides more (default: by the size of the frame, so that a head spans at most 4)." placeholder:"N" group:"How"`
+	Solid       bool   `help:"Fill what is veiled with one grey instead of cells." group:"How"`
 
-	Worker   string        `help:"The program veil-redact (default: beside veilctl, else ${installed})." placeholder:"FILE" type:"path" group:"how"`
-	FFmpeg   string        `help:"The ffmpeg to use (default: the system's)." name:"ffmpeg" placeholder:"FILE" group:"how"`
-	Encoder  string        `help:"ffmpeg's name of the H.264 encoder; one in hardware that fails falls back to libx264, with a notice." default:"libx264" group:"how"`
-	Preset   string        `help:"The encoder's preset." default:"veryfast" group:"how"`
-	CRF      int           `help:"Quality, 1 (best, largest) to 26." default:"20" name:"crf" group:"how"`
-	MaxTime  time.Duration `help:"Give up after this long." default:"6h" group:"how"`
-	Degraded bool          `help:"Go on where this kernel lacks part of the sandbox. Not for video from strangers." name:"allow-degraded-sandbox" group:"how"`
+	Worker   string        `help:"The program veil-redact (default: beside veilctl, else ${installed})." placeholder:"FILE" type:"path" group:"How"`
+	FFmpeg   string        `help:"The ffmpeg to use (default: the system's)." name:"ffmpeg" placeholder:"FILE" group:"How"`
+	Encoder  string        `help:"ffmpeg's name of the H.264 encoder; one in hardware that fails falls back to libx264, with a notice." default:"libx264" group:"How"`
+	Preset   string        `help:"The encoder's preset." default:"veryfast" group:"How"`
+	CRF      int           `help:"Quality, 1 (best, largest) to 26." default:"20" name:"crf" group:"How"`
+	MaxTime  time.Duration `help:"Give up after this long." default:"6h" group:"How"`
+	Degraded bool          `help:"Go on where this kernel lacks part of the sandbox. Not for video from strangers." name:"allow-degraded-sandbox" group:"How"`
 }
 
 // Help is shown below the flags.

@@ -64,10 +64,18 @@ func (t Tools) Full(ctx context.Context, in *os.File, w, h int) (*Stream, error)
 	return s.start(ctx, t, in, false, threads(w, h), append([]string{"-vf", full(w, h)}, raw("0:v:0")...))
 }
 
-// Timed is Full with the times of the frames.
-func (t Tools) Timed(ctx context.Context, in *os.File, w, h int) (*Stream, error) {
-	graph := fmt.Sprintf("[0:v:0]%s,split[a][b];[b]scale=16:16:flags=neighbor,format=gray[t]", full(w, h))
+// Picked is Full with the frames alone for which pick, an expression of ffmpeg's
+// select, is true; "" is all. times asks for the times of all frames.
+func (t Tools) Picked(ctx context.Context, in *os.File, w, h int, pick string, times bool) (*Stream, error) {
+	graph := full(w, h)
+	if pick != "" {
+		graph = "select=" + pick + "," + graph
+	}
 	s := &Stream{Size: FrameSize(w, h)}
+	if !times {
+		return s.start(ctx, t, in, false, threads(w, h), append([]string{"-vf", graph}, raw("0:v:0")...))
+	}
+	graph = "[0:v:0]split[f][s];[f]" + graph + "[a];[s]scale=16:16:flags=neighbor,format=gray[t]"
 	return s.start(ctx, t, in, true, threads(w, h), slices.Concat([]string{"-filter_complex", graph}, raw("[a]"), timed("[t]")))
 }
 
@@ -175,26 +183,56 @@ func widen(f *os.File) {
 // Next reads the next frame into frame, which is Size long, and returns its
 // time, or 0 where times were not asked for. At the end it returns io.EOF.
 func (s *Stream) Next(frame []byte) (footage.Ticks, error) {
+	if err := s.read(frame); err != nil || s.times == nil {
+		return 0, err
+	}
+	return s.At()
+}
+
+func (s *Stream) read(frame []byte) error {
 	if s.ended {
-		return 0, io.EOF
+		return io.EOF
 	}
 	_, err := io.ReadFull(s.out, frame[:s.Size])
 	switch {
 	case errors.Is(err, io.EOF):
-		return 0, s.end()
+		return s.end()
 	case err != nil:
-		return 0, s.fail(err)
+		return s.fail(err)
 	}
-	s.n++
+	if s.times == nil {
+		s.n++
+	}
+	return nil
+}
+
+// Skip passes over a frame that was not picked and returns its time, or 0 where
+// times were not asked for. At the end of the times it returns io.EOF.
+func (s *Stream) Skip() (footage.Ticks, error) {
 	if s.times == nil {
 		return 0, nil
 	}
+	at, err := s.At()
+	if errors.Is(err, errTimes) {
+		return 0, s.end()
+	}
+	return at, err
+}
+
+// At reads the time of a frame.
+func (s *Stream) At() (footage.Ticks, error) {
 	at, err := s.time()
 	if err != nil {
+		if errors.Is(err, errTimes) {
+			return 0, err
+		}
 		return 0, s.fail(err)
 	}
+	s.n++
 	return s.rise(at), nil
 }
+
+var errTimes = errors.New("codec: fewer times than frames")
 
 // rise returns at as a time from the first frame, after that of the frame
 // before. Two frames at one time come a tick apart, far below what an eye sees;
@@ -230,7 +268,7 @@ func (s *Stream) time() (footage.Ticks, error) {
 	if err := s.times.Err(); err != nil {
 		return 0, fmt.Errorf("codec: times: %w", err)
 	}
-	return 0, errors.New("codec: fewer times than frames")
+	return 0, errTimes
 }
 
 // end waits for the child. A clip of which nothing was decoded is no video.

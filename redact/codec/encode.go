@@ -17,6 +17,11 @@ type Encoder struct {
 	Quality int     `json:"quality"` // constant quality, 1 to MaxQuality, lower is better; 20
 	GOP     float64 `json:"gop"`     // seconds between keyframes; 1
 	Threads int     `json:"threads"` // 0 = as many as there are cores
+	// Keys are frames that are keyframes in any case, by rising number; with
+	// EachKey all are. They are of one copy and not of the encoder: JSON leaves
+	// them out.
+	Keys    []int `json:"-"`
+	EachKey bool  `json:"-"`
 }
 
 // MaxQuality is the coarsest quality. Above it an encoder saves bits by leaving

@@ -3,8 +3,10 @@ package codec
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -43,6 +45,16 @@ func (e Encoder) args(w, h int, rate float64) []string {
 		threads = largeThreads
 	}
 	a = append(a, "-g", strconv.Itoa(gop), "-bf", "0", "-threads", strconv.Itoa(threads))
+	if e.EachKey {
+		a = append(a, "-force_key_frames", "expr:1")
+	} else if len(e.Keys) > 0 {
+		at := make([]string, len(e.Keys))
+		for i, n := range e.Keys {
+			// A little early, so that no rounding takes the next one.
+			at[i] = strconv.FormatFloat(math.Max(0, (float64(n)-0.3)/round3(rate)), 'f', 5, 64)
+		}
+		a = append(a, "-force_key_frames", strings.Join(at, ","))
+	}
 	q := strconv.Itoa(e.Quality)
 	switch e.Codec {
 	case "libx264":
@@ -134,3 +146,6 @@ func (t Tools) try(ctx context.Context, e Encoder, w, h int, rate float64) error
 	}
 	return nil
 }
+
+// round3 returns a rate as it is written for ffmpeg.
+func round3(rate float64) float64 { return math.Round(rate*1000) / 1000 }

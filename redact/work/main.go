@@ -117,6 +117,9 @@ type worker struct {
 	status   sandbox.Status
 	now      atomic.Pointer[Progress]
 
+	// each says that no frame is repeated without the encoder.
+	each bool
+
 	mu    sync.Mutex
 	noted []Notice
 }

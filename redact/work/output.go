@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 
 	"veilbox/capture/footage"
 	"veilbox/redact/codec"
@@ -25,6 +26,12 @@ type output struct {
 	samples []footage.Sample
 	size    int64
 	most    int64
+	// again repeats the frame before, where some are not coded; which frame is
+	// coded next is in fed, by the order of coding.
+	again *codec.Repeater
+	mu    sync.Mutex
+	fed   []int
+	coded int
 	// of the sound; nil and empty where there is none
 	sound  *os.File
 	audio  footage.AudioFormat
@@ -39,6 +46,38 @@ func (o *output) close() {
 	}
 }
 
+// coming says that frame i is coded next.
+func (o *output) coming(i int) {
+	if o.again == nil {
+		return
+	}
+	o.mu.Lock()
+	o.fed = append(o.fed, i)
+	o.mu.Unlock()
+}
+
+// until repeats the last frame up to frame n.
+func (o *output) until(n int) error {
+	for len(o.samples) < n {
+		b, err := o.again.Next()
+		if err != nil {
+			return codec.NoEncoder.With(err)
+		}
+		if err := o.add(b, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// finish repeats the last frame up to the end of the copy, of n frames.
+func (o *output) finish(n int) error {
+	if o.again == nil {
+		return nil
+	}
+	return o.until(n)
+}
+
 // take is the encoder's sink.
 func (o *output) take(u *codec.Unit) error {
 	for i, p := range [][]byte{u.SPS, u.PPS} {
@@ -50,17 +89,43 @@ func (o *output) take(u *codec.Unit) error {
 			return codec.NoEncoder.With(errors.New("work: the encoder changed its parameters on the way"))
 		}
 	}
+	if o.again != nil {
+		o.mu.Lock()
+		next := -1
+		if o.coded < len(o.fed) {
+			next = o.fed[o.coded]
+			o.coded++
+		}
+		o.mu.Unlock()
+		if next < 0 {
+			return codec.NoEncoder.With(errors.New("work: the encoder gave more frames than it got"))
+		}
+		gap := next > len(o.samples)
+		if err := o.until(next); err != nil {
+			return err
+		}
+		if gap && !u.Key {
+			return codec.NoEncoder.With(fmt.Errorf("work: frame %d is no keyframe", next))
+		}
+		if err := o.again.Took(u); err != nil {
+			return codec.NoEncoder.With(err)
+		}
+	}
 	if len(o.samples) == 0 && (!u.Key || len(o.format.Params) != 2) {
 		return codec.NoEncoder.With(errors.New("work: the encoder did not begin with a keyframe and its parameters"))
 	}
-	o.size += int64(len(u.Data))
+	return o.add(u.Data, u.Key)
+}
+
+func (o *output) add(b []byte, key bool) error {
+	o.size += int64(len(b))
 	if o.size > o.most {
 		return codec.TooLarge.With(fmt.Errorf("work: a copy of over %d bytes", o.most))
 	}
-	if _, err := o.f.Write(u.Data); err != nil {
+	if _, err := o.f.Write(b); err != nil {
 		return fmt.Errorf("work: keep the copy: %w", err)
 	}
-	o.samples = append(o.samples, footage.Sample{Size: uint32(len(u.Data)), Key: u.Key})
+	o.samples = append(o.samples, footage.Sample{Size: uint32(len(b)), Key: key})
 	return nil
 }
 

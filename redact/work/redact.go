@@ -85,88 +85,75 @@ func (w *worker) hand(o *output, m *mask.Mask, h io.Writer) (int64, error) {
 
 // movie makes a copy that is a clip.
 func (w *worker) movie(ctx context.Context, c *clip, back *backdrop) (*mask.Mask, *output, error) {
-	m, start, s, err := w.prepare(ctx, c)
+	if err := w.trial(ctx, c.info); err != nil {
+		return nil, nil, err
+	}
+	m, start, timed, err := w.prepare(ctx, c)
 	if err != nil {
 		return nil, nil, err
 	}
-	// The copy outlives the pass.
-	defer func() {
-		if s != nil {
-			s.abort()
+	known := m.Frames
+	for {
+		out, begun, err := w.pass(ctx, c, m, back, timed)
+		if errors.Is(err, codec.NoEncoder) && w.simpler() {
+			// It may have failed in the middle of the clip: once more from its start.
+			m.Frames = known
+			if back != nil {
+				back.Reset()
+			}
+			continue
 		}
-	}()
-	out, err := w.veil(s, m, back)
-	if errors.Is(err, codec.NoEncoder) && w.soften() {
-		// It may have failed in the middle of the clip: once more from its start.
-		timed := s.timed
-		if timed && m.Subjects == 0 {
-			m.Frames = nil
-		}
-		s.abort()
-		s.out.close()
-		if back != nil {
-			back.Reset()
-		}
-		if s, err = w.begin(ctx, c, w.rate(m, c.info), timed); err == nil {
-			out, err = w.veil(s, m, back)
-		}
-	}
-	if err != nil {
-		if s != nil {
-			s.out.close()
-		}
-		return nil, nil, err
-	}
-	if s.timed {
-		start = s.dec.Start()
-	}
-	length := out.last(m, c.info.Rate)
-	if w.job.Choice.Sound != "" {
-		if err := w.listen(ctx, c, out, start, length); err != nil {
-			out.close()
+		if err != nil {
 			return nil, nil, err
 		}
-		m.Sound = len(out.heard) > 0
+		if timed {
+			start = begun
+		}
+		length := out.last(m, c.info.Rate)
+		if w.job.Choice.Sound != "" {
+			if err := w.listen(ctx, c, out, start, length); err != nil {
+				out.close()
+				return nil, nil, err
+			}
+			m.Sound = len(out.heard) > 0
+		}
+		return m, out, nil
 	}
-	return m, out, nil
 }
 
-// prepare finds out what is seen in each frame, and begins the second pass.
-// start is the time of the first frame from the start of the file, where it is
-// known.
-func (w *worker) prepare(ctx context.Context, c *clip) (m *mask.Mask, start footage.Ticks, s *second, err error) {
-	if err := w.trial(ctx, c.info); err != nil {
-		return nil, 0, nil, err
+// pass is the second pass. begun is the time of the first frame from the start
+// of the file, where times were asked for.
+func (w *worker) pass(ctx context.Context, c *clip, m *mask.Mask, back *backdrop, timed bool) (out *output, begun footage.Ticks, err error) {
+	s, err := w.begin(ctx, c, m, back, timed)
+	if err != nil {
+		return nil, 0, err
 	}
+	defer s.abort() // the copy outlives the pass
+	if out, err = w.veil(s, m, back); err != nil {
+		s.abort()
+		s.out.close()
+		return nil, 0, err
+	}
+	return out, s.dec.Start(), nil
+}
+
+// prepare finds out what is seen in each frame. Where that is not read from the
+// clip, timed says that the second pass is to ask for its times; where it is,
+// start is the time of the first frame from the start of the file.
+func (w *worker) prepare(ctx context.Context, c *clip) (m *mask.Mask, start footage.Ticks, timed bool, err error) {
 	switch {
-	case w.job.Known && w.job.Choice.Mode != subject.BlurEverything:
-		if m, err = w.known(c.mask, c.info); err != nil {
-			return nil, 0, nil, err
-		}
-		s, err = w.begin(ctx, c, w.rate(m, c.info), true)
-		return m, 0, s, err
 	case w.job.Choice.Mode == subject.BlurEverything:
-		m = w.plan(gridOf(c.info), 0, w.job.Veiled)
-		s, err = w.begin(ctx, c, w.rate(m, c.info), true)
-		return m, 0, s, err
+		return w.plan(gridOf(c.info), 0, w.job.Veiled), 0, true, nil
+	case w.job.Known:
+		m, err = w.known(c.mask, c.info)
+		return m, 0, true, err
 	}
 	p, err := w.planes(ctx, c)
 	if err != nil {
-		return nil, 0, nil, err
+		return nil, 0, false, err
 	}
-	// Its programs start, and the first frames are decoded, while one core
-	// tracks.
-	if s, err = w.begin(ctx, c, p.rate(c.info), false); err != nil {
-		return nil, 0, nil, err
-	}
-	if m, err = w.track(ctx, p, c.info); err != nil {
-		s.abort()
-		s.out.close()
-		return nil, 0, nil, err
-	}
-	start = p.start
-	p.pix, p.spare = nil, nil // the second pass needs the memory
-	return m, start, s, nil
+	m, err = w.track(ctx, p, c.info)
+	return m, p.start, false, err
 }
 
 // planes decodes the clip small, and looks for persons on the way.
@@ -213,6 +200,16 @@ func (w *worker) trial(ctx context.Context, info codec.Info) error {
 		return nil
 	}
 	return err
+}
+
+// simpler takes a step towards what every encoder can: each frame is coded, and
+// then by libx264. It reports whether there was one.
+func (w *worker) simpler() bool {
+	if !w.each && w.job.Encoder.Software() {
+		w.each = true
+		return true
+	}
+	return w.soften()
 }
 
 // soften puts libx264 in place of the encoder that is configured. It reports

@@ -15,13 +15,8 @@ import (
 	"veilbox/redact/veil"
 )
 
-// Frames between decoder, veil and encoder. More of them are decoded ahead while
-// the subject is tracked, within a bound of memory.
-const (
-	ring       = 4
-	aheadBytes = 64 << 20
-	aheadMost  = 64
-)
+// ring is how many frames are between decoder, veil and encoder.
+const ring = 4
 
 // A picture is a decoded frame.
 type picture struct {
@@ -39,6 +34,8 @@ type second struct {
 	enc     *codec.Writer
 	out     *output
 	timed   bool
+	plan    *schedule
+	all     bool // the decoder gives frames that are not needed too
 	ahead   int
 	size    int         // bytes of a frame
 	free    chan []byte // nil stands for a frame not made yet
@@ -48,23 +45,27 @@ type second struct {
 
 // begin starts the programs of the second pass and decodes the first frames,
 // with their times where they are not known yet.
-func (w *worker) begin(ctx context.Context, c *clip, rate float64, timed bool) (*second, error) {
+func (w *worker) begin(ctx context.Context, c *clip, m *mask.Mask, back *backdrop, timed bool) (*second, error) {
+	rate := w.rate(m, c.info)
+	plan, err := w.schedule(m, back, rate)
+	if err != nil {
+		return nil, err
+	}
 	file, err := sandbox.Memory("copy")
 	if err != nil {
 		return nil, fmt.Errorf("work: %w", err)
 	}
 	info := c.info
-	s := &second{size: codec.FrameSize(info.Width, info.Height), timed: timed}
+	s := &second{size: codec.FrameSize(info.Width, info.Height), timed: timed, plan: plan, ahead: ring}
 	s.out = &output{f: file, most: w.job.Limits.Output, format: footage.Format{Codec: footage.H264, Width: info.Width, Height: info.Height}}
-	s.ahead = max(ring, min(aheadMost, aheadBytes/s.size))
+	if plan != nil {
+		s.out.again = &codec.Repeater{}
+	}
 	s.ctx, s.cancel = context.WithCancel(ctx)
-	decode := w.tools.Full
-	if timed {
-		decode, s.ahead = w.tools.Timed, ring
+	if s.dec, err = w.tools.Picked(s.ctx, c.intake.clip, info.Width, info.Height, plan.pick(), timed); err == nil {
+		s.enc, err = w.tools.Encode(s.ctx, plan.encoder(w.job.Encoder), info.Width, info.Height, rate, info.Aspect, s.out.take)
 	}
-	if s.dec, err = decode(s.ctx, c.intake.clip, info.Width, info.Height); err == nil {
-		s.enc, err = w.tools.Encode(s.ctx, w.job.Encoder, info.Width, info.Height, rate, info.Aspect, s.out.take)
-	}
+	s.all = plan.pick() == ""
 	s.free, s.decoded = make(chan []byte, s.ahead), make(chan picture, s.ahead)
 	if err != nil {
 		close(s.decoded)
@@ -96,7 +97,23 @@ func (s *second) abort() {
 }
 
 func (s *second) pump() error {
-	for {
+	for i := 0; ; i++ {
+		again := s.plan.repeats(i)
+		if again && !s.all {
+			at, err := s.dec.Skip()
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			select {
+			case <-s.ctx.Done():
+				return s.ctx.Err()
+			case s.decoded <- picture{nil, at}:
+			}
+			continue
+		}
 		select {
 		case <-s.ctx.Done():
 			return s.ctx.Err()
@@ -110,6 +127,10 @@ func (s *second) pump() error {
 			}
 			if err != nil {
 				return err
+			}
+			if again {
+				s.free <- b
+				b = nil
 			}
 			s.decoded <- picture{b, at}
 		}
@@ -126,6 +147,9 @@ func (w *worker) veil(s *second, m *mask.Mask, back *backdrop) (*output, error) 
 		return nil, err
 	}
 	out := s.out
+	if err := out.finish(len(m.Frames)); err != nil {
+		return nil, err
+	}
 	if len(out.samples) != len(m.Frames) {
 		return nil, codec.NoEncoder.With(fmt.Errorf("work: %d frames coded of %d", len(out.samples), len(m.Frames)))
 	}
@@ -173,9 +197,16 @@ func (w *worker) apply(s *second, m *mask.Mask, v *brush, veiled chan []byte) er
 		case s.timed && m.Frames[i].At != p.at:
 			return BadSubject.With(fmt.Errorf("%w: frame %d is at tick %d, in the clip at %d", errKnown, i, m.Frames[i].At, p.at))
 		}
+		if p.pix == nil {
+			v.v.Skip()
+			i++
+			w.at("veil", i, max(i, len(m.Frames)))
+			continue
+		}
 		if err := v.frame(p.pix, i); err != nil {
 			return err
 		}
+		s.out.coming(i)
 		if show.due() {
 			if err := show.send(p.pix, m.Grid.W, m.Grid.H); err != nil {
 				return err
@@ -196,18 +227,12 @@ func (w *worker) apply(s *second, m *mask.Mask, v *brush, veiled chan []byte) er
 
 func (s *second) encode(veiled chan []byte) error {
 	var err error
-	surplus := s.ahead - ring
 	for b := range veiled {
 		if err != nil {
 			continue
 		}
 		if err = s.enc.Write(b); err != nil {
 			s.cancel() // the decoder may be waiting for a frame to be free
-			continue
-		}
-		// What was decoded ahead is let go: few frames stay in the cache.
-		if surplus > 0 {
-			surplus--
 			continue
 		}
 		s.free <- b

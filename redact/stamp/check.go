@@ -9,7 +9,7 @@ import (
 
 // What a lossy codec may change of a stamp.
 const (
-	MaxEnergy = 900. // of a character's box: mean square of the difference
+	MaxEnergy = 250. // of a character's box: mean square of the difference
 	MaxChroma = 12.  // of a chroma sample: difference from neutral
 )
 

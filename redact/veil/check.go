@@ -22,14 +22,16 @@ type Tolerance struct {
 	Deviation   float64 // most that a sample in a cell's inside may differ from the cell's mean
 	Energy      float64 // most that a whole cell's samples may vary (mean square)
 	Ring        float64 // most that the samples of a cell's ring may vary about the cell's mean (mean square)
-	PaintedMean float64 // most that the mean of a painted block may differ from the scene's
+	PaintedMean float64 // most that the mean of a painted block may differ from the scene's; chroma counts half
 	PaintedMax  float64 // most that a sample of it may
 }
 
-// Lossy is for a copy out of H.264 or H.265 at ordinary quality. On a street
-// scene x264 at CRF 23 to 28 left a deviation of 5 and an energy of 22; the same
-// scene unveiled has 197 and 8478.
-var Lossy = Tolerance{Deviation: 10, Energy: 48, Ring: 400, PaintedMean: 12, PaintedMax: 72}
+// Lossy is for a copy out of H.264 or H.265 at ordinary quality. Over 800 frames
+// of a street, with somebody shown who walks, a painted scene and a stamp, x264
+// (veryfast) left at CRF 20 and 26 a deviation of 3 and 4, an energy of 0.2 and
+// 0.2, a ring of 1 and 3, a painted mean of 4 and 7 and a painted sample 11 and
+// 20 steps off. The same street unveiled has 197 and 8478 in the first two.
+var Lossy = Tolerance{Deviation: 10, Energy: 6, Ring: 40, PaintedMean: 12, PaintedMax: 48}
 
 // Filled returns t with the bounds that it leaves to Lossy.
 func (t Tolerance) Filled() Tolerance {
@@ -100,6 +102,7 @@ type Checker struct {
 	wide    []run
 	narrow  []run
 	tallies []tally // of the parts of a row of cells
+	sums    []uint64
 }
 
 // Check measures how far the cells of a veiled frame are from flat, on luma and
@@ -122,7 +125,7 @@ func (c *Checker) Check(f *Frame, e Expect) (Report, error) {
 	for p, pix := range f.planes() {
 		c.plane(&rep, f, p, pix, e.Grid.Block, e.Cell, cols, rows)
 	}
-	painted(&rep, f, e)
+	c.painted(&rep, f, e)
 	t := e.Tolerance.Filled()
 	rep.OK = rep.Deviation.Value <= t.Deviation && rep.Energy.Value <= t.Energy && rep.Ring.Value <= t.Ring &&
 		rep.PaintedMean.Value <= t.PaintedMean && rep.PaintedMax.Value <= t.PaintedMax

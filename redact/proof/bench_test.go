@@ -27,14 +27,29 @@ func BenchmarkFrame(b *testing.B) {
 	if err := v.Apply(&f, veil.Seen{Shown: m.Shown(nil, 0)}); err != nil {
 		b.Fatal(err)
 	}
-	for name, grain := range map[string]int{"flat": 0, "grain": 3} {
+	painting := frameOf(room(w, h), w, h)
+	for name, grain := range map[string]int{"flat": 0, "grain": 3, "scene": 0} {
 		b.Run(name, func(b *testing.B) {
 			pix := bytes.Clone(frame)
+			m, in := *m, Input{}
+			if name == "scene" {
+				in.Scene = &painting
+				painted := shape.Minus(nil, g.Whole(), g.Cover(subject.Rect{X: 0.35, Y: 0.25, W: 0.2, H: 0.5}))
+				m.Frames = []mask.Frame{{Subjects: m.Frames[0].Subjects, Painted: painted}}
+				f := frameOf(pix, w, h)
+				v, err := veil.New(g, veil.Options{Cell: m.Cell, Scene: in.Scene})
+				if err != nil {
+					b.Fatal(err)
+				}
+				if err := v.Apply(&f, veil.Seen{Shown: m.Shown(nil, 0), Painted: painted}); err != nil {
+					b.Fatal(err)
+				}
+			}
 			// As a codec leaves it: a step here and there.
 			for i := 0; grain > 0 && i < len(pix); i += 7 * grain {
 				pix[i]++
 			}
-			r := &run{m: m, p: &Proof{}}
+			r := &run{in: in, m: &m, p: &Proof{}}
 			c, err := r.checker(Tolerance)
 			if err != nil {
 				b.Fatal(err)

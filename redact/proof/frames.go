@@ -30,7 +30,11 @@ func (r *run) frames(ctx context.Context, t codec.Tools) error {
 	if err := r.scenePicture(); err != nil {
 		return err
 	}
-	st, err := t.Full(ctx, r.in.File, m.Grid.W, m.Grid.H)
+	open := t.Full
+	if !r.crop.none() {
+		open = t.Coded
+	}
+	st, err := open(ctx, r.in.File, r.crop.cw, r.crop.ch)
 	if err != nil {
 		return err
 	}
@@ -87,6 +91,11 @@ func (r *run) read(st *codec.Stream, free chan []byte, work chan picture) error 
 		}
 		if i >= len(r.m.Frames) {
 			return fmt.Errorf("proof: more than %d frames could be decoded", len(r.m.Frames))
+		}
+		if !r.crop.none() {
+			if err := r.crop.take(b); err != nil {
+				return fmt.Errorf("proof: frame %d at %.3f s: %w", i, seconds(r.m.Frames[i].At), err)
+			}
 		}
 		if err := r.reveal(i, b); err != nil {
 			return err

@@ -56,6 +56,18 @@ type coded struct {
 	units   []byte
 }
 
+// take is an encoder's sink.
+func (c *coded) take(u *codec.Unit) error {
+	for _, p := range [][]byte{u.SPS, u.PPS} {
+		if p != nil && len(c.format.Params) < 2 {
+			c.format.Params = append(c.format.Params, slices.Clone(p))
+		}
+	}
+	c.samples = append(c.samples, footage.Sample{Size: uint32(len(u.Data)), Duration: frameTicks, Key: u.Key})
+	c.data = append(c.data, u.Data...)
+	return nil
+}
+
 func (c *coded) sample(i int) (from, to int) {
 	for k := range i {
 		from += int(c.samples[k].Size)
@@ -75,7 +87,7 @@ func makeClip(t testing.TB) *made {
 	}
 	b := &made{t: t, tools: tools, room: room(width, height)}
 	g := shape.Grid{W: width, H: height, Block: 4}
-	m := &mask.Mask{Grid: g, Cell: veil.DefaultCell(width, height), Subjects: 1}
+	m := &mask.Mask{Grid: g, Cell: 32, Subjects: 1}
 	for i := range frameCount {
 		f := mask.Frame{At: footage.Ticks(i) * frameTicks, Subjects: []mask.Seen{{State: mask.Shown, Confidence: 90, Shape: g.Inside(b.walker(i))}}}
 		switch {
@@ -96,7 +108,7 @@ func room(w, h int) []byte {
 	b := make([]byte, w*h*3/2)
 	for y := range h {
 		for x := range w {
-			v := 60 + 70*((x/23+y/17)%2) + 40*((x/5+y/7)%2) + r.IntN(30)
+			v := 10 + 90*x/w + 70*((x/23+y/17)%2) + 40*((x/5+y/7)%2) + r.IntN(30)
 			b[y*w+x] = byte(v)
 		}
 	}
@@ -150,16 +162,7 @@ func (b *made) code(m *mask.Mask, s spoiler) *coded {
 		}
 	}
 	c := &coded{format: footage.Format{Codec: footage.H264, Width: width, Height: height}}
-	enc, err := b.tools.Encode(context.Background(), codec.Encoder{}, width, height, frameRate, "", func(u *codec.Unit) error {
-		for _, p := range [][]byte{u.SPS, u.PPS} {
-			if p != nil && len(c.format.Params) < 2 {
-				c.format.Params = append(c.format.Params, slices.Clone(p))
-			}
-		}
-		c.samples = append(c.samples, footage.Sample{Size: uint32(len(u.Data)), Duration: frameTicks, Key: u.Key})
-		c.data = append(c.data, u.Data...)
-		return nil
-	})
+	enc, err := b.tools.Encode(context.Background(), codec.Encoder{}, width, height, frameRate, "", c.take)
 	if err != nil {
 		b.t.Fatal(err)
 	}

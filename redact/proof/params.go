@@ -17,12 +17,13 @@ const (
 type params struct {
 	pps    uint64
 	blocks int // macroblocks of a picture
+	crop   cropping
 }
 
 // parameters reads both parameter sets to their last bit (ITU-T H.264
 // §7.3.2.1, §7.3.2.2) and refuses what can hold something else than a picture
 // needs: tables of scaling or of offsets, field pictures, redundant pictures,
-// groups of slices, extensions, more cropping than to whole macroblocks, anything
+// groups of slices, extensions, more cropping than of whole macroblocks, anything
 // behind the last field. What is left that a decoder does not need are the
 // usability fields (aspect, colours, timing, buffer sizes), within 64 bytes.
 func parameters(f footage.Format) (*params, error) {
@@ -86,6 +87,7 @@ func (p *params) sps(b []byte, width, height int) error {
 	if cropped[0] != 0 || cropped[2] != 0 || right > 15 || bottom > 15 || 16*(w+1)-right != width || 16*(h+1)-bottom != height {
 		return fmt.Errorf("it crops %v of a picture of %dx%d blocks to %dx%d", cropped, w+1, h+1, width, height)
 	}
+	p.crop = cropping{w: width, h: height, cw: 16 * (w + 1), ch: 16 * (h + 1)}
 	if r.bits(1) == 1 {
 		vui(&r)
 	}

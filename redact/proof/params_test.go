@@ -2,11 +2,13 @@ package proof
 
 import (
 	"bytes"
+	"context"
 	"slices"
 	"strings"
 	"testing"
 
 	"veilbox/capture/footage"
+	"veilbox/redact/codec"
 )
 
 func TestParameters(t *testing.T) {
@@ -61,6 +63,50 @@ func TestEscaped(t *testing.T) {
 	} {
 		if err := escaped([]byte(tc.nal)); (err == nil) != tc.ok {
 			t.Errorf("%x: %v", tc.nal, err)
+		}
+	}
+}
+
+// What encoders write is taken, in sizes that are cropped and such that are not.
+func TestParametersOfEncoders(t *testing.T) {
+	tools, err := codec.Find("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		w, h   int
+		e      codec.Encoder
+		rate   float64
+		aspect string
+	}{
+		{640, 360, codec.Encoder{}, 25, ""},
+		{1366, 768, codec.Encoder{Preset: "ultrafast"}, 12.5, "16/11"},
+		{1920, 1080, codec.Encoder{Preset: "medium"}, 29.97, ""},
+		{352, 288, codec.Encoder{Preset: "slower", Threads: 4}, 5, "12/11"},
+		{18, 34, codec.Encoder{Quality: 1}, 240, ""},
+	} {
+		c := &coded{format: footage.Format{Codec: footage.H264, Width: tc.w, Height: tc.h}}
+		enc, err := tools.Encode(context.Background(), tc.e, tc.w, tc.h, tc.rate, tc.aspect, c.take)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			if err := enc.Write(room(tc.w, tc.h)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		err = enc.Finish()
+		enc.Abort()
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := c.file(t)
+		s, err := Walk(bytes.NewReader(file), int64(len(file)))
+		if err == nil {
+			err = Units(bytes.NewReader(file), s)
+		}
+		if err != nil || len(s.Samples) != 3 {
+			t.Errorf("%dx%d with %+v: %v; SPS %x, PPS %x", tc.w, tc.h, tc.e, err, c.format.Params[0], c.format.Params[1])
 		}
 	}
 }

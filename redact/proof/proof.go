@@ -9,6 +9,8 @@
 //     that the sound was kept, and nothing beside them: no other box, no byte in
 //     front of, between or after, no NAL units but slices, one picture a sample.
 //     What is read is written again, and must be the same bytes (Walk, Units);
+//   - what a player cuts off a coded frame, up to 15 rows and columns, is more of
+//     its edge or of one colour: what an encoder fills its blocks with;
 //   - it has the mask's frames, at the mask's times, in the mask's size; sound
 //     begins with the first frame and ends with the last, within SoundOver and
 //     SoundUnder;
@@ -46,11 +48,10 @@
 // sheet. A codec's data can carry bits that nobody sees, by choices that all
 // decode to the same picture or to one within Tolerance, or behind the last
 // macroblock of a slice, where no decoder looks; so can the usability fields of
-// an SPS, within 64 bytes, and up to 15 rows and columns that it crops. Sound is
-// read as far as the sizes of its units: what is said in it, and what a fill
-// element may hold, was the assessor's choice with the sound. Against a leak by
-// carelessness, damage or a tampered file the proof stands; against a worker that
-// wants to smuggle, the sandbox does.
+// an SPS, within 64 bytes. Sound is read as far as the sizes of its units: what is
+// said in it, and what a fill element may hold, was the assessor's choice with the
+// sound. Against a leak by carelessness, damage or a tampered file the proof
+// stands; against a worker that wants to smuggle, the sandbox does.
 //
 // # The JSON
 //

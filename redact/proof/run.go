@@ -24,6 +24,7 @@ type run struct {
 	bytes    int         // of the pictures
 	apart    shape.Shape // of the stamp
 	picks    []sheet.Picker
+	crop     cropping // of the copy's frames
 }
 
 // figures enters what the mask says by itself.
@@ -113,6 +114,11 @@ func (r *run) structure() error {
 	if err := Units(r.in.File, s); err != nil {
 		return err
 	}
+	params, err := parameters(s.Format)
+	if err != nil {
+		return err
+	}
+	r.crop = params.crop
 	m := r.m
 	if s.Format.Width != m.Grid.W || s.Format.Height != m.Grid.H {
 		return fmt.Errorf("proof: the copy is %dx%d, its mask %dx%d", s.Format.Width, s.Format.Height, m.Grid.W, m.Grid.H)

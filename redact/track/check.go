@@ -5,7 +5,7 @@ import "math"
 // When a track is checked.
 const (
 	aloneTime   = 0.4 // seconds alone after a crowd
-	uncheckTime = 1.5 // seconds without having been alone
+	uncheckTime = 3.0 // seconds without having been alone
 	againTime   = 0.7 // seconds from a check that said nothing to the next
 	checkDrop   = 1.5 // seconds that a walk against time may be unsure
 	maxTries    = 6
@@ -44,7 +44,7 @@ const (
 func (c *check) step(frame int, w *walker, at func(int) *step) (verdict, error) {
 	t := c.e.src.Time
 	since := func(f int) float64 { return math.Abs(t(frame) - t(f)) }
-	if !w.free {
+	if !w.clear {
 		c.crowd, c.alone = true, 0
 	} else {
 		c.alone += since(frame - c.dir)
@@ -75,7 +75,7 @@ func (c *check) step(frame int, w *walker, at func(int) *step) (verdict, error) 
 		}
 		return verdictNone, nil
 	}
-	c.frame, c.box, c.crowd, c.alone, c.tries = frame, w.at, !w.free, 0, 0
+	c.frame, c.box, c.crowd, c.alone, c.tries = frame, w.at, !w.clear, 0, 0
 	return verdictNone, nil
 }
 

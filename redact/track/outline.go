@@ -10,7 +10,7 @@ import (
 // Which pixels are the subject's.
 const (
 	likelyAlone  = 0.35 // of the appearance: foreground apart from the blob is the subject's from here on
-	likelyCrowd  = 0.22 // in a crowd, foreground of the same luma is the subject's from here on
+	likelyCrowd  = 0.15 // in a crowd, foreground of the same luma is the subject's from here on
 	likelyAnyway = 0.60 // it is the subject's also where it has the colour of the ground
 	likelyBody   = 0.50 // here the subject usually is
 	sameLuma     = 26   // a difference of luma up to here is the same

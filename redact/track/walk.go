@@ -12,10 +12,11 @@ const (
 	crowdMatch  = 0.48 // below: unsure, where it does not
 	strongMatch = 0.50 // needed to take a track up again
 	mergedMass  = 1.35 // of the usual foreground: from here on somebody else is in it
+	clearMass   = 1.25 // the same, by the height that was expected: up to here it is surely alone
 	bulkMost    = 0.30 // a person's foreground is at most this share of the square of its height,
 	bulkGrown   = 1.30 // or this times what it was at the keyframe
 	tallGrown   = 1.18 // of the usual height of the blob: from here on it is not only the subject's
-	fullBox     = 0.70 // a body fills at most this share of a box around it
+	fullBox     = 0.70 // a body among others is taken to fill at most this share of a box around it
 	frontHidden = 0.20 // of the body: more than this hidden, by somebody before the subject, is not shown
 	frontMass   = 0.04 // of the box: more of the blob than this below the feet is somebody before the subject
 	wideMost    = 0.62 // a person's blob is at most this wide, as a share of its height,
@@ -44,6 +45,7 @@ type walker struct {
 	check    bool    // it takes up again whatever it finds: a wrong one tells as much
 	lost     string  // reason
 	free     bool    // it stood alone in the last frame
+	clear    bool    // and nothing at all speaks against that
 }
 
 func (e *engine) startWalk(frame int, b box) (*walker, error) {
@@ -56,7 +58,10 @@ func (e *engine) startWalk(frame int, b box) (*walker, error) {
 	w.base = 0.85 * w.match // its own picture fits better than any other
 	o := e.blobs.find(&e.seen, b, 0.5)
 	// A person draws around the body: what hangs on to it outside is not it.
-	w.bulk = math.Min(o.mass*b.w*b.h/math.Max(1, o.box.h*o.box.h), math.Min(e.blobs.within(&e.seen, b)/(b.h*b.h), fullBox*b.w/b.h))
+	w.bulk = math.Min(o.mass*b.w*b.h/math.Max(1, o.box.h*o.box.h), e.blobs.within(&e.seen, b)/(b.h*b.h))
+	if o.rim > 0.12 || o.box.h > tallGrown*b.h || o.box.w > 1.3*b.w {
+		w.bulk = math.Min(w.bulk, fullBox*b.w/b.h)
+	}
 	w.most = math.Max(bulkMost, bulkGrown*w.bulk)
 	w.wide = math.Max(wideMost, wideGrown*b.w/b.h)
 	w.tall, w.foot = math.Max(0.8, math.Min(o.box.h/b.h, 1.04)), 0.5
@@ -93,6 +98,7 @@ func (w *walker) next(frame, dir int) (step, error) {
 	tall := o.box.h / best.h
 	bulk := mass / math.Max(1, o.box.h*o.box.h)
 	merged := stands && (o.rim > 0.12 || bulk > mergedMass*w.bulk || bulk > w.most || tall > tallGrown*w.tall || o.box.w > w.wide*o.box.h)
+	w.clear = false
 	w.free = stands && w.low == 0 && !merged && bulk > 0.5*w.bulk &&
 		tall > 0.75*w.tall
 	need := freeMatch
@@ -152,6 +158,7 @@ func (w *walker) next(frame, dir int) (step, error) {
 		if c.cut || merged {
 			st.flags |= FlagCut
 		}
+		w.clear = w.free && !c.near && mass < clearMass*w.bulk*best.h*best.h*w.tall*w.tall
 		if m < lowMatch*w.base || !stands {
 			st.flags |= FlagLow
 		}

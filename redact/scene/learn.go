@@ -256,16 +256,18 @@ func grey(g shape.Grid) veil.Frame {
 
 // proven returns the blocks that are.
 func (l *Learner) proven() shape.Shape {
-	m := shape.NewBitmap(l.g)
+	m, restless := shape.NewBitmap(l.g), shape.NewBitmap(l.g)
 	for i := range m.Bits {
+		share := 1.
 		for third, n := range l.checked.third {
-			m.Bits[i] = m.Bits[i] || float64(l.checked.agree[third][i]) < MinShare*float64(n)
+			share = min(share, float64(l.checked.agree[third][i])/float64(n))
 		}
+		m.Bits[i], restless.Bits[i] = share >= MinShare, share < Restless
 	}
 	b := l.g.Block
-	around(m, m.Shape(nil), (dilate+b-1)/b)
-	for i, not := range m.Bits {
-		m.Bits[i] = !not
+	around(restless, restless.Shape(nil), (dilate+b-1)/b)
+	for i, spoilt := range restless.Bits {
+		m.Bits[i] = m.Bits[i] && !spoilt
 	}
 	pieces(m, int(MinPiece*float64(len(m.Bits))))
 	return m.Shape(nil)

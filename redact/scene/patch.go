@@ -116,17 +116,22 @@ func (l *light) fit(m, f *patches, of *[2][]int32) {
 	for _, i := range of[0] {
 		l.by[m.mean[0][i]/unit]++
 	}
-	// Borders of bins, and the middle of each.
+	// Borders of bins, and the median of each.
 	var bin [256]int
-	var mid [bins]float64
+	var mid, many [bins]int
 	total, at := max(1, len(of[0])), 0
 	for v, n := range l.by {
 		k := min(bins-1, (at+n/2)*bins/total)
 		bin[v] = k
-		if n > 0 {
-			mid[k] += float64(v) * float64(n)
-		}
+		many[k] += n
 		at += n
+	}
+	var half [bins]int
+	for v, n := range l.by {
+		if k := bin[v]; n > 0 && 2*half[k] < many[k] {
+			mid[k] = v
+			half[k] += n
+		}
 	}
 	for k := range l.hist {
 		clear(l.hist[k][:])
@@ -146,7 +151,7 @@ func (l *light) fit(m, f *patches, of *[2][]int32) {
 		if n == 0 {
 			continue
 		}
-		x, off = append(x, mid[k]/float64(n)), append(off, unit*float64(median(l.hist[k][:], n)-span))
+		x, off = append(x, float64(mid[k])), append(off, unit*float64(median(l.hist[k][:], n)-span))
 	}
 	if len(x) == 0 {
 		x, off = append(x, 0), append(off, 0)
@@ -177,17 +182,27 @@ func median(hist []int, n int) int {
 	return len(hist) - 1
 }
 
-// along returns the value at v of the line through the points, level outside.
+// along returns the value at v of the line through the points. Outside it goes on
+// with the slope of the whole, for a lamp is a factor; within bounds, for points
+// that are close together say little.
 func along(x, y []float64, v float64) float64 {
-	if v <= x[0] {
-		return y[0]
+	n := len(x) - 1
+	slope := 0.
+	if x[n]-x[0] >= 16 {
+		slope = max(-unit, min(unit, (y[n]-y[0])/(x[n]-x[0])))
 	}
-	for i := 1; i < len(x); i++ {
+	switch {
+	case v <= x[0]:
+		return y[0] + slope*(v-x[0])
+	case v >= x[n]:
+		return y[n] + slope*(v-x[n])
+	}
+	for i := 1; i <= n; i++ {
 		if v <= x[i] && x[i] > x[i-1] {
 			return y[i-1] + (y[i]-y[i-1])*(v-x[i-1])/(x[i]-x[i-1])
 		}
 	}
-	return y[len(y)-1]
+	return y[n]
 }
 
 // large reports whether the light is another one.

@@ -12,8 +12,8 @@
 // A block of the grid (redact/shape) is proven where, in each third of the time
 // that was learnt from, at least MinShare of the samples agree with the picture:
 // every patch of 4x4 pixels in luma, and of 4x4 samples in chroma, to within
-// Agree of a step. What does not keep still at all spoils its neighbours too,
-// and what is left must be of one piece of at least MinPiece of the frame: the
+// Agree of a step. What is restless, below that by far, spoils its neighbours
+// too, and what is left must be of one piece of at least MinPiece of the frame: the
 // inside of a coat that never leaves its chair is as still as a wall, but its
 // rim is not. A picture has neutral grey where nothing is proven.
 //
@@ -56,6 +56,7 @@ const (
 	MaxSamples = 1_000_000
 	MinSpan    = 2 * time.Hour
 	MinShare   = 0.9     // of the samples of each third
+	Restless   = 0.75    // what agrees less often spoils its neighbours
 	MinThird   = 12      // samples of each third
 	Agree      = 5       // steps between a patch and the picture's
 	MinPiece   = 1. / 12 // of the frame, for proven blocks that hang together

@@ -1,7 +1,9 @@
 package casework
 
 import (
+	"context"
 	"errors"
+	"io"
 	"slices"
 	"testing"
 	"time"
@@ -247,4 +249,32 @@ func TestSessionsEndWithTheBox(t *testing.T) {
 	b.markings.clear(b.clock.Now(), true)
 	b.until(b.mark.opened[0].isDone, func() string { return "the session outlives the box" })
 	b.marking(v, markingClosed)
+}
+
+// The page's session and the copy are the real ones: what was followed is what
+// the copy is made of, and nothing more is shown.
+func TestARealSession(t *testing.T) {
+	b := newBox(t)
+	w := &redact.Worker{Path: program}
+	b.Service.o.Mark = func(ctx context.Context, job redact.SessionJob, clip io.Reader) (Session, error) {
+		return w.Open(ctx, job, clip)
+	}
+	v := b.newCase()
+	m := b.follow(v, somebody())
+	if len(m.Tracks.Subjects) != 1 || m.Tracks.Frames < 45 || m.Tracks.Length < 1.9 || m.Detects {
+		t.Fatalf("%+v", m.Tracks)
+	}
+	s, err := b.Shapes(t.Context(), b.people["staff"], v.ID, 0, 3)
+	if err != nil || len(s.Frames) != m.Tracks.Frames || s.Width != 320 {
+		t.Fatalf("%d frames of %d, %v", len(s.Frames), m.Tracks.Frames, err)
+	}
+	var job redact.Job
+	b.red.fail = func(j redact.Job) error { job = j; return nil }
+	v = b.veiled(v)
+	if job.Known == nil {
+		t.Error("what was followed is not what the copy is made of")
+	}
+	if v.Copy.Subjects != 1 || !v.Copy.Passed {
+		t.Errorf("%+v", v.Copy)
+	}
 }

@@ -62,6 +62,7 @@ if (may.includes('redact')) {
   opened();
   const ready = () => {
     button.disabled = !choices.ready;
+    $('redact-says').textContent = choices.ready ? t('mark.after') : marker.ready || choices.mode === 'blur-everything' ? t('mark.tick') : t('follow.first');
     button.textContent = choices.mode === 'blur-everything' ? t('mark.starttraining') : choices.still ? t('mark.startstill') : t('mark.start');
   };
   choices.addEventListener('change', ready);

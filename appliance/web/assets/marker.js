@@ -94,6 +94,7 @@ export class Marker extends EventTarget {
     this.who = who;
     this.list();
     this.tick();
+    this.look();
   }
 
   add() {
@@ -118,6 +119,7 @@ export class Marker extends EventTarget {
   }
 
   changed() {
+    this.doubting = false;
     this.list();
     this.tick();
     this.dispatchEvent(new Event('change'));
@@ -131,7 +133,10 @@ export class Marker extends EventTarget {
   /** look asks who can be clicked in the picture that is shown. */
   async look() {
     this.found.replaceChildren();
-    if (!this.finds || !this.video.paused || this.video.seeking) return;
+    $('found-says').hidden = true;
+    // Who is followed already needs no frame, but where the box is in doubt.
+    const done = this.tracked && this.people[this.who].length > 0 && !this.doubting;
+    if (!this.finds || done || !this.video.paused || this.video.seeking) return;
     const at = this.now(), run = (this.looks = (this.looks ?? 0) + 1);
     let all;
     try {
@@ -172,7 +177,7 @@ export class Marker extends EventTarget {
   }
 
   list() {
-    $('people').replaceChildren(...this.people.map((_, i) => el('span', { className: 'who' },
+    $('people').replaceChildren(...this.people.map((_, i) => el('span', { className: 'personrow' },
       el('button', { type: 'button', className: 'chooser', 'data-who': i + 1, 'aria-pressed': String(i === this.who), 'data-testid': `person-${i + 1}`, onclick: () => this.choose(i) },
         el('span', { className: 'dot', 'data-who': i + 1 }), t('mark.person', i + 1)),
       this.people.length > 1 ? el('button', { type: 'button', className: 'plainx', 'aria-label': t('mark.dropperson', i + 1), 'data-testid': `drop-${i + 1}`, onclick: () => this.drop(i) }, '✕') : null)),

@@ -24,14 +24,14 @@ export async function showSheet(path) {
   const placed = new Set();
   $('flags').replaceChildren(...(flagged.length === 0 ? [] : [el('h4', { 'data-testid': 'flags-say' }, flagged.length === 1 ? t('sheet.flag') : t('sheet.flags', flagged.length))]),
     ...flagged.map((f, n) => {
-      const mine = pictures.map((p, i) => [p, i]).filter(([p]) => p.kind !== 'scene' && p.at >= f.from - 0.001 && p.at < f.to);
+      const mine = pictures.map((p, i) => [p, i]).filter(([p]) => p.kind !== 'scene' && p.at >= f.from - 0.001 && p.at < f.to && (p.subject < 0 || (f.subjects ?? []).includes(p.subject)));
       for (const [, i] of mine) placed.add(i);
       return el('section', { className: 'flagged', 'data-testid': `flag-${n}` },
         el('p', { className: 'big' }, el('span', { className: 'sign' }, '!'), ` ${number.format(f.from)}–${number.format(f.to)} s`),
         el('p', {}, of(f.subjects ?? []), (f.flags ?? []).map((x) => t(`flag.${x}`)).join('. '), '.'),
         el('div', { className: 'sheet' }, ...mine.map(([p, i]) => pic(p, i, true))));
     }));
-  const rest = pictures.map((p, i) => [p, i]).filter(([, i]) => !placed.has(i)).sort(([a], [b]) => (a.kind === 'subject') - (b.kind === 'subject') || a.at - b.at);
+  const rest = pictures.map((p, i) => [p, i]).filter(([, i]) => !placed.has(i)).sort(([a], [b]) => (a.kind === 'scene') - (b.kind === 'scene') || a.at - b.at);
   if (flagged.length > 0 && rest.length > 0) $('flags').append(el('h4', {}, t('sheet.rest')));
   $('sheet').replaceChildren(...rest.map(([p, i]) => pic(p, i, p.kind !== 'subject')));
   const note = $('unsure');

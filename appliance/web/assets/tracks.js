@@ -79,6 +79,8 @@ export class Follower extends EventTarget {
       this.run = v.run;
       this.parts.clear();
       this.marker.tracked = true;
+      this.marker.doubting = false;
+      this.marker.look();
       this.key = JSON.stringify(subjects);
       $('follow-says').textContent = v.tracks.walked > 0
         ? t('follow.done', seconds(Math.max(0.1, Math.round(v.tracks.took * 10) / 10)), v.tracks.walked, v.tracks.frames) : t('follow.same');
@@ -114,7 +116,7 @@ export class Follower extends EventTarget {
     (this.tracks?.subjects ?? []).forEach((s, who) => s.spans.forEach((p) => {
       if ((p.what === 'unsure' && p.to - p.from >= shortest && !p.reasons.every((r) => r === 'always-veiled')) || p.what === 'flagged') all.push({ ...p, who });
     }));
-    return all.sort((a, b) => a.from - b.from);
+    return all.sort((a, b) => (a.what === 'flagged') - (b.what === 'flagged') || a.from - b.from); // doubt first
   }
 
   show() {
@@ -155,6 +157,7 @@ export class Follower extends EventTarget {
   /** jump goes to a stretch and says what is wanted there. */
   jump(d) {
     const m = this.marker, unsure = d.what === 'unsure';
+    m.doubting = unsure;
     m.choose(d.who);
     m.go(unsure ? (d.from + d.to) / 2 : d.from + 0.02);
     this.asked = unsure ? d : null;
@@ -162,11 +165,11 @@ export class Follower extends EventTarget {
     $('doubt').hidden = false;
     $('doubt').className = `doubt ${d.what}`;
     $('doubt').replaceChildren(
-      el('p', { className: 'big' }, unsure ? t('doubt.ask') : t('doubt.look')),
+      el('p', { className: 'big' }, m.people.length > 1 ? el('span', { className: 'dot', 'data-who': d.who + 1 }) : null, m.people.length > 1 ? ` ${t('mark.person', d.who + 1)}. ` : null, unsure ? t('doubt.ask') : t('doubt.look')),
       why.length > 0 ? el('p', {}, why.join('. '), '.') : null,
       el('div', { className: 'bar' },
         el('button', { type: 'button', 'data-testid': 'doubt-gone', onclick: () => { this.asked = d; m.put({ at: m.now(), gone: true }); } }, t('mark.gone')),
-        el('button', { type: 'button', className: 'quiet', 'data-testid': 'doubt-leave', onclick: () => { this.asked = null; $('doubt').hidden = true; } }, unsure ? t('doubt.leave') : t('doubt.fine'))));
+        el('button', { type: 'button', className: 'quiet', 'data-testid': 'doubt-leave', onclick: () => { this.asked = null; m.doubting = false; m.look(); $('doubt').hidden = true; } }, unsure ? t('doubt.leave') : t('doubt.fine'))));
     $('stage-box').scrollIntoView({ block: 'center' });
   }
 

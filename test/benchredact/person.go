@@ -199,7 +199,7 @@ func (t *Truth) mend(from, to int, leak bool) []subject.Keyframe {
 	if say := t.box(from, last); say != nil || !leak {
 		return say
 	}
-	return append([]subject.Keyframe{{At: t.seconds(from), Gone: true}}, t.box(to+1, min(t.To-1, to+t.FPS))...)
+	return append([]subject.Keyframe{{At: t.seconds(from), Gone: true}}, t.box(to+1, min(t.To-1, to+2*t.FPS))...)
 }
 
 // box returns the box of the first frame of [from, to] in which the subject is

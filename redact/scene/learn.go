@@ -3,7 +3,6 @@ package scene
 import (
 	"errors"
 	"fmt"
-	"time"
 
 	"veilbox/capture/footage"
 	"veilbox/redact/shape"
@@ -323,9 +322,4 @@ func (l *Learner) paint(s *Scene) {
 			})
 		}
 	}
-}
-
-// Hours returns the span in hours, for people.
-func (s *Scene) Hours() float64 {
-	return time.Duration(s.Span / footage.TicksPerSecond * footage.Ticks(time.Second)).Hours()
 }

@@ -70,9 +70,8 @@ type Veil struct {
 }
 
 // DefaultCell returns the side of a cell in pixels: a third of the height, cut to
-// whole macroblocks of a codec. A head of a third of the frame's height is no
-// larger than a cell, and lies in at most four; one of half the height spans at
-// most three either way.
+// whole macroblocks of a codec. From 192 lines on a head of a quarter of the
+// height is no larger than a cell.
 func DefaultCell(w, h int) int { return max(MinCell, h/3/16*16) }
 
 // ChromaLevels returns how many levels chroma has: an odd number, so that the

@@ -91,15 +91,15 @@ func TestApply(t *testing.T) {
 	}
 }
 
-// With heads of up to half the frame's height a head spans at most four cells
-// each way, and in all.
+// A head of a quarter of the frame's height lies in at most four cells, one of half
+// the height spans at most three either way.
 func TestDefaultCell(t *testing.T) {
 	for _, tc := range []struct{ w, h int }{
 		{1920, 1080}, {1280, 720}, {640, 360}, {3840, 2160}, {100, 50}, {768, 576}, {720, 1280}, {2560, 1440},
 	} {
 		n := DefaultCell(tc.w, tc.h)
-		if n%2 != 0 || tc.h >= 64 && n*8 < tc.h {
-			t.Errorf("%dx%d: a head of %d px spans more than four cells of %d", tc.w, tc.h, tc.h/2, n)
+		if n%2 != 0 || tc.h >= 192 && n*4 < tc.h {
+			t.Errorf("%dx%d: a head of %d px is larger than a cell of %d", tc.w, tc.h, tc.h/4, n)
 		}
 		g := shape.For(tc.w, tc.h)
 		v, err := New(g, Options{})

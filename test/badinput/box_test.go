@@ -383,10 +383,10 @@ func program(t *testing.T, name string, args ...string) run {
 }
 
 // tells checks that a program failed and said the problem's cause and remedy.
-func (r run) tells(t *testing.T, p *problem.Problem) {
+func (r run) tells(t *testing.T, status int, p *problem.Problem) {
 	t.Helper()
-	if r.status != 1 {
-		t.Errorf("exit status %d, want 1", r.status)
+	if r.status != status {
+		t.Errorf("exit status %d, want %d", r.status, status)
 	}
 	for _, s := range []string{p.Cause.EN, p.Remedy.EN} {
 		if !strings.Contains(r.errors, s) {

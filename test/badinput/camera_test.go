@@ -100,7 +100,7 @@ func TestCameraThatCannotBe(t *testing.T) {
 			_, err = b.call.AddCamera(t.Context(), n)
 			refused(t, "add", err, c.codes...)
 			b.log.tells(t, p.Code)
-			program(t, "veilctl", "camera", "probe", c.url, "--user", "demo", "--password-file", file).tells(t, p)
+			program(t, "veilctl", "camera", "probe", c.url, "--user", "demo", "--password-file", file).tells(t, 1, p)
 		})
 	}
 	t.Cleanup(func() {

@@ -40,7 +40,7 @@ func TestFFmpeg(t *testing.T) {
 			refused(t, "still", err, codec.NoFFmpeg.Code)
 
 			out := filepath.Join(t.TempDir(), "copy.mp4")
-			program(t, "veilctl", "redact", file, out, "--subject", subject, "--ffmpeg", path).tells(t, codec.NoFFmpeg)
+			program(t, "veilctl", "redact", file, out, "--subject", subject, "--ffmpeg", path).tells(t, 5, codec.NoFFmpeg)
 			if _, err := os.Stat(out); err == nil {
 				t.Error("a copy was left behind")
 			}
@@ -59,7 +59,7 @@ func TestNotAVideo(t *testing.T) {
 		`{"version": 1, "keyframes": [{"at": 0.5, "rect": {"x": 0.4, "y": 0.4, "w": 0.2, "h": 0.3}}]}`, 0o600)
 	noise := write(t, filepath.Join(t.TempDir(), "noise.mp4"), strings.Repeat("garbage ", 5000), 0o600)
 	out := filepath.Join(t.TempDir(), "copy.mp4")
-	program(t, "veilctl", "redact", noise, out, "--subject", subject).tells(t, codec.NotVideo)
+	program(t, "veilctl", "redact", noise, out, "--subject", subject).tells(t, 3, codec.NotVideo)
 	if _, err := os.Stat(out); err == nil {
 		t.Error("a copy was left behind")
 	}

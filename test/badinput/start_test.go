@@ -59,7 +59,7 @@ func TestPortTaken(t *testing.T) {
 			conf := write(t, filepath.Join(t.TempDir(), "veilbox.toml"),
 				fmt.Sprintf("data_dir = %q\nlisten = %q\nmetrics = %q\n", dir, addr["listen"], addr["metrics"]), 0o600)
 			r := program(t, "veilboxd", "--config", conf)
-			r.tells(t, &problem.Problem{Cause: problem.Text{EN: "The address is taken by another program."}, Remedy: problem.Text{EN: "Stop the other program (ss -ltnp shows which), or choose another port in the settings."}})
+			r.tells(t, 1, &problem.Problem{Cause: problem.Text{EN: "The address is taken by another program."}, Remedy: problem.Text{EN: "Stop the other program (ss -ltnp shows which), or choose another port in the settings."}})
 			if !strings.Contains(r.errors, addr[key]) {
 				t.Errorf("%s: the address is not named: %s", key, r.errors)
 			}
@@ -74,7 +74,7 @@ func TestPortTaken(t *testing.T) {
 			if boxes {
 				a[0], a[1] = a[1], a[0]
 			}
-			program(t, "veil-extranet", "--config", extranetFile(t, t.TempDir(), a[0], a[1])).tells(t, extranet.ErrPort)
+			program(t, "veil-extranet", "--config", extranetFile(t, t.TempDir(), a[0], a[1])).tells(t, 1, extranet.ErrPort)
 		}
 	})
 	t.Run("simulated camera", func(t *testing.T) {
@@ -146,5 +146,5 @@ func TestDataFolder(t *testing.T) {
 	b := newBox(t, filepath.Join(file, "box"))
 	refused(t, "box", b.open(), "data.folder")
 	conf := extranetFile(t, filepath.Join(file, "extranet"), "127.0.0.1:0", "localhost:0")
-	program(t, "veil-extranet", "--config", conf).tells(t, extranet.ErrDir)
+	program(t, "veil-extranet", "--config", conf).tells(t, 1, extranet.ErrDir)
 }

@@ -10,14 +10,13 @@
 //
 // # The veil
 //
-// A cell is a third of the frame's height, cut to whole macroblocks (DefaultCell),
-// so that from 192 lines on a head of a quarter of the height is no larger than a
-// cell, lies in at most four and seldom fills one; a head of half the height spans
-// at most three either way. Its luma
-// has three levels, its chroma three, of which the middle one is grey. A level is
-// the mean of the whole cell, taken in one frame, held for Hold frames, and
-// changed only when the mean has left it by half a step, which is 43 of 256.
-// Options.Solid has no cells at all.
+// A cell is a third of the frame's height, cut to whole macroblocks
+// (DefaultCell), so that from 192 lines on a head of a quarter of the height is no
+// larger than a cell, lies in at most four and seldom fills one; a head of half
+// the height spans at most three either way. Its luma has three levels, its
+// chroma three, of which the middle one is grey. A level is the mean of the whole
+// cell, taken in one frame, held for Hold frames, and changed only when the mean
+// has left it by half a step, which is 43 of 256. Options.Solid has no cells.
 //
 // A cell that is partly shown has the same value as if it were not: the mean of
 // the whole cell, shown samples with it. So a silhouette that moves hands out no

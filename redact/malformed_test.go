@@ -335,6 +335,32 @@ func TestPlaylistsReachNothing(t *testing.T) {
 	}
 }
 
+// Not even where a sandbox that lacks Landlock was allowed.
+func TestPlaylistsWithoutLandlock(t *testing.T) {
+	dir := odd(t, "without-landlock_create_ruleset,landlock_add_rule,landlock_restrict_self", "veil-redact")
+	if err := os.Symlink(program, filepath.Join(dir, "real")); err != nil {
+		t.Fatal(err)
+	}
+	w := &Worker{Path: filepath.Join(dir, "veil-redact"), Sandbox: Policy{AllowDegraded: true}}
+	secret := filepath.Join(dir, "secret.ts")
+	if err := os.WriteFile(secret, tiny(t, "s.ts", asH264...), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	const list = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1.0,\n%s\n#EXT-X-ENDLIST\n"
+	for _, clip := range []string{fmt.Sprintf(list, secret), fmt.Sprintf(list, "file://"+secret), "ffconcat version 1.0\nfile " + secret + "\n"} {
+		if _, err := ends(t, w, Job{Choice: subject.Choice{Mode: subject.BlurEverything}}, []byte(clip)); code(err) != "redact.not-video" {
+			t.Errorf("a copy of a list: %v", err)
+		}
+		if b, err := w.Still(t.Context(), strings.NewReader(clip), 0, 160); err == nil {
+			t.Errorf("a still of %d bytes", len(b))
+		}
+		s := open(t, w, SessionJob{}, strings.NewReader(clip))
+		if b, _, err := s.Picture(t.Context(), 0, 160, true, nil, nil); err == nil {
+			t.Errorf("a picture of %d bytes", len(b))
+		}
+	}
+}
+
 // A scene is a stranger's movie as well.
 func TestMalformedScenes(t *testing.T) {
 	clip := tiny(t, "a.mp4", asH264...)

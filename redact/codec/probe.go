@@ -69,10 +69,16 @@ type probed struct {
 
 const inputFD = "/proc/self/fd/3" // the first of exec.Cmd.ExtraFiles
 
+// containers are ffmpeg's names of what a clip may come in: none that is a list
+// of other files or addresses. Landlock refuses those in any case; this holds
+// where a sandbox without it was allowed.
+const containers = "mov,matroska,avi,mpegts,mpegtsraw,mpeg,mpegvideo,h264,hevc,h263,m4v,mjpeg,mpjpeg,mjpeg_2000,vc1,av1,obu,ivf,flv,asf,asf_o,ogg,nut,nuv,mxf,gxf,dv," +
+	"dhav,lmlm4,ingenient,rm,wtv,ty,nsv,yuv4mpegpipe,gif,gif_pipe,apng,png_pipe,jpeg_pipe,webp_pipe,bmp_pipe"
+
 // Probe reads what in holds. in is a regular file or one in memory.
 func (t Tools) Probe(ctx context.Context, in *os.File, l Limits) (Info, error) {
 	out, said := tail{keep: 256 << 10}, tail{}
-	c, cleanup, err := t.command(ctx, t.FFprobe, "-v", "error", "-protocol_whitelist", "file", "-of", "json",
+	c, cleanup, err := t.command(ctx, t.FFprobe, "-v", "error", "-protocol_whitelist", "file", "-format_whitelist", containers, "-of", "json",
 		"-show_entries", "stream=codec_type,codec_name,width,height,avg_frame_rate,nb_frames,channels,duration,sample_aspect_ratio:stream_side_data=rotation:stream_disposition=attached_pic:format=duration",
 		inputFD)
 	if err != nil {

@@ -77,14 +77,15 @@ type cut struct {
 	cut   bool // some of what would be shown was taken away
 
 	hidden float64 // the share of the body before which there is somebody else
+	masked float64 // and before which there is something that does not move
 }
 
 // draw returns the shape of the body.
 func (o *outline) draw(c scope) cut {
-	hidden := o.classify(c)
+	hidden, masked := o.classify(c)
 	o.blocks(c)
 	out := o.grow(c)
-	out.hidden = hidden
+	out.hidden, out.masked = hidden, masked
 	o.prune()
 	o.runs = o.runs[:0]
 	w := o.area.Dx()
@@ -119,10 +120,10 @@ func (c scope) limits() image.Rectangle {
 	return r.Intersect(c.s.window)
 }
 
-// classify labels the pixels around the body, and returns the share of the
-// body's own that are somebody else's now.
-func (o *outline) classify(c scope) float64 {
-	body, hidden := 0, 0
+// classify labels the pixels around the body, and returns the shares of the
+// body's own that are somebody else's now, and nobody's.
+func (o *outline) classify(c scope) (other, none float64) {
+	body, hidden, masked := 0, 0, 0
 	s, a := c.s, c.look
 	a.place(c.at)
 	lim := c.limits()
@@ -145,14 +146,18 @@ func (o *outline) classify(c scope) float64 {
 			l := c.pixel(s.fg[i] >= solid, c.mark[i] == c.stamp, in, p, d)
 			if in && p >= likelyBody {
 				body++
-				if l == blockOther {
+				switch l {
+				case blockOther:
 					hidden++
+				case blockNone:
+					masked++
 				}
 			}
 			line[x] = l
 		}
 	}
-	return float64(hidden) / float64(max(1, body))
+	n := float64(max(1, body))
+	return float64(hidden) / n, float64(masked) / n
 }
 
 // nearest returns how far v is from the luma of the appearance at a point or
@@ -199,7 +204,7 @@ func (c scope) pixel(fg, own, in bool, p float64, d int) byte {
 			return blockBody
 		case fg:
 			return blockOther
-		case in && p >= likelyAnyway:
+		case in && p >= likelyAnyway && d <= sameLuma:
 			return blockBody
 		}
 	}

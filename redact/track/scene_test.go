@@ -3,6 +3,7 @@ package track
 import (
 	"math/rand/v2"
 
+	"veilbox/redact/shape"
 	"veilbox/redact/subject"
 )
 
@@ -11,7 +12,8 @@ type scene struct {
 	w, h, n int
 	fps     float64
 	pix     [][]byte
-	boxes   [][]box // of each actor in each frame; w 0 where it is not there
+	boxes   [][]box  // of each actor in each frame; w 0 where it is not there
+	owner   [][]byte // of each pixel of each frame: 1 + the actor that is seen there
 }
 
 func (s *scene) Len() int           { return s.n }
@@ -43,7 +45,7 @@ func build(n int, light func(int) int, pillars []box, actors ...actor) *scene {
 	}
 	for i := range n {
 		p := make([]byte, s.w*s.h)
-		frame := append([]int(nil), bg...)
+		frame, owner := append([]int(nil), bg...), make([]byte, len(bg))
 		for k, a := range actors {
 			b, in := a.where(i)
 			if !in {
@@ -57,6 +59,7 @@ func build(n int, light func(int) int, pillars []box, actors ...actor) *scene {
 					u, v := (float64(x)-b.cx)/b.w*2, (float64(y)-b.cy)/b.h*2
 					if u*u*u*u+v*v*v*v < 1 {
 						frame[y*s.w+x] = t[int((v+1)*3.99)][int((u+1)*1.99)]
+						owner[y*s.w+x] = byte(k + 1)
 					}
 				}
 			}
@@ -65,6 +68,7 @@ func build(n int, light func(int) int, pillars []box, actors ...actor) *scene {
 			for y := max(0, int(b.top())); y < min(s.h, int(b.bottom())); y++ {
 				for x := max(0, int(b.left())); x < min(s.w, int(b.right())); x++ {
 					frame[y*s.w+x] = bg[y*s.w+x] + 40
+					owner[y*s.w+x] = 0
 				}
 			}
 		}
@@ -75,7 +79,7 @@ func build(n int, light func(int) int, pillars []box, actors ...actor) *scene {
 			}
 			p[j] = byte(max(0, min(255, v)))
 		}
-		s.pix = append(s.pix, p)
+		s.pix, s.owner = append(s.pix, p), append(s.owner, owner)
 	}
 	return s
 }
@@ -131,3 +135,74 @@ func (s *scene) score(out []Region, actor int) score {
 	}
 	return sc
 }
+
+// A sight says what of the bodies regions show.
+type sight struct {
+	frames, shown int     // in which the actor can be seen; and is shown
+	body          float64 // the mean share of its visible body that is shown, where it is shown
+	flagged       int     // frames
+	others        int     // frames in which somebody else is shown
+	unflagged     int     // those among them without a flag
+	worst         int     // the first of these
+}
+
+// sight compares the shapes of Run's regions with who is seen in each pixel.
+// Somebody else counts beyond the rim of a block around the body, and from a
+// twentieth of the body on.
+func (s *scene) sight(out []Region, actor int) sight {
+	v := sight{worst: -1}
+	b := shape.NewBitmap(gridOf(s))
+	for i, r := range out {
+		b.Clear()
+		b.Add(r.Shape, true)
+		own, ownShown, others := 0, 0, 0
+		for p, who := range s.owner[i] {
+			shown := b.Bits[p/s.w/2*b.Cols+p%s.w/2]
+			switch {
+			case who == byte(actor+1):
+				own++
+				if shown {
+					ownShown++
+				}
+			case who != 0 && shown && !s.beside(i, p, byte(actor+1)):
+				others++
+			}
+		}
+		if box := s.boxes[actor][i]; box.w > 0 && float64(own) > 0.5*box.w*box.h {
+			v.frames++
+			if r.State == Shown {
+				v.shown++
+				v.body += float64(ownShown) / float64(own)
+			}
+		}
+		if r.State == Shown && r.Flags != 0 {
+			v.flagged++
+		}
+		if others > 0 && float64(others) > 0.05*float64(own) {
+			v.others++
+			if r.Flags == 0 {
+				v.unflagged++
+				if v.worst < 0 {
+					v.worst = i
+				}
+			}
+		}
+	}
+	v.body /= float64(max(1, v.shown))
+	return v
+}
+
+// beside reports whether who is seen within a block and a half of a pixel.
+func (s *scene) beside(frame, p int, who byte) bool {
+	for y := max(0, p/s.w-3); y <= min(s.h-1, p/s.w+3); y++ {
+		for x := max(0, p%s.w-3); x <= min(s.w-1, p%s.w+3); x++ {
+			if s.owner[frame][y*s.w+x] == who {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// gridOf is the grid of Run: blocks of two pixels of the plane.
+func gridOf(s *scene) shape.Grid { return shape.Grid{W: 2 * s.w, H: 2 * s.h, Block: 4} }

@@ -41,24 +41,29 @@ func (t *Tracker) settle(subjects [][]Region) {
 	}
 }
 
-// spread flags the frames close to one where somebody else was near.
+// spread flags the frames close to one where somebody else was near, or where
+// the subject was half hidden.
 func (t *Tracker) spread(regions []Region) {
-	near := make([]bool, len(regions))
-	mark := func(from, to, dir int) {
-		last, seen := 0., false
-		for i := from; i != to; i += dir {
-			at := t.e.src.Time(i)
-			if regions[i].State == Shown && regions[i].Flags&FlagCrowded != 0 {
-				last, seen = at, true
+	near := make([]Flags, len(regions))
+	for _, flag := range [...]Flags{FlagCrowded, FlagLow} {
+		mark := func(from, to, dir int) {
+			last, seen := 0., false
+			for i := from; i != to; i += dir {
+				at := t.e.src.Time(i)
+				if regions[i].State == Shown && regions[i].Flags&flag != 0 {
+					last, seen = at, true
+				}
+				if seen && math.Abs(at-last) <= doubtTime+1e-9 {
+					near[i] |= flag
+				}
 			}
-			near[i] = near[i] || seen && math.Abs(at-last) <= doubtTime
 		}
+		mark(0, len(regions), 1)
+		mark(len(regions)-1, -1, -1)
 	}
-	mark(0, len(regions), 1)
-	mark(len(regions)-1, -1, -1)
 	for i := range regions {
-		if near[i] && regions[i].State == Shown {
-			regions[i].Flags |= FlagCrowded
+		if regions[i].State == Shown {
+			regions[i].Flags |= near[i]
 		}
 	}
 }

@@ -3,8 +3,6 @@ package track
 import (
 	"context"
 	"errors"
-	"math"
-	"math/rand/v2"
 	"reflect"
 	"strings"
 	"testing"
@@ -25,6 +23,12 @@ func run(t *testing.T, s Source, subj subject.Subject) []Region {
 	for i, r := range out {
 		if r.State == Shown && (r.Rect.W <= 0 || r.Rect.H <= 0) {
 			t.Fatalf("frame %d is shown without a rectangle", i)
+		}
+		if err := r.Shape.Check(runGrid(s)); err != nil || r.Shape.Empty() != (r.State != Shown) {
+			t.Fatalf("frame %d is %v with the shape %v: %v", i, r.State, r.Shape, err)
+		}
+		if r.State != Shown && r.Flags != 0 {
+			t.Fatalf("frame %d is %v with flags %v", i, r.State, r.Flags)
 		}
 		if r.Reason == "" || !(r.Confidence >= 0 && r.Confidence <= 1) {
 			t.Fatalf("frame %d: %+v", i, r)
@@ -265,29 +269,6 @@ func TestAFrameDoesNotAllocate(t *testing.T) {
 	if w.lost != "" {
 		t.Error("the subject was lost, and the test tested nothing")
 	}
-}
-
-func FuzzRun(f *testing.F) {
-	f.Add(uint64(1), 0.1, 0.2, 0.3, 0.4, 0.5)
-	f.Add(uint64(2), 0.9, 0.9, 0.1, 0.1, 0.0)
-	f.Add(uint64(3), 0.0, 0.0, 1.0, 1.0, 0.9)
-	f.Add(uint64(4), 0.5, 0.5, 0.005, 0.005, 0.9)
-	f.Fuzz(func(t *testing.T, seed uint64, x, y, w, h, at float64) {
-		s := keys(subject.Keyframe{At: math.Abs(at), Rect: &subject.Rect{X: x, Y: y, W: w, H: h}})
-		if s.Check() != nil || math.Abs(at) > 1 {
-			return // not a subject
-		}
-		r := rand.New(rand.NewPCG(seed, 0))
-		sc := &scene{w: 16 + r.IntN(60), h: 16 + r.IntN(60), n: 1 + r.IntN(8), fps: 5}
-		for range sc.n {
-			p := make([]byte, sc.w*sc.h)
-			for i := range p {
-				p[i] = byte(r.UintN(256))
-			}
-			sc.pix = append(sc.pix, p)
-		}
-		run(t, sc, s)
-	})
 }
 
 func BenchmarkRun(b *testing.B) {

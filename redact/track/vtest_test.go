@@ -104,15 +104,21 @@ func TestVtest(t *testing.T) {
 						continue
 					}
 					shown++
-					if reg.Reason == ReasonCrowded {
+					if reg.Flags != 0 {
 						flagged++
 					}
 					if q := boxOf(reg.Rect, s.w, s.h).iou(want); q < 0.1 {
 						drift++
-						t.Errorf("frame %d: the region %+v is off the subject (IoU %.2f)", i, reg.Rect, q)
+						if reg.Flags == 0 {
+							t.Errorf("frame %d: the region %+v is off the subject (IoU %.2f), and not flagged", i, reg.Rect, q)
+						}
 					}
 				}
 				t.Logf("shown in %d of %d frames (%.1f %%), %d flagged, %d adrift", shown, visible, 100*float64(shown)/float64(visible), flagged, drift)
+				// Two who walk side by side can be taken for each other for a moment.
+				if 33*drift > shown {
+					t.Errorf("adrift in %d of %d frames", drift, shown)
+				}
 				if 10*shown < 9*visible {
 					t.Errorf("shown in %d of %d frames, want nine in ten", shown, visible)
 				}

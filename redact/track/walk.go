@@ -17,6 +17,7 @@ const (
 	bulkGrown   = 1.30 // or this times what it was at the keyframe
 	tallGrown   = 1.18 // of the usual height of the blob: from here on it is not only the subject's
 	fullBox     = 0.70 // a body among others is taken to fill at most this share of a box around it
+	maskedLow   = 0.20 // of the body: more than this behind what does not move is flagged
 	frontHidden = 0.20 // of the body: more than this hidden, by somebody before the subject, is not shown
 	frontMass   = 0.04 // of the box: more of the blob than this below the feet is somebody before the subject
 	wideMost    = 0.62 // a person's blob is at most this wide, as a share of its height,
@@ -159,7 +160,8 @@ func (w *walker) next(frame, dir int) (step, error) {
 			st.flags |= FlagCut
 		}
 		w.clear = w.free && !c.near && mass < clearMass*w.bulk*best.h*best.h*w.tall*w.tall
-		if m < lowMatch*w.base || !stands {
+		// Who stands still for long is taken for a part of the background.
+		if m < lowMatch*w.base || !stands || c.masked > maskedLow {
 			st.flags |= FlagLow
 		}
 	}

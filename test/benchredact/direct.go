@@ -33,7 +33,7 @@ func newDirect(ctx context.Context, t *Truth, clip string) (*direct, error) {
 	d := &direct{t: t, w: min(planeWidth, t.Width)}
 	d.h = t.Height * d.w / t.Width
 	c := exec.CommandContext(ctx, "ffmpeg", "-v", "error", "-nostdin", "-i", clip,
-		"-vf", fmt.Sprintf("scale=%d:%d:flags=area", d.w, d.h), "-f", "rawvideo", "-pix_fmt", "gray", "-")
+		"-vf", fmt.Sprintf("scale=%d:%d:flags=area,format=gray", d.w, d.h), "-f", "rawvideo", "-")
 	var out, told bytes.Buffer
 	c.Stdout, c.Stderr = &out, &told
 	if err := c.Run(); err != nil {

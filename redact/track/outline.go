@@ -67,6 +67,7 @@ type scope struct {
 	mark  []uint32
 	stamp uint32 // of the body's blob in mark
 	crowd bool   // the blob holds somebody else, too
+	front bool   // who that is stands nearer to the camera
 	box   bool   // the silhouette is not sure: the box, without what is somebody else's
 }
 
@@ -191,7 +192,7 @@ func (c scope) pixel(fg, own, in bool, p float64, d int) byte {
 		}
 	case c.crowd:
 		switch {
-		case fg && in && p >= likelyCrowd && d <= sameLuma, fg && in && p >= likelyAnyway && d <= otherLuma:
+		case fg && in && p >= likelyAlone && !c.front, fg && in && p >= likelyCrowd && d <= sameLuma, fg && in && p >= likelyAnyway && d <= otherLuma:
 			return blockBody
 		case fg:
 			return blockOther

@@ -12,6 +12,7 @@ const (
 	// doubtTime is how long before and after somebody else was near a frame is
 	// flagged too: bodies melt into one a moment before that can be seen.
 	doubtTime = 0.3 // seconds
+	lowTime   = 0.2 // seconds: the same for a low match
 	// grownTime is how far around a frame its usual size is looked for.
 	grownTime = 1.5 // seconds
 	// A region taller or larger than usual by these may hold more than the
@@ -45,7 +46,7 @@ func (t *Tracker) settle(subjects [][]Region) {
 // the subject was half hidden.
 func (t *Tracker) spread(regions []Region) {
 	near := make([]Flags, len(regions))
-	for _, flag := range [...]Flags{FlagCrowded, FlagLow} {
+	for flag, reach := range map[Flags]float64{FlagCrowded: doubtTime, FlagLow: lowTime} {
 		mark := func(from, to, dir int) {
 			last, seen := 0., false
 			for i := from; i != to; i += dir {
@@ -53,7 +54,7 @@ func (t *Tracker) spread(regions []Region) {
 				if regions[i].State == Shown && regions[i].Flags&flag != 0 {
 					last, seen = at, true
 				}
-				if seen && math.Abs(at-last) <= doubtTime+1e-9 {
+				if seen && math.Abs(at-last) <= reach+1e-9 {
 					near[i] |= flag
 				}
 			}

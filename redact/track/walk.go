@@ -142,13 +142,14 @@ func (w *walker) next(frame, dir int) (step, error) {
 	}
 	st := step{state: Shown, box: tight, conf: float32(math.Min(1, m/0.9))}
 	if !w.check {
+		// Who stands lower stands nearer. Where feet are below the picture, nobody
+		// can tell.
+		front := o.low > frontMass || best.bottom() > float64(w.e.h)-2
 		c := w.e.outline.draw(scope{
 			s: &w.e.seen, look: &w.look, at: w.at, tight: tight, mark: w.e.blobs.mark, stamp: w.e.blobs.stamp,
-			crowd: merged, box: w.look.trust <= 0.5,
+			crowd: merged, front: front, box: w.look.trust <= 0.5,
 		})
-		// Who stands lower stands nearer to the camera: somebody is before the
-		// subject. Where feet are below the picture, nobody can tell.
-		if merged && c.hidden > frontHidden && (o.low > frontMass || best.bottom() > float64(w.e.h)-2) {
+		if merged && front && c.hidden > frontHidden {
 			return step{state: Unsure, box: tight, conf: float32(m * 0.5), reason: ReasonCrowded}, nil
 		}
 		st.shape = c.shape

@@ -64,26 +64,52 @@ func (t Tools) Full(ctx context.Context, in *os.File, w, h int) (*Stream, error)
 	return s.start(ctx, t, in, false, threads(w, h), append([]string{"-vf", full(w, h)}, raw("0:v:0")...))
 }
 
-// Picked is Full with the frames alone for which pick, an expression of ffmpeg's
-// select, is true; "" is all. times asks for the times of all frames.
-func (t Tools) Picked(ctx context.Context, in *os.File, w, h int, pick string, times bool) (*Stream, error) {
-	graph := full(w, h)
+// Timed is Full with the times of the frames. Of the frames it gives those alone
+// for which pick, an expression of ffmpeg's select, is true; "" is all. Where a
+// clip changes its size on the way, the numbers that select counts begin anew:
+// that the right frames came is for the caller to see by their times.
+func (t Tools) Timed(ctx context.Context, in *os.File, w, h int, pick string) (*Stream, error) {
 	if pick != "" {
-		graph = "select=" + pick + "," + graph
+		pick = "select=" + pick + ","
 	}
+	graph := "[0:v:0]" + pick + full(w, h) + ",split[a][b];[b]scale=16:16:flags=neighbor,format=gray[t]"
 	s := &Stream{Size: FrameSize(w, h)}
-	if !times {
-		return s.start(ctx, t, in, false, threads(w, h), append([]string{"-vf", graph}, raw("0:v:0")...))
-	}
-	graph = "[0:v:0]split[f][s];[f]" + graph + "[a];[s]scale=16:16:flags=neighbor,format=gray[t]"
 	return s.start(ctx, t, in, true, threads(w, h), slices.Concat([]string{"-filter_complex", graph}, raw("[a]"), timed("[t]")))
 }
 
 func full(w, h int) string { return fmt.Sprintf("scale=%d:%d:flags=bicubic,format=yuv420p", w, h) }
 
-// Nth decodes frame n of in, counted from 0, as Full does.
-func (t Tools) Nth(ctx context.Context, in *os.File, n, w, h int, frame []byte) error {
-	return t.one(ctx, in, nil, fmt.Sprintf("select=gte(n\\,%d),%s", n, full(w, h)), w, h, frame)
+// Nth decodes the frame of in that is at at, counted from the first frame, and
+// has number n, counted from 0.
+func (t Tools) Nth(ctx context.Context, in *os.File, n int, at footage.Ticks, w, h int, frame []byte) error {
+	for _, pick := range []string{fmt.Sprintf("eq(n\\,0)+gte(n\\,%d)", n), ""} {
+		ok, err := t.nth(ctx, in, pick, n, at, w, h, frame)
+		if ok || err != nil {
+			return err
+		}
+	}
+	return NotVideo.With(fmt.Errorf("codec: there is no frame %d at tick %d", n, at))
+}
+
+func (t Tools) nth(ctx context.Context, in *os.File, pick string, n int, at footage.Ticks, w, h int, frame []byte) (bool, error) {
+	s, err := t.Timed(ctx, in, w, h, pick)
+	if err != nil {
+		return false, err
+	}
+	defer s.Close()
+	read := n + 1
+	if pick != "" {
+		read = min(2, n+1)
+	}
+	var is footage.Ticks
+	for range read {
+		if is, err = s.Next(frame); errors.Is(err, io.EOF) {
+			return false, nil
+		} else if err != nil {
+			return false, err
+		}
+	}
+	return is == at, nil
 }
 
 // One decodes the first frame at or after at seconds, counted from the start of
@@ -183,56 +209,26 @@ func widen(f *os.File) {
 // Next reads the next frame into frame, which is Size long, and returns its
 // time, or 0 where times were not asked for. At the end it returns io.EOF.
 func (s *Stream) Next(frame []byte) (footage.Ticks, error) {
-	if err := s.read(frame); err != nil || s.times == nil {
-		return 0, err
-	}
-	return s.At()
-}
-
-func (s *Stream) read(frame []byte) error {
 	if s.ended {
-		return io.EOF
+		return 0, io.EOF
 	}
 	_, err := io.ReadFull(s.out, frame[:s.Size])
 	switch {
 	case errors.Is(err, io.EOF):
-		return s.end()
-	case err != nil:
-		return s.fail(err)
-	}
-	if s.times == nil {
-		s.n++
-	}
-	return nil
-}
-
-// Skip passes over a frame that was not picked and returns its time, or 0 where
-// times were not asked for. At the end of the times it returns io.EOF.
-func (s *Stream) Skip() (footage.Ticks, error) {
-	if s.times == nil {
-		return 0, nil
-	}
-	at, err := s.At()
-	if errors.Is(err, errTimes) {
 		return 0, s.end()
-	}
-	return at, err
-}
-
-// At reads the time of a frame.
-func (s *Stream) At() (footage.Ticks, error) {
-	at, err := s.time()
-	if err != nil {
-		if errors.Is(err, errTimes) {
-			return 0, err
-		}
+	case err != nil:
 		return 0, s.fail(err)
 	}
 	s.n++
+	if s.times == nil {
+		return 0, nil
+	}
+	at, err := s.time()
+	if err != nil {
+		return 0, s.fail(err)
+	}
 	return s.rise(at), nil
 }
-
-var errTimes = errors.New("codec: fewer times than frames")
 
 // rise returns at as a time from the first frame, after that of the frame
 // before. Two frames at one time come a tick apart, far below what an eye sees;
@@ -268,7 +264,7 @@ func (s *Stream) time() (footage.Ticks, error) {
 	if err := s.times.Err(); err != nil {
 		return 0, fmt.Errorf("codec: times: %w", err)
 	}
-	return 0, errTimes
+	return 0, errors.New("codec: fewer times than frames")
 }
 
 // end waits for the child. A clip of which nothing was decoded is no video.

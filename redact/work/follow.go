@@ -152,11 +152,3 @@ func lengthOf(times []footage.Ticks, rate float64) footage.Ticks {
 	}
 	return 2*times[n-1] - times[n-2]
 }
-
-// walked returns how many frames were tracked since the beginning.
-func (f *follower) walked() int {
-	if t, ok := any(f.t).(interface{ Walked() int }); ok {
-		return t.Walked()
-	}
-	return 0
-}

@@ -95,7 +95,7 @@ func (w *worker) movie(ctx context.Context, c *clip, back *backdrop) (*mask.Mask
 	known := m.Frames
 	for {
 		out, begun, err := w.pass(ctx, c, m, back, timed)
-		if errors.Is(err, codec.NoEncoder) && w.simpler() {
+		if (errors.Is(err, codec.NoEncoder) || errors.Is(err, errPick)) && w.simpler() {
 			// It may have failed in the middle of the clip: once more from its start.
 			m.Frames = known
 			if back != nil {

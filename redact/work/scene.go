@@ -49,7 +49,7 @@ func (w *worker) learn(ctx context.Context, in *intake, info codec.Info) (*backd
 
 // samples decodes the movie of a scene in the size of the clip.
 func (w *worker) samples(ctx context.Context, in *intake, info codec.Info, take func(*veil.Frame, footage.Ticks) error) error {
-	st, err := w.tools.Picked(ctx, in.scene, info.Width, info.Height, "", true)
+	st, err := w.tools.Timed(ctx, in.scene, info.Width, info.Height, "")
 	if err != nil {
 		return err
 	}

@@ -35,7 +35,7 @@ type second struct {
 	out     *output
 	timed   bool
 	plan    *schedule
-	all     bool // the decoder gives frames that are not needed too
+	pick    string // of the frames that are needed; "" where the decoder gives all
 	ahead   int
 	size    int         // bytes of a frame
 	free    chan []byte // nil stands for a frame not made yet
@@ -62,10 +62,17 @@ func (w *worker) begin(ctx context.Context, c *clip, m *mask.Mask, back *backdro
 		s.out.again = &codec.Repeater{}
 	}
 	s.ctx, s.cancel = context.WithCancel(ctx)
-	if s.dec, err = w.tools.Picked(s.ctx, c.intake.clip, info.Width, info.Height, plan.pick(), timed); err == nil {
+	if !timed {
+		s.pick = plan.pick()
+	}
+	if timed || s.pick != "" {
+		s.dec, err = w.tools.Timed(s.ctx, c.intake.clip, info.Width, info.Height, s.pick)
+	} else {
+		s.dec, err = w.tools.Full(s.ctx, c.intake.clip, info.Width, info.Height)
+	}
+	if err == nil {
 		s.enc, err = w.tools.Encode(s.ctx, plan.encoder(w.job.Encoder), info.Width, info.Height, rate, info.Aspect, s.out.take)
 	}
-	s.all = plan.pick() == ""
 	s.free, s.decoded = make(chan []byte, s.ahead), make(chan picture, s.ahead)
 	if err != nil {
 		close(s.decoded)
@@ -99,18 +106,11 @@ func (s *second) abort() {
 func (s *second) pump() error {
 	for i := 0; ; i++ {
 		again := s.plan.repeats(i)
-		if again && !s.all {
-			at, err := s.dec.Skip()
-			if errors.Is(err, io.EOF) {
-				return nil
-			}
-			if err != nil {
-				return err
-			}
+		if again && s.pick != "" {
 			select {
 			case <-s.ctx.Done():
 				return s.ctx.Err()
-			case s.decoded <- picture{nil, at}:
+			case s.decoded <- picture{}:
 			}
 			continue
 		}
@@ -175,6 +175,9 @@ func (w *worker) code(s *second, m *mask.Mask, v *brush) error {
 	return s.ctx.Err()
 }
 
+// errPick says that the decoder picked other frames than were asked for.
+var errPick = errors.New("work: frames of the second pass are at other times than in the first")
+
 // apply veils what is decoded. A frame that the mask does not know ends it: the
 // two passes, or this one and that of a session, must see the same clip. A mask
 // that shows nothing takes its frames from this pass.
@@ -193,7 +196,12 @@ func (w *worker) apply(s *second, m *mask.Mask, v *brush, veiled chan []byte) er
 			if s.timed {
 				return BadSubject.With(fmt.Errorf("%w: it has %d frames, the clip more", errKnown, i))
 			}
+			if s.pick != "" {
+				return errPick
+			}
 			return codec.NotVideo.With(fmt.Errorf("work: the second pass found more than %d frames", i))
+		case s.pick != "" && p.pix != nil && m.Frames[i].At != p.at:
+			return errPick
 		case s.timed && m.Frames[i].At != p.at:
 			return BadSubject.With(fmt.Errorf("%w: frame %d is at tick %d, in the clip at %d", errKnown, i, m.Frames[i].At, p.at))
 		}
@@ -217,6 +225,9 @@ func (w *worker) apply(s *second, m *mask.Mask, v *brush, veiled chan []byte) er
 		w.at("veil", i, max(i, len(m.Frames)))
 	}
 	if i != len(m.Frames) && s.decErr == nil {
+		if s.pick != "" {
+			return errPick
+		}
 		if s.timed {
 			return BadSubject.With(fmt.Errorf("%w: it has %d frames, the clip %d", errKnown, len(m.Frames), i))
 		}

@@ -134,7 +134,7 @@ func (s *session) track(ctx context.Context, q *Ask) (*Answer, error) {
 	if s.err != nil {
 		return nil, s.err
 	}
-	before := s.f.walked()
+	before := s.f.t.Walked()
 	m, err := s.f.mask(ctx, q.Subjects, q.Veiled)
 	if err != nil {
 		return nil, err
@@ -144,7 +144,7 @@ func (s *session) track(ctx context.Context, q *Ask) (*Answer, error) {
 		return nil, err
 	}
 	length := lengthOf(s.p.times, s.c.info.Rate)
-	return &Answer{Walked: s.f.walked() - before, Frames: len(m.Frames), Length: float64(length) / footage.TicksPerSecond}, nil
+	return &Answer{Walked: s.f.t.Walked() - before, Frames: len(m.Frames), Length: float64(length) / footage.TicksPerSecond}, nil
 }
 
 // picture sends the frame nearest to At, veiled but for what the last track of

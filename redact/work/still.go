@@ -26,7 +26,7 @@ func (w *worker) picture(ctx context.Context, c *clip, back *backdrop) (*mask.Ma
 	i := nearest(m.Frames, w.job.Choice.Still.At)
 	g := m.Grid
 	frame := make([]byte, codec.FrameSize(g.W, g.H))
-	if err := w.tools.Nth(ctx, c.intake.clip, i, g.W, g.H, frame); err != nil {
+	if err := w.tools.Nth(ctx, c.intake.clip, i, m.Frames[i].At, g.W, g.H, frame); err != nil {
 		return nil, nil, err
 	}
 	at := m.Frames[i].At

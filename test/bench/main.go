@@ -16,8 +16,14 @@
 //	timeline.query        ms               the time line of one camera over those 30 days
 //	live.latency          ms               the camera's writing of a picture to chromium's showing it by WHEP, median and p95
 //	clip.ready            ms               POST of an incident to the index and the first GOP of its clip of 60 s, over HTTPS
-//	redact.speed_ratio    x                plain transcode's time over that of copy and proof, 1280x720, 60 s
-//	redact.speed_ratio.1080p25  x          the same, 1920x1080 at 25 frames a second, 20 s
+//	redact.speed_ratio    x                plain transcode's time over that of copy and proof, a street of 1920x1080 at 25 frames a second, 60 s
+//	redact.speed_ratio_detect  x           the same, with persons looked for
+//	redact.first_preview  s                start of a copy to the first veiled picture of it
+//	redact.rss            MiB              veil-redact, the most that it took
+//	redact.rss_codec      MiB              the ffmpegs that it started, the most at once
+//	redact.retrack        s                a correction in a session: one more keyframe to the new track
+//	redact.speed_ratio.always  x           the first, with a subject that is seen in every frame, 20 s
+//	redact.4k             MiB              a copy of 3840x2160, all processes, the most at once; over 512 is an error
 //	daemon.cpu            percent-of-core  veilboxd with one camera of 1280x720, without its children
 //	daemon.rss            MiB              the same, the most in the window
 //	demo.setup            s                start of the programs until the camera records and both boxes are enrolled

@@ -21,12 +21,9 @@ package stamp
 import (
 	"fmt"
 	"image"
-	"math"
 	"time"
 	_ "time/tzdata" // a sandbox has no zone files
 	"unicode/utf8"
-
-	"golang.org/x/image/font/gofont/gomono"
 
 	"veilbox/capture/footage"
 	"veilbox/redact/mask"
@@ -83,29 +80,26 @@ func New(g shape.Grid, s mask.Stamp) (*Stamper, error) {
 	if err != nil {
 		return nil, fmt.Errorf("stamp: the time in Denmark: %w", err)
 	}
-	f, err := parse(gomono.TTF)
-	if err != nil {
-		return nil, err
-	}
 	t := &Stamper{grid: g, start: s.Start.In(where), drawn: -1 << 62}
 	if s.Place != "" {
 		t.text = append([]rune(s.Place), ' ', ' ')
 	}
-	if err := t.fit(f); err != nil {
+	if err := t.fit(); err != nil {
 		return nil, err
 	}
 	return t, nil
 }
 
 // fit chooses the size of the letters and makes the area, and the glyphs.
-func (t *Stamper) fit(f *typeface) error {
+func (t *Stamper) fit() error {
 	g := t.grid
 	size := max(usual, (g.H+part/2)/part)
 	for {
-		em := float64(size)
-		t.cw = int(math.Ceil(float64(f.advance) * em))
-		ascent := math.Ceil(float64(f.ascent) * em)
-		t.ch = int(ascent + math.Ceil(float64(f.descent)*em))
+		f, err := load(size)
+		if err != nil {
+			return err
+		}
+		t.cw, t.ch = f.width, f.ascent+f.descent
 		pad := max(2, t.cw/2)
 		room := (g.W - 2*pad) / t.cw
 		n := len(t.text) + len(layout)
@@ -130,7 +124,8 @@ func (t *Stamper) fit(f *typeface) error {
 		}
 		t.place(n*t.cw+2*pad, t.ch+max(2, t.ch/6))
 		t.text = append(t.text, []rune(layout)...)
-		return t.glyphs(f, float32(em), float32(ascent))
+		t.glyphs(f)
+		return nil
 	}
 }
 
@@ -147,22 +142,18 @@ func (t *Stamper) place(w, h int) {
 	t.top = max(0, (t.px.Dy()-t.ch)/2)
 }
 
-func (t *Stamper) glyphs(f *typeface, size, base float32) error {
+func (t *Stamper) glyphs(f *typeface) {
 	t.glyph = map[rune][]byte{}
 	for _, r := range append([]rune("0123456789-: "), t.text...) {
 		if t.glyph[r] != nil {
 			continue
 		}
-		a, err := f.draw(r, size, t.cw, t.ch, base)
-		if err != nil {
-			return err
-		}
+		a := f.draw(r)
 		for i, v := range a.Pix {
 			a.Pix[i] = byte(barLuma + (int(v)*(textLuma-barLuma)+127)/255)
 		}
 		t.glyph[r] = a.Pix
 	}
-	return nil
 }
 
 // Area returns the blocks of the bar, the same in every frame.

@@ -16,6 +16,7 @@ import (
 	"veilbox/internal/clock"
 	"veilbox/internal/problem"
 	"veilbox/redact"
+	"veilbox/redact/detect"
 )
 
 // lastRun is when something last ran, and how it went.
@@ -103,7 +104,7 @@ func (d *Daemon) checks(ctx context.Context) []casework.Check {
 	} else {
 		all = append(all, good("clock", "Uret er stillet.", "The clock is set."))
 	}
-	all = append(all, d.diskCheck(), d.ringCheck(ctx), d.storeCheck(), d.sandboxCheck())
+	all = append(all, d.diskCheck(), d.ringCheck(ctx), d.storeCheck(), d.sandboxCheck(), d.detectorCheck())
 	if _, err := d.expiry.get(); err != nil {
 		all = append(all, bad("expiry", errExpiry))
 	} else {
@@ -159,6 +160,20 @@ func (d *Daemon) sandboxCheck() casework.Check {
 		return good("sandbox", "Sløringen kører i en svækket sandkasse, som indstillingerne tillader.", "The veiling runs in a degraded sandbox, as the settings allow.")
 	}
 	return good("sandbox", "Sløringens sandkasse holder (ffmpeg "+d.sandbox.status.FFmpeg+").", "The sandbox of the veiling holds (ffmpeg "+d.sandbox.status.FFmpeg+").")
+}
+
+// detectorCheck tells of a missing detector, which is no fault: nothing that is
+// veiled rests on it.
+func (d *Daemon) detectorCheck() casework.Check {
+	d.sandbox.mu.Lock()
+	defer d.sandbox.mu.Unlock()
+	switch {
+	case !d.cfg.Redact.Detect:
+		return good("detector", "Personer findes ikke automatisk: det er slået fra i indstillingerne.", "Persons are not looked for: the settings say so.")
+	case d.sandbox.status.NoDetector:
+		return good("detector", detect.NoDetector.Cause.DA+" "+detect.NoDetector.Remedy.DA, detect.NoDetector.Cause.EN+" "+detect.NoDetector.Remedy.EN)
+	}
+	return good("detector", "Personer i billedet findes automatisk, hvor det kan lade sig gøre.", "Persons in the picture are found where they can be.")
 }
 
 func (d *Daemon) extranetCheck(ctx context.Context) casework.Check {

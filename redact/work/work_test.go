@@ -67,8 +67,20 @@ type outcome struct {
 	stages   []string
 }
 
+// An input is what a worker is given.
+type input struct {
+	mask, model, scene, clip []byte
+	detector                 string // path
+	asks                     []Ask
+}
+
 // do gives a worker its input and takes what it sends.
 func do(t testing.TB, job Job, mask, clip []byte, asks ...Ask) (outcome, error) {
+	t.Helper()
+	return give(t, job, input{mask: mask, clip: clip, asks: asks})
+}
+
+func give(t testing.TB, job Job, in input) (outcome, error) {
 	t.Helper()
 	tools, err := codec.Find("")
 	if err != nil {
@@ -76,16 +88,18 @@ func do(t testing.TB, job Job, mask, clip []byte, asks ...Ask) (outcome, error) 
 	}
 	inR, inW := io.Pipe()
 	outR, outW := io.Pipe()
-	w := &worker{c: &Conn{R: inR, W: outW}, tools: tools, job: job}
+	w := &worker{c: &Conn{R: inR, W: outW}, tools: tools, job: job, detector: in.detector}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	go func() {
 		c := &Conn{W: inW}
 		// The pipe is closed where the worker is done before its input is.
-		_ = c.SendAll(TypeMask, mask)
-		_ = c.SendAll(TypeData, clip)
+		_ = c.SendAll(TypeMask, in.mask)
+		_ = c.SendAll(TypeModel, in.model)
+		_ = c.SendAll(TypeScene, in.scene)
+		_ = c.SendAll(TypeData, in.clip)
 		_ = c.Send(TypeEnd, nil)
-		for _, a := range asks {
+		for _, a := range in.asks {
 			_ = c.SendJSON(TypeAsk, a)
 		}
 	}()

@@ -45,9 +45,8 @@
 // still, without a background ever seen, needs a keyframe every second or so.
 //
 // Measured on 2026-11-22 on real footage of 768x576 at 10 frames a second with
-// boxes drawn by hand: 0.25 to 0.6 ms of one core a frame for the first track,
-// background included; three subjects with two to eight keyframes were shown in
-// 92 to 98 % of the frames in which they can be seen, and nobody else was shown
+// boxes drawn by hand: 0.2 to 0.7 ms of one core a frame for the first track;
+// three subjects with three to eight keyframes were shown in 91 to 99 % of the frames in which they can be seen, and nobody else was shown
 // in any frame without a flag.
 package track
 

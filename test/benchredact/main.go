@@ -35,8 +35,10 @@
 // second although it can be seen, or something else shown, flagged or not. A
 // keyframe is a box where nobody stands before the subject. Where somebody does
 // and is shown, or the subject cannot be seen, one keyframe says "gone", which
-// veils it, and another where it is as soon as nobody is in the way. Then the
-// clip is tracked again, up to twelve times. Every keyframe counts as one
+// veils it, and another where it is as soon as nobody is in the way. Then, while
+// the subject is shown in less than 95 % of those frames, a box goes into the
+// longest run in which it is veiled. Each time the clip is tracked again, up to
+// twenty times. Every keyframe counts as one
 // correction. All of it is done in a redact.Session by veil-redact; at the end
 // the copy is made and proven, and must show what was tracked.
 //

@@ -13,7 +13,10 @@ import (
 )
 
 const (
-	maxCorrections = 12
+	maxCorrections = 20
+	// goal is the share of the frames in which the subject can be seen that a
+	// person wants to see it in.
+	goal = 0.95
 	// A person does not set two keyframes closer than this, in seconds: where
 	// one did not help, the next frame will not either.
 	apartLeast = 0.25
@@ -38,8 +41,8 @@ type Round struct {
 }
 
 // work does what a person does: one box, a look at all that came of it, and a
-// keyframe at the first thing that is wrong, until nothing is or the person has
-// had enough.
+// keyframe at the first thing that is wrong, then where most is veiled, until the
+// goal is reached or the person has had enough.
 func work(ctx context.Context, t *Truth, with tracker) ([]Round, error) {
 	first, err := t.first()
 	if err != nil {
@@ -139,6 +142,46 @@ func correction(t *Truth, frames []Frame, keys []subject.Keyframe) ([]subject.Ke
 		}
 		// One keyframe did not help: the rest of the run may take another.
 		i = max(from+1, min(to, from+t.FPS/2))
+	}
+	return t.more(frames, keys)
+}
+
+// more returns a box in the longest run of frames in which the subject is veiled
+// although it can be seen, while too little of it is shown on the whole.
+func (t *Truth) more(frames []Frame, keys []subject.Keyframe) ([]subject.Keyframe, bool) {
+	count, shown := 0, 0
+	for _, f := range frames {
+		if f.Counts {
+			count++
+			if f.Shown {
+				shown++
+			}
+		}
+	}
+	if float64(shown) >= goal*float64(count) {
+		return nil, false
+	}
+	type run struct{ from, to int }
+	var runs []run
+	for i, f := range frames {
+		switch {
+		case !f.Counts || f.Shown:
+		case len(runs) > 0 && runs[len(runs)-1].to == i:
+			runs[len(runs)-1].to++
+		default:
+			runs = append(runs, run{i, i + 1})
+		}
+	}
+	slices.SortStableFunc(runs, func(a, b run) int { return (b.to - b.from) - (a.to - a.from) })
+	for _, r := range runs {
+		// The middle helps both ways.
+		for _, from := range []int{(r.from + r.to) / 2, r.from} {
+			for _, k := range t.box(frames[from].At, frames[r.to-1].At) {
+				if !near(keys, k.At) {
+					return []subject.Keyframe{k}, true
+				}
+			}
+		}
 	}
 	return nil, false
 }

@@ -84,7 +84,7 @@ func TestNothingToCorrect(t *testing.T) {
 func TestVeiledForMoreThanASecondIsCorrected(t *testing.T) {
 	last := func(keys []subject.Keyframe) float64 { return keys[len(keys)-1].At }
 	p := &pretender{t: line(), wrong: func(f int, keys []subject.Keyframe) (bool, *Box) {
-		return f >= 43 && last(keys) < 4.3 || f >= 5 && f < 15, nil // the second lasts a second and no more
+		return f >= 43 && last(keys) < 4.3 || f == 5, nil // the second is short
 	}}
 	rounds, err := work(t.Context(), p.t, p)
 	if err != nil {
@@ -96,6 +96,19 @@ func TestVeiledForMoreThanASecondIsCorrected(t *testing.T) {
 	r := result(p.t, rounds)
 	if r.Before >= r.After || r.Corrections != 1 || r.PerMinute < 9 || r.PerMinute > 10 {
 		t.Errorf("%+v", r)
+	}
+}
+
+func TestTooLittleShownIsCorrected(t *testing.T) {
+	p := &pretender{t: line(), wrong: func(f int, keys []subject.Keyframe) (bool, *Box) {
+		return f >= 5 && f < 15 && len(keys) == 1, nil // a second, and no more
+	}}
+	rounds, err := work(t.Context(), p.t, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(rounds) != 2 || rounds[1].Keys[1].At != 1 {
+		t.Fatalf("%d rounds, keyframes %+v; want a box at 1 s", len(rounds), rounds[len(rounds)-1].Keys)
 	}
 }
 

@@ -13,6 +13,9 @@ func (k *walk) assess(reasons string) {
 	p.click(id(k.caseID()))
 	p.sees(id("assess-form"))
 	k.inspect(p)
+	if flagged := id("assess-flagged"); get[bool](p, `Boolean(`+node(flagged)+`)`) {
+		p.click(flagged)
+	}
 	p.click(id("assess-seen"))
 	p.types(id("assess-reasons"), reasons)
 	p.types(id("assess-password"), k.w.A.Assessor.Password)

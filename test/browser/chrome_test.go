@@ -21,7 +21,7 @@ import (
 
 const (
 	soon  = 20 * time.Second // what a page answers at once, on a busy machine
-	later = 90 * time.Second // what the box has to work for
+	later = 3 * time.Minute  // what the box has to work for
 )
 
 // Sizes that a shop looks at the pages in: a desk, a telephone, a tablet.

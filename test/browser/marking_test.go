@@ -116,6 +116,7 @@ func TestMarkingPage(t *testing.T) {
 	p.until("the copy can be made", soon, `!`+node(id("redact"))+`.disabled`)
 	p.click(id("redact"))
 	p.until("the preview", soon, node(id("preview"))+`?.checkVisibility() && `+node(id("preview"))+`.naturalWidth > 0`)
+	p.spot(id("preview"))
 	p.shot("progress-preview")
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -262,6 +262,9 @@ func (k *walk) mark() {
 	if math.Abs(got.X-r.X)+math.Abs(got.Y-r.Y)+math.Abs(got.W-r.W)+math.Abs(got.H-r.H) > 0.02 {
 		k.t.Fatalf("the box is at %+v, drawn at %+v", got, r)
 	}
+	p.click(id("follow"))
+	p.until("the person is followed", later, node(id("tracks"))+`?.checkVisibility() && document.querySelectorAll('.run.shown, .run.flagged').length > 0`)
+	p.until("what will be shown", soon, `!document.getElementById('shapes').hidden`)
 	p.shot("marking")
 	p.all("marking")
 	p.click(id("redact"))

@@ -106,7 +106,8 @@ async function follow() {
       continue;
     }
     document.querySelector('#progress .problems').replaceChildren();
-    if (p.preview) {
+    if (p.preview && $('preview').dataset.n !== String(p.preview)) {
+      $('preview').dataset.n = p.preview;
       $('preview').hidden = false;
       $('preview').querySelector('img').src = `${path}/preview.jpg?n=${p.preview}`;
     }

@@ -40,7 +40,10 @@ type Stream struct {
 var analysis = []string{"-skip_loop_filter", "all", "-flags2", "fast"}
 
 // timed are the arguments of an output that is there for its times alone: text
-// with one line of numbers a frame, in the time base asked for.
+// with one line of numbers a frame, in the time base asked for. It comes before
+// the output of the frames: at the end of a clip ffmpeg has several frames at
+// once, and writes them output by output, while who reads waits for a time after
+// each frame.
 func timed(from string) []string {
 	return []string{"-map", from, "-fps_mode", "passthrough", "-enc_time_base", "1:90000", "-c:v", "rawvideo", "-flush_packets", "1", "-f", "framecrc", "pipe:4"}
 }
@@ -55,7 +58,7 @@ func raw(from string) []string {
 func (t Tools) Small(ctx context.Context, in *os.File, w, h int) (*Stream, error) {
 	graph := fmt.Sprintf("[0:v:0]scale=%d:%d:flags=area,format=gray,split[a][b]", w, h)
 	s := &Stream{Size: w * h}
-	return s.start(ctx, t, in, true, analysis, slices.Concat([]string{"-filter_complex", graph}, raw("[a]"), timed("[b]")))
+	return s.start(ctx, t, in, true, analysis, slices.Concat([]string{"-filter_complex", graph}, timed("[b]"), raw("[a]")))
 }
 
 // Full decodes in to yuv420p frames of w by h.
@@ -74,7 +77,7 @@ func (t Tools) Timed(ctx context.Context, in *os.File, w, h int, pick string) (*
 	}
 	graph := "[0:v:0]" + pick + full(w, h) + ",split[a][b];[b]scale=16:16:flags=neighbor,format=gray[t]"
 	s := &Stream{Size: FrameSize(w, h)}
-	return s.start(ctx, t, in, true, threads(w, h), slices.Concat([]string{"-filter_complex", graph}, raw("[a]"), timed("[t]")))
+	return s.start(ctx, t, in, true, threads(w, h), slices.Concat([]string{"-filter_complex", graph}, timed("[t]"), raw("[a]")))
 }
 
 func full(w, h int) string { return fmt.Sprintf("scale=%d:%d:flags=bicubic,format=yuv420p", w, h) }

@@ -419,3 +419,19 @@ func TestSession(t *testing.T) {
 		t.Errorf("%d masks", n)
 	}
 }
+
+// At the end of a clip of large frames the decoder has several at once: their
+// times must not wait for them.
+func TestLargeFramesEnd(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "large.mp4")
+	ffmpeg(t, "-f", "lavfi", "-i", "testsrc2=s=1920x1080:r=25:d=1", "-c:v", "libx264", "-preset", "ultrafast", "-bf", "0", path)
+	clip, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	job := jobOf(KindRedact)
+	job.Subjects = []subject.Subject{{Version: 1, Keyframes: []subject.Keyframe{{At: 0.9, Rect: &subject.Rect{X: 0.2, Y: 0.2, W: 0.2, H: 0.4}}}}}
+	if _, m := made(t, job, nil, clip); len(m.Frames) != 25 {
+		t.Errorf("%d frames", len(m.Frames))
+	}
+}

@@ -14,6 +14,7 @@ import (
 	"veilbox/capture/clip"
 	"veilbox/capture/footage"
 	"veilbox/capture/ring"
+	"veilbox/redact/subject"
 )
 
 func TestNewCaseBounds(t *testing.T) {
@@ -261,7 +262,7 @@ func TestWhatCanBeChangedWhen(t *testing.T) {
 		}
 		if !open {
 			refused(t, change, "case.state")
-			_, err := b.Redact(t.Context(), b.people["staff"], v.ID, SubjectChange{Subject: somebody()})
+			_, err := b.Redact(t.Context(), b.people["staff"], v.ID, SubjectChange{Subjects: []subject.Subject{somebody()}})
 			refused(t, err, "case.state")
 			_, err = b.Submit(t.Context(), b.people["staff"], v.ID, 0)
 			refused(t, err, "case.state")

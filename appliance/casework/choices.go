@@ -31,14 +31,6 @@ var (
 		problem.Text{DA: "Lav kopien uden lyd. Fagpersonen kan vælge lyden til ved vurderingen.", EN: "Make the copy without the sound. The assessor can choose to keep it at the assessment."})
 )
 
-// asked returns the subjects of a change in either form.
-func (ch SubjectChange) asked() []subject.Subject {
-	if len(ch.Subjects) == 0 && len(ch.Subject.Keyframes) > 0 {
-		return []subject.Subject{ch.Subject}
-	}
-	return ch.Subjects
-}
-
 // checkChoice returns what is wrong with what the staff asked a copy of c to be.
 // The stamp's time is the box's to say.
 func checkChoice(c *incident.Case, ch *SubjectChange) error {
@@ -54,7 +46,7 @@ func checkChoice(c *incident.Case, ch *SubjectChange) error {
 	if st := ch.Choice.Still; st != nil && st.At > c.Clip.Span.Duration().Seconds() {
 		return errChoice.With(fmt.Errorf("casework: a still at %g s of a clip of %v", st.At, c.Clip.Span.Duration()))
 	}
-	all := ch.asked()
+	all := ch.Subjects
 	if ch.Choice.Mode == subject.BlurEverything {
 		if len(all) == 0 {
 			return nil
@@ -74,7 +66,7 @@ func (ch SubjectChange) widenings() []incident.Widening {
 	if ch.Choice.Mode == subject.StillScene {
 		out = append(out, incident.Widening{What: incident.WidenScene})
 	}
-	if n := len(ch.asked()); n > 1 && ch.Choice.Mode != subject.BlurEverything {
+	if n := len(ch.Subjects); n > 1 && ch.Choice.Mode != subject.BlurEverything {
 		out = append(out, incident.Widening{What: incident.WidenSubjects, Count: n})
 	}
 	return out

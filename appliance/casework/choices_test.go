@@ -126,7 +126,7 @@ func TestTheStampIsTheBoxsOwnTime(t *testing.T) {
 	b.red.instead = errNothing
 	b.work()
 	v := b.newCase()
-	v, err := b.Redact(t.Context(), b.people["staff"], v.ID, SubjectChange{Version: v.Version, Subject: somebody(),
+	v, err := b.Redact(t.Context(), b.people["staff"], v.ID, SubjectChange{Version: v.Version, Subjects: []subject.Subject{somebody()},
 		Choice: subject.Choice{Stamp: &subject.Stamp{Place: "  Kasse 1 ", Start: start.AddDate(-3, 0, 0)}}})
 	b.must(v, err)
 	if s := v.Choice.Stamp; s.Place != "Kasse 1" || !s.Start.Equal(v.Clip.Span.From.Time()) {

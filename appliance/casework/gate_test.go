@@ -14,6 +14,7 @@ import (
 	"veilbox/appliance/incident"
 	"veilbox/capture/footage"
 	"veilbox/internal/problem"
+	"veilbox/redact/subject"
 )
 
 func (b *box) get(v CaseView) CaseView {
@@ -167,7 +168,7 @@ func TestACopyMadeAnewMustBeSeenAnew(t *testing.T) {
 	stop := b.work()
 	other := somebody()
 	other.Keyframes[0].Rect.X = 0.5
-	v, err = b.Redact(t.Context(), b.people["staff"], v.ID, SubjectChange{Version: v.Version, Subject: other})
+	v, err = b.Redact(t.Context(), b.people["staff"], v.ID, SubjectChange{Version: v.Version, Subjects: []subject.Subject{other}})
 	b.must(v, err)
 	v = b.await(v.ID, incident.Redacted)
 	stop()

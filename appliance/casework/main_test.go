@@ -309,7 +309,7 @@ func (b *box) veiled(v CaseView) CaseView {
 	b.t.Helper()
 	stop := b.work()
 	defer stop()
-	v, err := b.Redact(b.t.Context(), b.people["staff"], v.ID, SubjectChange{Version: v.Version, Subject: somebody()})
+	v, err := b.Redact(b.t.Context(), b.people["staff"], v.ID, SubjectChange{Version: v.Version, Subjects: []subject.Subject{somebody()}})
 	b.must(v, err)
 	return b.await(v.ID, incident.Redacted)
 }

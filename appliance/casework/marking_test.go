@@ -235,7 +235,7 @@ func TestAMaskThatDoesNotFitIsDropped(t *testing.T) {
 		return nil
 	}
 	b.work()
-	v, err := b.Redact(t.Context(), b.people["staff"], v.ID, SubjectChange{Version: v.Version, Subject: somebody()})
+	v, err := b.Redact(t.Context(), b.people["staff"], v.ID, SubjectChange{Version: v.Version, Subjects: []subject.Subject{somebody()}})
 	b.must(v, err)
 	b.await(v.ID, incident.Redacted)
 	if calls != 2 {

@@ -131,7 +131,7 @@ func acts() []act {
 			return none(b.ChangeCase(b.t.Context(), a, v.ID, Change{Version: v.Version, What: "andet", HappenedAt: v.HappenedAt, Evidence: evidence()}))
 		}},
 		{"Redact", account.Tag, "case.redact", "staff", (*box).newCase, func(b *box, a Actor, v CaseView) (any, error) {
-			return none(b.Redact(b.t.Context(), a, v.ID, SubjectChange{Version: v.Version, Subject: somebody()}))
+			return none(b.Redact(b.t.Context(), a, v.ID, SubjectChange{Version: v.Version, Subjects: []subject.Subject{somebody()}}))
 		}},
 		{"OpenMarking", account.Tag, "case.mark", "staff", (*box).newCase, func(b *box, a Actor, v CaseView) (any, error) {
 			return none(b.OpenMarking(b.t.Context(), a, v.ID))
@@ -167,7 +167,7 @@ func acts() []act {
 		}},
 		{"CancelRedaction", account.Tag, "case.redact.cancel", "staff", func(b *box) CaseView {
 			v := b.newCase()
-			v, err := b.Redact(b.t.Context(), b.people["staff"], v.ID, SubjectChange{Subject: somebody()})
+			v, err := b.Redact(b.t.Context(), b.people["staff"], v.ID, SubjectChange{Subjects: []subject.Subject{somebody()}})
 			return b.must(v, err)
 		}, func(b *box, a Actor, v CaseView) (any, error) { return nil, b.CancelRedaction(b.t.Context(), a, v.ID) }},
 		{"CaseClip", account.ViewFootage, "clip.view", "assessor", (*box).newCase, func(b *box, a Actor, v CaseView) (any, error) {

@@ -153,7 +153,7 @@ func (s *Service) Redact(ctx context.Context, a Actor, id incident.CaseID, ch Su
 		if err := s.silent(ctx, c); err != nil {
 			return err
 		}
-		c.Subjects, c.Choice = ch.asked(), ch.Choice
+		c.Subjects, c.Choice = ch.Subjects, ch.Choice
 		c.Copy, c.State, c.Assessing = nil, incident.Redacting, false
 		return nil
 	})

@@ -18,7 +18,7 @@ import (
 
 func (b *box) redact(v CaseView) CaseView {
 	b.t.Helper()
-	v, err := b.Redact(b.t.Context(), b.people["staff"], v.ID, SubjectChange{Version: v.Version, Subject: somebody()})
+	v, err := b.Redact(b.t.Context(), b.people["staff"], v.ID, SubjectChange{Version: v.Version, Subjects: []subject.Subject{somebody()}})
 	return b.must(v, err)
 }
 
@@ -48,7 +48,7 @@ func (b *box) noCopy(v CaseView) {
 func TestRedactMakesAProvedSealedCopy(t *testing.T) {
 	b := newBox(t)
 	v := b.newCase()
-	_, err := b.Redact(t.Context(), b.people["staff"], v.ID, SubjectChange{Version: v.Version, Subject: subject.Subject{Version: 1}})
+	_, err := b.Redact(t.Context(), b.people["staff"], v.ID, SubjectChange{Version: v.Version, Subjects: []subject.Subject{{Version: 1}}})
 	refused(t, err, "subject.bad")
 	if p := b.progress(v); p.Running || p.Stage != "" {
 		t.Errorf("before it began: %+v", p)
@@ -57,7 +57,7 @@ func TestRedactMakesAProvedSealedCopy(t *testing.T) {
 	if v.State != incident.Redacting || v.Progress == nil || !v.Progress.Running || v.Progress.Stage != "queued" {
 		t.Fatalf("%s %+v", v.State, v.Progress)
 	}
-	_, err = b.Redact(t.Context(), b.people["staff"], v.ID, SubjectChange{Subject: somebody()})
+	_, err = b.Redact(t.Context(), b.people["staff"], v.ID, SubjectChange{Subjects: []subject.Subject{somebody()}})
 	refused(t, err, "case.state")
 	b.work()
 	v = b.await(v.ID, incident.Redacted)

@@ -60,8 +60,6 @@ type SubjectChange struct {
 	// ShowMore says that the person means it, where the copy shows more than one
 	// suspect and nothing else.
 	ShowMore bool `json:"show_more,omitempty"`
-	// Subject is the one subject, of callers that know only one.
-	Subject subject.Subject `json:"subject,omitzero"`
 }
 
 // A Verdict is an assessor's decision with the password that signs it.

@@ -57,8 +57,8 @@ func (c *caseSheetCmd) Run(e *env) error {
 		}
 	}
 	e.notice("%s", outside)
-	return e.show(s, table{{"SHEET", "PICTURES", "SHOWN", "OF"},
-		{s.Hash.String(), fmt.Sprint(len(s.Pictures)), fmt.Sprintf("%.1f s", s.Shown), fmt.Sprintf("%.1f s", s.Duration)}})
+	return e.show(s, table{{"SHEET", "PICTURES", "FLAGGED", "SHOWN", "OF"},
+		{s.Hash.String(), fmt.Sprint(len(s.Pictures)), fmt.Sprint(len(s.Flagged)), fmt.Sprintf("%.1f s", s.Shown), fmt.Sprintf("%.1f s", s.Duration)}})
 }
 
 type caseSubmitCmd struct{ caseID }
@@ -80,12 +80,13 @@ type caseAssessCmd struct {
 	Reasons      string `required:"" help:"Why, in words; kept with the case."`
 	Copy         string `required:"" help:"Hash of the copy that you have played, from \"case copy\"." placeholder:"HASH"`
 	Sheet        string `required:"" help:"Hash of the sheet that you have looked through, from \"case sheet\"." placeholder:"HASH"`
+	SawFlagged   int    `help:"How many flagged stretches you have looked at, from \"case sheet\"; an approval needs all." placeholder:"N"`
 	Guideline    string `help:"The written guideline that a clear case follows."`
 	PasswordFile string `help:"File with your password, which signs the decision; - is standard input. Without it you are asked." placeholder:"FILE"`
 }
 
 func (c *caseAssessCmd) Run(e *env) error {
-	v := casework.Verdict{Decision: incident.Refuse, Reasons: c.Reasons, Guideline: c.Guideline}
+	v := casework.Verdict{Decision: incident.Refuse, Reasons: c.Reasons, Guideline: c.Guideline, SawFlagged: c.SawFlagged}
 	if c.Approve {
 		v.Decision = incident.Approve
 	}
@@ -188,4 +189,20 @@ func (c *alertViewCmd) Run(e *env) error {
 		return err
 	}
 	return e.save(m, c.Output)
+}
+
+type caseSoundCmd struct {
+	caseID
+	Keep   string `help:"Keep the sound, for this reason. It is not veiled." xor:"sound" required:"" placeholder:"REASON"`
+	Remove bool   `help:"Remove it again." xor:"sound" required:""`
+}
+
+func (c *caseSoundCmd) Run(e *env) error {
+	return e.withCase(func(cl *client.Client) (casework.CaseView, error) {
+		v, err := cl.Case(e.ctx, c.id())
+		if err != nil {
+			return v, err
+		}
+		return cl.KeepSound(e.ctx, c.id(), casework.SoundChange{Version: v.Version, Keep: !c.Remove, Reason: c.Keep})
+	})
 }

@@ -27,6 +27,7 @@ type caseCmd struct {
 	Copy     caseCopyCmd     `cmd:"" help:"Save the veiled copy; prints the hash that \"case assess\" asks for."`
 	Sheet    caseSheetCmd    `cmd:"" help:"Save the pictures of everything that is revealed; prints the hash that \"case assess\" asks for."`
 	Submit   caseSubmitCmd   `cmd:"" help:"Put the case before the assessor."`
+	Sound    caseSoundCmd    `cmd:"" help:"Keep the sound of the copy, or remove it again, as its assessor."`
 	Assess   caseAssessCmd   `cmd:"" help:"Approve or refuse a disclosure, as its assessor."`
 	Report   caseReportCmd   `cmd:"" help:"Document the report to the police (condition 4)."`
 	Withdraw caseWithdrawCmd `cmd:"" help:"End a disclosure at once."`
@@ -190,25 +191,52 @@ func (c *caseChangeCmd) Run(e *env) error {
 
 type caseRedactCmd struct {
 	caseID
-	Subject string `required:"" help:"Subject file: where the subject is (see \"veilctl redact --help\")." placeholder:"FILE"`
-	Wait    bool   `help:"Wait until the copy is there."`
+	Subject  string   `help:"Subject file: where the subjects are (see \"veilctl redact --help\"). Left out only with --mode blur-everything." placeholder:"FILE"`
+	Mode     string   `enum:"subject-only,still-scene,blur-everything" default:"subject-only" help:"What else may be seen (see \"veilctl redact --help\")."`
+	Still    *float64 `help:"Make a picture of the frame nearest to this time instead of a clip." placeholder:"SECONDS"`
+	Stamp    string   `help:"Burn in the time, and this place." placeholder:"PLACE"`
+	ShowMore bool     `help:"Say that you mean it, where the copy shows more than one suspect and nothing else."`
+	Wait     bool     `help:"Wait until the copy is there."`
+}
+
+func (c *caseRedactCmd) change() (subject.Choice, error) {
+	var ch subject.Choice
+	if err := ch.Mode.UnmarshalText([]byte(c.Mode)); err != nil {
+		return ch, usage("--mode: %v", err)
+	}
+	if c.Still != nil {
+		ch.Still = &subject.Still{At: *c.Still}
+	}
+	if (ch.Mode == subject.BlurEverything) != (c.Subject == "") {
+		return ch, usage("--subject: give a subject file, or --mode blur-everything without one")
+	}
+	return ch, nil
 }
 
 func (c *caseRedactCmd) Run(e *env) error {
-	b, err := e.readFile(c.Subject, subject.MaxFileSize)
+	ch, err := c.change()
 	if err != nil {
 		return err
 	}
-	s, err := subject.Parse(bytes.NewReader(b))
-	if err != nil {
-		return err
+	var who []subject.Subject
+	if c.Subject != "" {
+		b, err := e.readFile(c.Subject, subject.MaxFileSize)
+		if err != nil {
+			return err
+		}
+		if who, err = subject.ParseSet(bytes.NewReader(b)); err != nil {
+			return err
+		}
 	}
 	return e.withCase(func(cl *client.Client) (casework.CaseView, error) {
 		v, err := cl.Case(e.ctx, c.id())
 		if err != nil {
 			return v, err
 		}
-		v, err = cl.Redact(e.ctx, c.id(), casework.SubjectChange{Version: v.Version, Subject: s})
+		if c.Stamp != "" {
+			ch.Stamp = &subject.Stamp{Place: c.Stamp, Start: v.ClipFrom}
+		}
+		v, err = cl.Redact(e.ctx, c.id(), casework.SubjectChange{Version: v.Version, Subjects: who, Choice: ch, ShowMore: c.ShowMore})
 		if err != nil || !c.Wait {
 			return v, err
 		}

@@ -46,7 +46,7 @@ type redactCmd struct {
 	Start      *time.Time `help:"When the first frame was, RFC 3339 such as 2026-11-22T14:03:00+01:00: burns in the time." placeholder:"TIME" format:"2006-01-02T15:04:05Z07:00" group:"What is shown"`
 	KeepSound  string     `help:"Keep the sound, for this reason. It is not veiled: voices can be known again." placeholder:"REASON" group:"What is shown"`
 
-	Proof  string `help:"Write the proof here (JSON)." placeholder:"FILE" type:"path" group:"What is written"`
+	Proof  string `help:"Write the proof here (JSON); - is standard output, in place of the summary." placeholder:"FILE" type:"path" group:"What is written"`
 	Sheet  string `help:"Write pictures of everything that is revealed here, flagged ones first: one page if the name ends in .html, else an empty or new folder." placeholder:"FILE" type:"path" group:"What is written"`
 	Tracks string `help:"Write where each subject is shown, flagged, unsure or gone here (JSON)." placeholder:"FILE" type:"path" group:"What is written"`
 
@@ -54,7 +54,7 @@ type redactCmd struct {
 	Detector    string `help:"The program veil-detect (default: beside veil-redact). Implies --detect." placeholder:"FILE" type:"path" group:"How"`
 	Model       string `help:"An ONNX model of your own in place of the built-in detector; with --model-sha256. Implies --detect." placeholder:"FILE" type:"path" group:"How"`
 	ModelSHA256 string `help:"The SHA-256 that the model must have, as sha256sum says it." name:"model-sha256" placeholder:"HEX" group:"How"`
-	VeilCell    int    `help:"Side of the veil's cells in pixels; larger hides more (default: by the size of the frame, so that a head spans at most 4)." placeholder:"N" group:"How"`
+	VeilCell    int    `help:"Side of the veil's cells in pixels; larger hides more (default and least: a third of the frame's height, so that a head spans at most 4)." placeholder:"N" group:"How"`
 	Solid       bool   `help:"Fill what is veiled with one grey instead of cells." group:"How"`
 
 	Worker   string        `help:"The program veil-redact (default: beside veilctl, else ${installed})." placeholder:"FILE" type:"path" group:"How"`
@@ -64,6 +64,8 @@ type redactCmd struct {
 	CRF      int           `help:"Quality, 1 (best, largest) to 26." default:"20" name:"crf" group:"How"`
 	MaxTime  time.Duration `help:"Give up after this long." default:"6h" group:"How"`
 	Degraded bool          `help:"Go on where this kernel lacks part of the sandbox. Not for video from strangers." name:"allow-degraded-sandbox" group:"How"`
+
+	written []string // besides the copy, in order
 }
 
 // Help is shown below the flags.
@@ -174,7 +176,7 @@ func (c *redactCmd) run(e *env) (err error) {
 		return fmt.Errorf("ctl: %w", err)
 	}
 	defer func() { err = errors.Join(err, in.Close()) }()
-	if err := errors.Join(c.apart(in), c.room()); err != nil {
+	if err := errors.Join(c.apart(in), c.room(), c.folders()); err != nil {
 		return err
 	}
 	w := &redact.Worker{Path: path, FFmpeg: c.FFmpeg,
@@ -194,11 +196,12 @@ func (c *redactCmd) run(e *env) (err error) {
 		return err
 	}
 	meter.end()
-	if err := c.extras(made); err != nil {
-		return err
+	err = c.extras(made)
+	if err == nil {
+		err = store.commit(c.Out)
 	}
-	if err := store.commit(c.Out); err != nil {
-		return err
+	if err != nil {
+		return errors.Join(err, c.undo())
 	}
 	return c.tell(e, made)
 }
@@ -208,20 +211,41 @@ func (c *redactCmd) tell(e *env, made redact.Copy) error {
 	v := redacted{File: c.Out, Media: made.Media(), Mode: made.Mode().String(), Copy: made.Hash().String(), Clip: made.Clip().String(),
 		Proof: made.ProofHash().String(), Sheet: made.SheetHash().String(), Sound: made.Sound(), Pictures: len(made.Sheet()),
 		Unsure: inSeconds(made.Unsure()), Flagged: inSeconds(made.Flagged()), Notices: made.Notices()}
-	rows := table{{"copy", v.File}, {"SHA-256", v.Copy}, {"proof", "passed, " + v.Proof}, {"revealed", fmt.Sprintf("%d pictures", v.Pictures)}}
+	rows := table{{"copy", v.File}, {"SHA-256", v.Copy}, {"proof", "passed, " + v.Proof}, {"revealed", counted(v.Pictures, "picture")}}
 	if v.Sound {
 		rows = append(rows, []string{"sound", "kept: " + made.Choice().Sound})
 	}
 	for _, u := range v.Flagged {
-		rows = append(rows, []string{"look", fmt.Sprintf("%.1f to %.1f s: somebody else may be seen; a keyframe there makes it sure", u.From, u.To)})
+		rows = append(rows, []string{"look", when(made, u) + "somebody else may be seen; a keyframe there makes it sure"})
 	}
 	for _, u := range v.Unsure {
-		rows = append(rows, []string{"all veiled", fmt.Sprintf("%.1f to %.1f s: the track was not sure; a keyframe there would show the subject", u.From, u.To)})
+		rows = append(rows, []string{"veiled", when(made, u) + "a track was not sure, so its subject is veiled too; a keyframe there would show it"})
 	}
 	for _, n := range v.Notices {
 		e.notice("notice: %s", notices[n])
 	}
+	if c.Proof == "-" {
+		if _, err := e.Out.Write(append(made.Proof(), '\n')); err != nil {
+			return fmt.Errorf("ctl: standard output: %w", err)
+		}
+		return nil
+	}
 	return e.show(v, rows)
+}
+
+// when begins what is said of a span; a picture has no times.
+func when(made redact.Copy, u spanSeconds) string {
+	if made.Still() {
+		return ""
+	}
+	return fmt.Sprintf("%.1f to %.1f s: ", u.From, u.To)
+}
+
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 func inSeconds(spans []footage.Span) []spanSeconds {

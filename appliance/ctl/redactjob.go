@@ -53,6 +53,8 @@ func (c *redactCmd) job(e *env) (redact.Job, error) {
 		return j, usage("--stamp burns in the time too: give --start, the time of the first frame")
 	case c.KeepSound != "" && c.Still != nil:
 		return j, usage("a picture has no sound: leave out --keep-sound")
+	case c.CRF < 1 || c.CRF > 26:
+		return j, usage("--crf %d: give 1 to 26; a coarser copy would not pass its proof", c.CRF)
 	case (c.Model == "") != (c.ModelSHA256 == ""):
 		return j, usage("give --model and --model-sha256 together: what is used must be what you meant")
 	}

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"veilbox/internal/durable"
@@ -20,10 +21,11 @@ import (
 
 // extras writes what was asked for besides the copy.
 func (c *redactCmd) extras(made redact.Copy) error {
-	if c.Proof != "" {
+	if c.Proof != "" && c.Proof != "-" {
 		if err := durable.WriteFile(c.Proof, append(made.Proof(), '\n'), 0o600); err != nil {
 			return err
 		}
+		c.written = append(c.written, c.Proof)
 	}
 	if c.Tracks != "" {
 		if err := c.writeTracks(made); err != nil {
@@ -34,11 +36,51 @@ func (c *redactCmd) extras(made redact.Copy) error {
 	case c.Sheet == "":
 		return nil
 	case c.onePage():
-		return writePage(c.Sheet, made, func(_ int, p *redact.Picture) template.URL {
+		err := writePage(c.Sheet, made, func(_ int, p *redact.Picture) template.URL {
 			return template.URL("data:image/jpeg;base64," + base64.StdEncoding.EncodeToString(p.JPEG))
 		})
+		if err == nil {
+			c.written = append(c.written, c.Sheet)
+		}
+		return err
 	}
 	return c.writeFolder(made)
+}
+
+// undo removes what was written beside a copy that could not be kept: a proof
+// or pictures without their copy would mislead.
+func (c *redactCmd) undo() error {
+	var all error
+	for _, name := range slices.Backward(c.written) {
+		all = errors.Join(all, durable.Remove(name))
+	}
+	return all
+}
+
+// folders refuses, before hours of work, a folder that cannot be written to.
+func (c *redactCmd) folders() error {
+	for _, name := range []string{c.Out, c.Proof, c.Sheet, c.Tracks} {
+		if name == "" || name == "-" && name == c.Proof {
+			continue
+		}
+		dir := filepath.Dir(name)
+		for name == c.Sheet && !c.onePage() && missing(dir) && dir != filepath.Dir(dir) {
+			dir = filepath.Dir(dir) // it will be made
+		}
+		f, err := os.CreateTemp(dir, ".veilctl-*")
+		if err != nil {
+			return usage("%s cannot be written: %v: name a folder that is there and that you may write to", name, err)
+		}
+		if err := errors.Join(f.Close(), os.Remove(f.Name())); err != nil {
+			return fmt.Errorf("ctl: %w", err)
+		}
+	}
+	return nil
+}
+
+func missing(path string) bool {
+	_, err := os.Stat(path)
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 func (c *redactCmd) onePage() bool { return strings.EqualFold(filepath.Ext(c.Sheet), ".html") }
@@ -86,22 +128,34 @@ func (c *redactCmd) writeTracks(made redact.Copy) error {
 	if err != nil {
 		return fmt.Errorf("ctl: %w", err)
 	}
-	return durable.WriteFile(c.Tracks, append(b, '\n'), 0o600)
+	if err := durable.WriteFile(c.Tracks, append(b, '\n'), 0o600); err != nil {
+		return err
+	}
+	c.written = append(c.written, c.Tracks)
+	return nil
 }
 
 func (c *redactCmd) writeFolder(made redact.Copy) error {
+	fresh := missing(c.Sheet)
 	if err := os.MkdirAll(c.Sheet, 0o700); err != nil {
 		return fmt.Errorf("ctl: %w", err)
+	}
+	if fresh {
+		c.written = append(c.written, c.Sheet)
 	}
 	name := func(i int, p *redact.Picture) string {
 		return fmt.Sprintf("%04d-%.1fs%s.jpg", i, seconds(p.At), marks(p))
 	}
 	for i, p := range made.Sheet() {
-		if err := durable.WriteFile(filepath.Join(c.Sheet, name(i, &p)), p.JPEG, 0o600); err != nil {
+		path := filepath.Join(c.Sheet, name(i, &p))
+		if err := durable.WriteFile(path, p.JPEG, 0o600); err != nil {
 			return err
 		}
+		c.written = append(c.written, path)
 	}
-	return writePage(filepath.Join(c.Sheet, "index.html"), made, func(i int, p *redact.Picture) template.URL { return template.URL(name(i, p)) })
+	index := filepath.Join(c.Sheet, "index.html")
+	c.written = append(c.written, index)
+	return writePage(index, made, func(i int, p *redact.Picture) template.URL { return template.URL(name(i, p)) })
 }
 
 // marks says in a file's name what its picture is.
@@ -124,8 +178,8 @@ ul{display:flex;flex-wrap:wrap;gap:1em;padding:0;list-style:none}figure{margin:0
 <h1>Everything that is revealed</h1>
 <dl><dt>Copy</dt><dd>{{.Copy}}</dd><dt>Clip</dt><dd>{{.Clip}}</dd><dt>Sheet</dt><dd>{{.Sheet}}</dd><dt>Mode</dt><dd>{{.Mode}}</dd>
 <dt>Sound</dt><dd>{{if .Sound}}<span class="warn">kept: {{.Sound}}</span>{{else}}removed{{end}}</dd></dl>
-{{range .Flagged}}<p class="warn">{{printf "%.1f" .From}} to {{printf "%.1f" .To}} s: somebody else may be seen</p>
-{{end}}{{range .Unsure}}<p>{{printf "%.1f" .From}} to {{printf "%.1f" .To}} s: the track was not sure, all is veiled</p>
+{{range .Flagged}}<p class="warn">{{if not $.Still}}{{printf "%.1f" .From}} to {{printf "%.1f" .To}} s: {{end}}somebody else may be seen</p>
+{{end}}{{range .Unsure}}<p>{{printf "%.1f" .From}} to {{printf "%.1f" .To}} s: a track was not sure, its subject is veiled</p>
 {{end}}{{range .Notices}}<p>{{.}}</p>
 {{end}}<ul>{{range .Pictures}}
 <li{{if .Flags}} class="flag"{{end}}><figure><img src="{{.Src}}" alt="{{.What}} at {{printf "%.1f" .At}} s"><figcaption>{{.What}}, {{printf "%.1f" .At}} s{{if .Flags}}: {{join .Flags ", "}}{{end}}</figcaption></figure></li>{{end}}
@@ -143,11 +197,12 @@ type pagePicture struct {
 func writePage(path string, made redact.Copy, src func(int, *redact.Picture) template.URL) error {
 	v := struct {
 		Copy, Clip, Sheet, Mode, Sound string
+		Still                          bool
 		Flagged, Unsure                []spanSeconds
 		Notices                        []string
 		Pictures                       []pagePicture
 	}{Copy: made.Hash().String(), Clip: made.Clip().String(), Sheet: made.SheetHash().String(), Mode: made.Mode().String(),
-		Flagged: inSeconds(made.Flagged()), Unsure: inSeconds(made.Unsure())}
+		Still: made.Still(), Flagged: inSeconds(made.Flagged()), Unsure: inSeconds(made.Unsure())}
 	if made.Sound() {
 		v.Sound = made.Choice().Sound
 	}

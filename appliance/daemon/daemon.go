@@ -20,6 +20,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -302,6 +303,14 @@ func (d *Daemon) openWork(ctx context.Context, master keys.Key) (err error) {
 		Signer:  signer,
 		MaxClip: time.Duration(d.cfg.Redact.MaxClip),
 		Checks:  d.checks,
+		Detect:  d.cfg.Redact.Detect,
+		Mark: func(ctx context.Context, job redact.SessionJob, clip io.Reader) (casework.Session, error) {
+			s, err := d.worker.Open(ctx, job, clip)
+			if err != nil {
+				return nil, err // and not a Session that holds no session
+			}
+			return s, nil
+		},
 	})
 	if err != nil {
 		return err

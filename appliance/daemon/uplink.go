@@ -259,7 +259,7 @@ func (x *extranet) Alerts(ctx context.Context) ([]casework.Alert, error) {
 		if it.Own || it.Fault {
 			continue
 		}
-		a := casework.Alert{ID: it.Disclosure, Sender: it.SenderName, Made: it.Manifest.Created, NotAfter: it.Ends, Seen: it.Viewings > 0}
+		a := casework.Alert{ID: it.Disclosure, Media: it.Manifest.Media(), Sender: it.SenderName, Made: it.Manifest.Created, NotAfter: it.Ends, Seen: it.Viewings > 0}
 		if it.Available != nil {
 			a.Made = *it.Available
 		}

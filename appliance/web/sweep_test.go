@@ -30,7 +30,7 @@ var examples = map[string]string{
 	"POST /api/v1/holds/{id}/release":    `{"reason":"frafaldet"}`,
 	"POST /api/v1/cases":                 `{"camera":"kasse-1","from":"2026-11-22T12:00:00Z","to":"2026-11-22T12:01:00Z","what":"Tyveri","happened_at":"2026-11-22T12:00:00Z","offence":"theft","attempt":false}`,
 	"PUT /api/v1/cases/{id}":             `{"version":3,"what":"Tyveri","happened_at":"2026-11-22T12:00:00Z","evidence":{}}`,
-	"PUT /api/v1/cases/{id}/subject":     `{"version":3,"choice":{"mode":"still-scene","still":{"at":1},"stamp":{"place":"Kasse 1","start":"2026-11-22T12:00:00Z"}},"show_more":true,"subject":{"version":1,"keyframes":[{"at":1,"rect":{"x":0.1,"y":0.1,"w":0.1,"h":0.3}}]}}`,
+	"PUT /api/v1/cases/{id}/subject":     `{"version":3,"choice":{"mode":"still-scene","still":{"at":1},"stamp":{"place":"Kasse 1","start":"2026-11-22T12:00:00Z"}},"show_more":true,"subjects":[{"version":1,"keyframes":[{"at":1,"rect":{"x":0.1,"y":0.1,"w":0.1,"h":0.3}}]}]}`,
 	"PUT /api/v1/cases/{id}/marking":     `{"subjects":[{"version":1,"keyframes":[{"at":1,"rect":{"x":0.1,"y":0.1,"w":0.1,"h":0.3}}]}]}`,
 	"PUT /api/v1/cases/{id}/sound":       `{"version":3,"keep":true,"reason":"Han truer ekspedienten højt"}`,
 	"PUT /api/v1/cameras/{cam}/veiled":   `{"veiled":[{"x":0.1,"y":0.1,"w":0.2,"h":0.1}]}`,

@@ -101,7 +101,7 @@ func TestDamagedBox(t *testing.T) {
 	good, hit := b.newCase(span, "Sagen, der bliver ved med at være hel."), b.newCase(span, "Sagen, der bliver beskadiget.")
 	rect := subject.Rect{X: 0.35, Y: 0.35, W: 0.3, H: 0.4}
 	must[casework.CaseView](t)(b.call.Redact(t.Context(), good.ID, casework.SubjectChange{Version: good.Version,
-		Subject: subject.Subject{Version: subject.Version, Keyframes: []subject.Keyframe{{At: 0.5, Rect: &rect}}}}))
+		Subjects: []subject.Subject{{Version: subject.Version, Keyframes: []subject.Keyframe{{At: 0.5, Rect: &rect}}}}}))
 	poll(t, "the copy", func() bool {
 		p := must[casework.Progress](t)(b.call.CaseProgress(t.Context(), good.ID))
 		if p.Stage == "failed" {

@@ -185,7 +185,7 @@ func (w *World) Veil(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := c.Redact(ctx, v.ID, casework.SubjectChange{Version: v.Version, Subject: Subject(w.runs.from.Sub(v.ClipFrom))}); err != nil {
+	if _, err := c.Redact(ctx, v.ID, casework.SubjectChange{Version: v.Version, Subjects: []subject.Subject{Subject(w.runs.from.Sub(v.ClipFrom))}}); err != nil {
 		return err
 	}
 	moved := false
@@ -310,7 +310,7 @@ func (w *World) Approve(ctx context.Context) error {
 	}
 	verdict := casework.Verdict{
 		Version: v.Version, Decision: incident.Approve, Reasons: "Alle ni vilkår er opfyldt; gerningen ses på optagelsen.",
-		Copy: v.Copy.Hash, Sheet: v.Copy.Sheet, Password: w.A.Staff.Password,
+		Copy: v.Copy.Hash, Sheet: v.Copy.Sheet, SawFlagged: v.Copy.Flagged.Spans, Password: w.A.Staff.Password,
 	}
 	_, err = staff.Assess(ctx, v.ID, verdict)
 	if err := refused("an approval by staff", err, "account.permission", "person.permission"); err != nil {

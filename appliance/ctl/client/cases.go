@@ -77,6 +77,11 @@ func (c *Client) Proof(ctx context.Context, id incident.CaseID) ([]byte, error) 
 	return c.fetch(ctx, path("cases", string(id), "proof.json"))
 }
 
+// KeepSound has the sound of the copy kept for a reason, or removed without one.
+func (c *Client) KeepSound(ctx context.Context, id incident.CaseID, s casework.SoundChange) (casework.CaseView, error) {
+	return c.caseView(ctx, http.MethodPut, path("cases", string(id), "sound"), s)
+}
+
 // Submit puts the case before the assessor.
 func (c *Client) Submit(ctx context.Context, id incident.CaseID, version int) (casework.CaseView, error) {
 	return c.caseView(ctx, http.MethodPost, path("cases", string(id), "submit"), map[string]int{"version": version})

@@ -9,6 +9,9 @@ const (
 	againTime   = 0.7 // seconds from a check that said nothing to the next
 	checkDrop   = 1.5 // seconds that a walk against time may be unsure
 	maxTries    = 6
+	rivalMatch  = 0.98 // of the subject's own match: who matches as well may be the subject
+	rivalUsual  = 0.90 // and of its usual one
+	rivalReach  = 2.0  // heights around the subject, in which it is looked for
 )
 
 // A check follows a track against time. What has been followed from frame is
@@ -25,6 +28,8 @@ type check struct {
 	alone float64 // seconds
 	tries int     // that said nothing
 	tried int     // frame of the last of them
+
+	crowdTried int // frame of the last try that began in a crowd and said nothing
 
 	parted int // where a verdict of wrong says that the two tracks part
 }
@@ -56,7 +61,7 @@ func (c *check) step(frame int, w *walker, at func(int) *step) (verdict, error) 
 	case c.tries > 0 && since(c.tried) < againTime:
 		return verdictNone, nil
 	case c.alone >= aloneTime:
-	case w.low == 0 && since(c.frame) >= uncheckTime:
+	case w.low == 0 && since(c.frame) >= uncheckTime && since(c.crowdTried) >= 2*againTime:
 	default:
 		return verdictNone, nil
 	}
@@ -65,8 +70,11 @@ func (c *check) step(frame int, w *walker, at func(int) *step) (verdict, error) 
 	switch {
 	case err != nil:
 		return verdictNone, err
-	case bad:
+	case bad && c.alone >= aloneTime:
 		return verdictWrong, nil
+	case !sure && c.alone < aloneTime:
+		c.crowdTried = frame
+		return verdictNone, nil
 	case !sure:
 		c.tries++
 		c.alone, c.tried = 0, frame
@@ -74,6 +82,15 @@ func (c *check) step(frame int, w *walker, at func(int) *step) (verdict, error) 
 			return verdictOpen, nil
 		}
 		return verdictNone, nil
+	case c.alone >= aloneTime:
+		like, err := w.rival(frame)
+		if err != nil {
+			return verdictNone, err
+		}
+		if like {
+			c.parted = c.frame
+			return verdictWrong, nil
+		}
 	}
 	c.frame, c.box, c.crowd, c.alone, c.tries = frame, w.at, !w.clear, 0, 0
 	return verdictNone, nil
@@ -82,7 +99,7 @@ func (c *check) step(frame int, w *walker, at func(int) *step) (verdict, error) 
 // back walks from b in frame back to c.frame. It reports whether it arrived
 // where the track was, or parted from it; neither, if it was lost on the way.
 func (c *check) back(frame int, b box, at func(int) *step) (sure, bad bool, err error) {
-	w, err := c.e.startWalk(frame, b)
+	w, err := c.e.startWalk(frame, b, false)
 	if err != nil {
 		return false, false, err
 	}
@@ -122,4 +139,32 @@ func (c *check) back(frame int, b box, at func(int) *step) (sure, bad bool, err 
 		q := w.at.iou(was)
 		return q >= 0.4, q < 0.1, nil
 	}
+}
+
+// rival reports whether somebody close to the subject, whom it has just left,
+// looks so like it that nobody could tell which of the two is which.
+func (w *walker) rival(frame int) (bool, error) {
+	b := w.at
+	reach := rivalReach * b.h
+	if err := w.e.look(frame, b.area(reach, reach/2)); err != nil {
+		return false, err
+	}
+	s, a := &w.e.seen, &w.look
+	own, _ := a.match(s, b, 1)
+	need := math.Max(rivalMatch*own, rivalUsual*w.base)
+	step, best := max(1, int(b.h/24)), 0.
+	a.place(b)
+	for dy := -int(reach / 2); dy <= int(reach/2); dy += step {
+		for dx := -int(reach); dx <= int(reach); dx += step {
+			if math.Abs(float64(dx)) < 0.6*b.w && math.Abs(float64(dy)) < 0.3*b.h {
+				continue
+			}
+			m, vis := a.matchAt(s, dx, dy, 2, max(best, need))
+			if vis < 0.8 || m <= best {
+				continue
+			}
+			best = m
+		}
+	}
+	return best >= need, nil
 }

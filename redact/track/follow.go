@@ -40,7 +40,7 @@ func (t *Tracker) from(k key, dir, until int) (*walk, error) {
 	o := origin{k.frame, *k.rect, dir}
 	r := t.walks[o]
 	if r == nil {
-		w, err := t.e.startWalk(k.frame, boxOf(*k.rect, t.e.w, t.e.h))
+		w, err := t.e.startWalk(k.frame, boxOf(*k.rect, t.e.w, t.e.h), true)
 		if err != nil {
 			return nil, err
 		}

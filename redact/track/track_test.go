@@ -253,7 +253,7 @@ func TestAFrameDoesNotAllocate(t *testing.T) {
 	if err := e.bg.learn(e); err != nil {
 		t.Fatal(err)
 	}
-	w, err := e.startWalk(0, s.boxes[0][0])
+	w, err := e.startWalk(0, s.boxes[0][0], true)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,7 +23,7 @@ const (
 	wideMost    = 0.62 // a person's blob is at most this wide, as a share of its height,
 	wideGrown   = 1.40 // or this times what was drawn
 	lowMatch    = 0.75 // of the usual match: shown, but flagged, below
-	dropTime    = 0.8  // seconds that a track may be unsure and still come back
+	dropTime    = 1.2  // seconds that a track may be unsure and still come back
 	topSpeed    = 1.8  // body heights a second
 )
 
@@ -49,11 +49,15 @@ type walker struct {
 	clear    bool    // and nothing at all speaks against that
 }
 
-func (e *engine) startWalk(frame int, b box) (*walker, error) {
-	w := &walker{e: e, at: b, patience: dropTime}
+// startWalk begins where b is; drawn says that a person drew it.
+func (e *engine) startWalk(frame int, b box, drawn bool) (*walker, error) {
 	if err := e.look(frame, b.area(b.w, b.h)); err != nil {
 		return nil, err
 	}
+	if drawn {
+		b = e.snap(b)
+	}
+	w := &walker{e: e, at: b, patience: dropTime}
 	w.look.start(&e.seen, b)
 	w.match, _ = w.look.match(&e.seen, b, 1)
 	w.base = 0.85 * w.match // its own picture fits better than any other
@@ -238,6 +242,7 @@ func (w *walker) search(guess box, reach float64) (box, float64, float64) {
 		}
 	}
 	fine := max(1, step/2)
+	a.place(at)
 	try(at, 0, 0, 0)
 	for dy := -step; dy <= step; dy += fine {
 		for dx := -step; dx <= step; dx += fine {
@@ -246,6 +251,10 @@ func (w *walker) search(guess box, reach float64) (box, float64, float64) {
 	}
 	same := top
 	for _, scale := range [...]float64{0.96, 1.04} {
+		stiff := stiff
+		if scale > 1 {
+			stiff = 0.2
+		}
 		b := same
 		b.w *= scale
 		b.h *= scale

@@ -67,10 +67,12 @@ func TestChoices(t *testing.T) {
 		streams string
 		notices []Notice
 	}{
-		"nobody":              {Job{Choice: subject.Choice{Mode: subject.BlurEverything}}, quiet, "h264", nil},
-		"two, and the till":   {Job{Subjects: make1(2), Veiled: till}, quiet, "h264", nil},
-		"still":               {Job{Subjects: one, Choice: subject.Choice{Still: &subject.Still{At: 1.02}}}, quiet, "mjpeg", nil},
-		"still, cut":          {Job{Subjects: one, Choice: subject.Choice{Still: &subject.Still{At: 99, Crop: &subject.Rect{X: 0.25, Y: 0.25, W: 0.75, H: 0.5}}}}, quiet, "mjpeg", nil},
+		"nobody":            {Job{Choice: subject.Choice{Mode: subject.BlurEverything}}, quiet, "h264", nil},
+		"two, and the till": {Job{Subjects: make1(2), Veiled: till}, quiet, "h264", nil},
+		"still":             {Job{Subjects: one, Choice: subject.Choice{Still: &subject.Still{At: 1.02}}}, quiet, "mjpeg", nil},
+		"still, cut":        {Job{Subjects: one, Choice: subject.Choice{Still: &subject.Still{At: 99, Crop: &subject.Rect{X: 0.25, Y: 0.25, W: 0.75, H: 0.5}}}}, quiet, "mjpeg", nil},
+		"still, cut, till": {Job{Subjects: one, Veiled: []subject.Rect{{X: 0.3, Y: 0.3, W: 0.1, H: 0.1}, {W: 0.02, H: 0.02}},
+			Choice: subject.Choice{Still: &subject.Still{At: 1, Crop: &subject.Rect{X: 0.25, Y: 0.25, W: 0.75, H: 0.5}}}}, quiet, "mjpeg", nil},
 		"still, of nobody":    {Job{Choice: subject.Choice{Mode: subject.BlurEverything, Still: &subject.Still{}}}, quiet, "mjpeg", nil},
 		"stamp":               {Job{Subjects: one, Choice: subject.Choice{Stamp: &subject.Stamp{Place: "Kassen", Start: at}}}, quiet, "h264", nil},
 		"still, stamp":        {Job{Subjects: one, Choice: subject.Choice{Still: &subject.Still{At: 2}, Stamp: &subject.Stamp{Place: "Kassen", Start: at}}}, quiet, "mjpeg", nil},

@@ -19,6 +19,7 @@ import (
 	"veilbox/redact/mask"
 	"veilbox/redact/shape"
 	"veilbox/redact/subject"
+	"veilbox/redact/veil"
 	"veilbox/redact/work"
 )
 
@@ -103,7 +104,7 @@ const clipFrames = 50
 // fakeMask shows a subject that is unsure for a while and then flagged.
 func fakeMask(subjects int, veiled []subject.Rect) *mask.Mask {
 	g := shape.For(320, 180)
-	m := &mask.Mask{Grid: g, Cell: 32, Subjects: subjects, Veiled: veiled}
+	m := &mask.Mask{Grid: g, Cell: veil.DefaultCell(g.W, g.H), Subjects: subjects, Veiled: veiled}
 	for i := range clipFrames {
 		f := mask.Frame{At: footage.Ticks(i * 3600), Subjects: make([]mask.Seen, subjects)}
 		for k := range f.Subjects {

@@ -17,6 +17,7 @@ import (
 	"veilbox/redact/shape"
 	"veilbox/redact/sheet"
 	"veilbox/redact/subject"
+	"veilbox/redact/veil"
 	"veilbox/redact/work"
 )
 
@@ -100,12 +101,32 @@ func (j *Job) asked(m *mask.Mask) error {
 	switch {
 	case m.Subjects != len(j.Subjects):
 		return fmt.Errorf("redact: a mask of %d subjects, asked for %d", m.Subjects, len(j.Subjects))
-	case !slices.Equal(m.Veiled, j.Veiled):
+	case !j.veiledIn(m):
 		return errors.New("redact: a mask with other regions that are always veiled")
+	case m.Cell < veil.DefaultCell(m.Grid.W, m.Grid.H):
+		return BadChoice.With(fmt.Errorf("redact: cells of %d pixels, through which a head can be known: this frame needs at least %d",
+			m.Cell, veil.DefaultCell(m.Grid.W, m.Grid.H)))
 	case !m.Scene.IsZero() && j.scene() == nil:
 		return errors.New("redact: a mask with a scene that nobody gave")
 	}
 	return j.within(m)
+}
+
+// veiledIn reports whether m has the regions that are always veiled. Those of a
+// cropped picture are in fractions of the crop, which is cut at blocks and is no
+// smaller than a cell: here it is known only which of them must and may be in it.
+func (j *Job) veiledIn(m *mask.Mask) bool {
+	s := j.Choice.Still
+	if s == nil || s.Crop == nil {
+		return slices.Equal(m.Veiled, j.Veiled)
+	}
+	must := 0
+	for _, r := range j.Veiled {
+		if c := s.Crop; r.X < c.X+c.W && c.X < r.X+r.W && r.Y < c.Y+c.H && c.Y < r.Y+r.H {
+			must++
+		}
+	}
+	return must <= len(m.Veiled) && len(m.Veiled) <= len(j.Veiled)
 }
 
 // within returns where m shows more than j.Known, which a person may have seen.
@@ -241,6 +262,9 @@ func (w *Worker) produce(ctx context.Context, job Job, clip io.Reader, store Sto
 		err = job.asked(m)
 	}
 	if err != nil {
+		if errors.Is(err, BadChoice) {
+			return Copy{}, err
+		}
 		return Copy{}, Crashed.With(err)
 	}
 

@@ -377,6 +377,7 @@ func TestMaskOfSomethingElse(t *testing.T) {
 		"as asked":           {j, func(*mask.Mask) {}, true},
 		"two subjects":       {j, func(m *mask.Mask) { *m = *fakeMask(2, till) }, false},
 		"less veiled":        {j, func(m *mask.Mask) { m.Veiled = nil }, false},
+		"cells too small":    {j, func(m *mask.Mask) { m.Cell -= 2 }, false},
 		"another mode":       {j, func(m *mask.Mask) { m.Mode = subject.StillScene }, false},
 		"a scene":            {Job{Subjects: make1(1), Veiled: till, Choice: subject.Choice{Mode: subject.StillScene}}, func(m *mask.Mask) { m.Mode = subject.StillScene; m.Scene[0] = 1 }, false},
 		"sound":              {j, func(m *mask.Mask) { m.Sound = true }, false},

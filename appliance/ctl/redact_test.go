@@ -63,6 +63,11 @@ func TestRedactMakesAProvedCopyOrNone(t *testing.T) {
 	if b, err := os.ReadFile(filepath.Join(sheet, "index.html")); err != nil || strings.Count(string(b), "<img ") != v.Pictures || !strings.Contains(string(b), v.Sheet) {
 		t.Errorf("the page of the sheet: %d bytes, %v", len(b), err)
 	}
+	// The same from the same, on standard output.
+	again := filepath.Join(s.dir, "again.mp4")
+	if said := s.ok("redact", clip, again, "--subject", subject, "--worker", bin, "--proof", "-"); said != string(b) {
+		t.Errorf("proof on standard output: %s", said)
+	}
 	none := filepath.Join(s.dir, "none.mp4")
 	small := lavfi(t, s.dir)
 	cut := filepath.Join(s.dir, "cut.mp4")
@@ -78,6 +83,9 @@ func TestRedactMakesAProvedCopyOrNone(t *testing.T) {
 		"not a video":          {[]string{s.file("x.avi", "no video at all"), none, "--subject", subject}, 3, "no video"},
 		"cut short":            {[]string{cut, none, "--subject", subject}, 3, "cut short"},
 		"no worker":            {[]string{clip, none, "--subject", subject, "--worker", filepath.Join(s.dir, "gone")}, 5, "veil-redact"},
+		"no folder":            {[]string{clip, none, "--subject", subject, "--worker", bin, "--proof", filepath.Join(s.dir, "gone", "p.json")}, 2, "cannot be written"},
+		"too coarse":           {[]string{clip, none, "--subject", subject, "--worker", bin, "--crf", "27"}, 2, "1 to 26"},
+		"cells too small":      {[]string{small, none, "--mode", "blur-everything", "--worker", bin, "--veil-cell", "16"}, 3, "at least"},
 		"no ffmpeg":            {[]string{clip, none, "--subject", subject, "--ffmpeg", filepath.Join(s.dir, "gone")}, 5, "apt install ffmpeg"},
 		"another model":        {[]string{clip, none, "--subject", subject, "--detector", bin, "--model", model, "--model-sha256", strings.Repeat("0", 64)}, 5, "has the SHA-256"},
 		"too long":             {[]string{clip, none, "--subject", subject, "--max-time", "1ms"}, 6, "took too long"},
@@ -154,7 +162,7 @@ func TestRedactAsAsked(t *testing.T) {
 					t.Errorf("%+v", v)
 				}
 			}},
-		"a scene of nothing": {[]string{"--subject", subject, "--mode", "still-scene", "--veil-cell", "32"}, func(t *testing.T, v redacted, _ []byte, errs string) {
+		"a scene of nothing": {[]string{"--subject", subject, "--mode", "still-scene", "--veil-cell", "64"}, func(t *testing.T, v redacted, _ []byte, errs string) {
 			if len(v.Notices) != 1 || v.Notices[0] != work.NoticeNoScene || !strings.Contains(errs, "--background") {
 				t.Errorf("%+v: %s", v, errs)
 			}
@@ -241,5 +249,29 @@ func TestRedactHelp(t *testing.T) {
 		if !strings.Contains(strings.Join(strings.Fields(out), " "), want) {
 			t.Errorf("the help does not say %q: %s", want, out)
 		}
+	}
+}
+
+// What was written beside a copy goes with it.
+func TestRedactUndo(t *testing.T) {
+	dir := t.TempDir()
+	c := &redactCmd{}
+	for _, name := range []string{"p.json", "sheet", "sheet/0001.jpg"} {
+		path, err := filepath.Join(dir, name), error(nil)
+		if name == "sheet" {
+			err = os.Mkdir(path, 0o700)
+		} else {
+			err = os.WriteFile(path, nil, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.written = append(c.written, path)
+	}
+	if err := c.undo(); err != nil {
+		t.Error(err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
+		t.Errorf("%v, %v", left, err)
 	}
 }

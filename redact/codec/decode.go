@@ -158,7 +158,7 @@ func (s *Stream) startSound(ctx context.Context, t Tools, in *os.File, output []
 
 func (s *Stream) run(ctx context.Context, t Tools, in *os.File, times bool, args []string) (*Stream, error) {
 	s.ctx = ctx
-	all := slices.Concat([]string{"-v", "error", "-nostdin", "-protocol_whitelist", "file,pipe", "-max_pixels", strconv.Itoa(1 << 25)}, args)
+	all := slices.Concat([]string{"-v", "error", "-nostdin", "-protocol_whitelist", "file,pipe", "-format_whitelist", containers, "-max_pixels", strconv.Itoa(1 << 25)}, args)
 	c, cleanup, err := t.command(ctx, t.FFmpeg, all...)
 	if err != nil {
 		return nil, err

@@ -9,27 +9,11 @@
 package browser
 
 import (
-	"os"
-	"os/exec"
 	"testing"
+
+	"veilbox/internal/testrun"
 )
 
-var bin string // folder of veil-redact
+var bin string // folder of veil-redact and veil-detect
 
-func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		dir, err := os.MkdirTemp("", "veilbox-browser-*")
-		if err != nil {
-			panic(err)
-		}
-		defer os.RemoveAll(dir)
-		bin = dir
-		// The worker is built without cgo, as it is shipped.
-		cmd := exec.Command("go", "build", "-o", dir, "veilbox/cmd/veil-redact")
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			panic(string(out))
-		}
-		return m.Run()
-	}())
-}
+func TestMain(m *testing.M) { testrun.With(m, 0, &bin, "veil-redact", "veil-detect") }

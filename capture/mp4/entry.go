@@ -8,6 +8,7 @@ import (
 	"github.com/Eyevinn/mp4ff/mp4"
 
 	"veilbox/capture/footage"
+	"veilbox/internal/rbsp"
 )
 
 const (
@@ -80,14 +81,14 @@ func avcConfig(params [][]byte) (*mp4.AvcCBox, error) {
 	c.AVCProfileIndication, c.ProfileCompatibility, c.AVCLevelIndication = sps[1], sps[2], sps[3]
 	switch sps[1] {
 	case 100, 110, 122, 144: // the profiles for which the record goes on, ibid.
-		r := bitReader{b: sps[4:]}
-		r.golomb() // seq_parameter_set_id
-		chroma := r.golomb()
+		r := rbsp.New(sps[4:])
+		r.Golomb() // seq_parameter_set_id
+		chroma := r.Golomb()
 		if chroma == 3 {
-			r.bits(1)
+			r.Bits(1)
 		}
-		luma, chromaDepth := r.golomb(), r.golomb()
-		if r.short || chroma > 3 || luma > 6 || chromaDepth > 6 {
+		luma, chromaDepth := r.Golomb(), r.Golomb()
+		if r.Short || chroma > 3 || luma > 6 || chromaDepth > 6 {
 			return nil, fmt.Errorf("mp4: the SPS does not read (H.264 §7.3.2.1.1): %w", ErrInput)
 		}
 		c.NoTrailingInfo = false
@@ -115,33 +116,33 @@ func hevcConfig(params [][]byte) (*mp4.HvcCBox, error) {
 	if len(vps) == 0 || len(sps) == 0 || len(pps) == 0 {
 		return nil, fmt.Errorf("mp4: H.265 without VPS, SPS and PPS: %w", ErrInput)
 	}
-	r := bitReader{b: sps[0][2:]}
-	r.bits(4) // sps_video_parameter_set_id
-	sub := r.bits(3)
-	c := hevc.DecConfRec{ConfigurationVersion: 1, LengthSizeMinusOne: 3, NumTemporalLayers: byte(sub + 1), TemporalIDNested: byte(r.bits(1))}
-	c.GeneralProfileSpace = byte(r.bits(2))
-	c.GeneralTierFlag = r.bits(1) == 1
-	c.GeneralProfileIDC = byte(r.bits(5))
-	c.GeneralProfileCompatibilityFlags = uint32(r.bits(32))
-	c.GeneralConstraintIndicatorFlags = r.bits(48)
-	c.GeneralLevelIDC = byte(r.bits(8))
-	if err := skipSubLayers(&r, int(sub)); err != nil {
+	r := rbsp.New(sps[0][2:])
+	r.Bits(4) // sps_video_parameter_set_id
+	sub := r.Bits(3)
+	c := hevc.DecConfRec{ConfigurationVersion: 1, LengthSizeMinusOne: 3, NumTemporalLayers: byte(sub + 1), TemporalIDNested: byte(r.Bits(1))}
+	c.GeneralProfileSpace = byte(r.Bits(2))
+	c.GeneralTierFlag = r.Bits(1) == 1
+	c.GeneralProfileIDC = byte(r.Bits(5))
+	c.GeneralProfileCompatibilityFlags = uint32(r.Bits(32))
+	c.GeneralConstraintIndicatorFlags = r.Bits(48)
+	c.GeneralLevelIDC = byte(r.Bits(8))
+	if err := skipSubLayers(r, int(sub)); err != nil {
 		return nil, err
 	}
-	r.golomb() // sps_seq_parameter_set_id
-	chroma := r.golomb()
+	r.Golomb() // sps_seq_parameter_set_id
+	chroma := r.Golomb()
 	if chroma == 3 {
-		r.bits(1)
+		r.Bits(1)
 	}
-	r.golomb() // width and height: the caller knows them cropped
-	r.golomb()
-	if r.bits(1) == 1 { // conformance window
+	r.Golomb() // width and height: the caller knows them cropped
+	r.Golomb()
+	if r.Bits(1) == 1 { // conformance window
 		for range 4 {
-			r.golomb()
+			r.Golomb()
 		}
 	}
-	luma, chromaDepth := r.golomb(), r.golomb()
-	if r.short || chroma > 3 || luma > 7 || chromaDepth > 7 {
+	luma, chromaDepth := r.Golomb(), r.Golomb()
+	if r.Short || chroma > 3 || luma > 7 || chromaDepth > 7 {
 		return nil, fmt.Errorf("mp4: the SPS does not read (H.265 §7.3.2.2): %w", ErrInput)
 	}
 	c.ChromaFormatIDC, c.BitDepthLumaMinus8, c.BitDepthChromaMinus8 = byte(chroma), byte(luma), byte(chromaDepth)
@@ -154,78 +155,25 @@ func hevcConfig(params [][]byte) (*mp4.HvcCBox, error) {
 }
 
 // skipSubLayers passes over the sub-layers of profile_tier_level, H.265 §7.3.3.
-func skipSubLayers(r *bitReader, n int) error {
+func skipSubLayers(r *rbsp.Reader, n int) error {
 	if n > 6 {
 		return fmt.Errorf("mp4: %d sub-layers in the SPS: %w", n, ErrInput)
 	}
 	var profile, level [6]bool
 	for i := range n {
-		profile[i], level[i] = r.bits(1) == 1, r.bits(1) == 1
+		profile[i], level[i] = r.Bits(1) == 1, r.Bits(1) == 1
 	}
 	if n > 0 {
-		r.bits(2 * (8 - n))
+		r.Bits(2 * (8 - n))
 	}
 	for i := range n {
 		if profile[i] {
-			r.bits(44)
-			r.bits(44)
+			r.Bits(44)
+			r.Bits(44)
 		}
 		if level[i] {
-			r.bits(8)
+			r.Bits(8)
 		}
 	}
 	return nil
-}
-
-// bitReader reads an RBSP from NAL bytes, leaving out emulation prevention
-// bytes (H.264 §7.4.1). Past the end it gives zeros and sets short.
-type bitReader struct {
-	b     []byte
-	plain bool // the bytes are no RBSP
-	zeros int
-	cur   byte
-	left  uint
-	short bool
-}
-
-func (r *bitReader) bits(n int) uint64 {
-	var v uint64
-	for range n {
-		if r.left == 0 {
-			r.next()
-		}
-		r.left--
-		v = v<<1 | uint64(r.cur>>r.left&1)
-	}
-	return v
-}
-
-func (r *bitReader) next() {
-	r.left, r.cur = 8, 0
-	if !r.plain && len(r.b) > 0 && r.zeros >= 2 && r.b[0] == 3 {
-		r.b, r.zeros = r.b[1:], 0
-	}
-	if len(r.b) == 0 {
-		r.short = true
-		return
-	}
-	r.cur, r.b = r.b[0], r.b[1:]
-	if r.cur == 0 {
-		r.zeros++
-	} else {
-		r.zeros = 0
-	}
-}
-
-// golomb reads ue(v), H.264 §9.1, up to 32 leading zeros.
-func (r *bitReader) golomb() uint64 {
-	n := 0
-	for r.bits(1) == 0 {
-		n++
-		if n > 32 || r.short {
-			r.short = true
-			return 0
-		}
-	}
-	return 1<<n - 1 + r.bits(n)
 }

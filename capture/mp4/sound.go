@@ -9,6 +9,7 @@ import (
 	"github.com/Eyevinn/mp4ff/mp4"
 
 	"veilbox/capture/footage"
+	"veilbox/internal/rbsp"
 )
 
 const (
@@ -120,22 +121,22 @@ func ParseAAC(config []byte) (object, channels int, err error) {
 	if len(config) < 2 || len(config) > maxSoundSetup {
 		return 0, 0, fmt.Errorf("mp4: an AudioSpecificConfig of %d bytes: %w", len(config), ErrInput)
 	}
-	r := bitReader{b: config, plain: true}
-	object = int(r.bits(5))
+	r := rbsp.Plain(config)
+	object = int(r.Bits(5))
 	if object == 31 {
-		object = 32 + int(r.bits(6))
+		object = 32 + int(r.Bits(6))
 	}
-	rate := r.bits(4)
+	rate := r.Bits(4)
 	if rate == 15 {
-		rate = r.bits(24)
+		rate = r.Bits(24)
 		if rate < minRate || rate > maxRate {
 			rate = 13
 		} else {
 			rate = 0
 		}
 	}
-	channels = int(r.bits(4))
-	if r.short || object == 0 || rate > 12 || channels < 1 || channels > 2 {
+	channels = int(r.Bits(4))
+	if r.Short || object == 0 || rate > 12 || channels < 1 || channels > 2 {
 		return 0, 0, fmt.Errorf("mp4: the AudioSpecificConfig % x does not read: %w", config, ErrInput)
 	}
 	return object, channels, nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"veilbox/capture/footage"
+	"veilbox/internal/rbsp"
 )
 
 // Most that parameter sets of a copy may be, bytes. Ours are below 40 and 10.
@@ -49,38 +50,38 @@ func (p *params) sps(b []byte, width, height int) error {
 		return err
 	}
 	profile := b[1]
-	r := bits{b: b[4:]}
-	id := r.golomb()
+	r := rbsp.New(b[4:])
+	id := r.Golomb()
 	switch profile {
 	case 66, 77, 88:
 	case 100:
-		chroma, luma, depth, bypass, scaling := r.golomb(), r.golomb(), r.golomb(), r.bits(1), r.bits(1)
+		chroma, luma, depth, bypass, scaling := r.Golomb(), r.Golomb(), r.Golomb(), r.Bits(1), r.Bits(1)
 		if chroma != 1 || luma != 0 || depth != 0 || bypass != 0 || scaling != 0 {
 			return errors.New("it is not 4:2:0 of 8 bits without tables of scaling")
 		}
 	default:
 		return fmt.Errorf("profile %d: code the copy in Baseline, Main or High", profile)
 	}
-	r.golomb() // log2_max_frame_num_minus4
-	switch kind := r.golomb(); kind {
+	r.Golomb() // log2_max_frame_num_minus4
+	switch kind := r.Golomb(); kind {
 	case 0:
-		r.golomb() // log2_max_pic_order_cnt_lsb_minus4
+		r.Golomb() // log2_max_pic_order_cnt_lsb_minus4
 	case 2:
 	default:
 		return fmt.Errorf("a picture order count of type %d", kind)
 	}
-	refs, gaps := r.golomb(), r.bits(1)
-	w, h := int(r.golomb()), int(r.golomb())
-	frames := r.bits(1)
-	r.bits(1) // direct_8x8_inference_flag
+	refs, gaps := r.Golomb(), r.Bits(1)
+	w, h := int(r.Golomb()), int(r.Golomb())
+	frames := r.Bits(1)
+	r.Bits(1) // direct_8x8_inference_flag
 	if id > 31 || refs > 16 || gaps != 0 || frames != 1 || w > 1023 || h > 1023 {
 		return errors.New("its pictures are not whole frames, each of which is coded")
 	}
 	p.blocks = (w + 1) * (h + 1)
 	cropped := [4]uint64{}
-	if r.bits(1) == 1 {
+	if r.Bits(1) == 1 {
 		for i := range cropped {
-			cropped[i] = r.golomb()
+			cropped[i] = r.Golomb()
 		}
 	}
 	right, bottom := int(cropped[1])*2, int(cropped[3])*2
@@ -88,160 +89,93 @@ func (p *params) sps(b []byte, width, height int) error {
 		return fmt.Errorf("it crops %v of a picture of %dx%d blocks to %dx%d", cropped, w+1, h+1, width, height)
 	}
 	p.crop = cropping{w: width, h: height, cw: 16 * (w + 1), ch: 16 * (h + 1)}
-	if r.bits(1) == 1 {
-		vui(&r)
+	if r.Bits(1) == 1 {
+		vui(r)
 	}
-	return r.trailing()
+	return r.Trailing()
 }
 
 // vui passes over the usability fields, H.264 annex E.1.1.
-func vui(r *bits) {
-	if r.bits(1) == 1 && r.bits(8) == 255 {
-		r.bits(32)
+func vui(r *rbsp.Reader) {
+	if r.Bits(1) == 1 && r.Bits(8) == 255 {
+		r.Bits(32)
 	}
-	if r.bits(1) == 1 { // overscan
-		r.bits(1)
+	if r.Bits(1) == 1 { // overscan
+		r.Bits(1)
 	}
-	if r.bits(1) == 1 { // video signal
-		r.bits(4)
-		if r.bits(1) == 1 {
-			r.bits(24)
+	if r.Bits(1) == 1 { // video signal
+		r.Bits(4)
+		if r.Bits(1) == 1 {
+			r.Bits(24)
 		}
 	}
-	if r.bits(1) == 1 { // chroma location
-		r.golomb()
-		r.golomb()
+	if r.Bits(1) == 1 { // chroma location
+		r.Golomb()
+		r.Golomb()
 	}
-	if r.bits(1) == 1 { // timing
-		r.bits(32)
-		r.bits(33)
+	if r.Bits(1) == 1 { // timing
+		r.Bits(32)
+		r.Bits(33)
 	}
-	nal := r.bits(1) == 1
+	nal := r.Bits(1) == 1
 	if nal {
 		hrd(r)
 	}
-	vcl := r.bits(1) == 1
+	vcl := r.Bits(1) == 1
 	if vcl {
 		hrd(r)
 	}
 	if nal || vcl {
-		r.bits(1)
+		r.Bits(1)
 	}
-	r.bits(1) // pic_struct_present_flag
-	if r.bits(1) == 1 {
-		r.bits(1)
+	r.Bits(1) // pic_struct_present_flag
+	if r.Bits(1) == 1 {
+		r.Bits(1)
 		for range 6 {
-			r.golomb()
+			r.Golomb()
 		}
 	}
 }
 
 // hrd passes over the buffer's description, annex E.1.2.
-func hrd(r *bits) {
-	n := r.golomb()
-	r.bits(8)
-	for i := uint64(0); i <= n && !r.short; i++ {
-		r.golomb()
-		r.golomb()
-		r.bits(1)
+func hrd(r *rbsp.Reader) {
+	n := r.Golomb()
+	r.Bits(8)
+	for i := uint64(0); i <= n && !r.Short; i++ {
+		r.Golomb()
+		r.Golomb()
+		r.Bits(1)
 	}
-	r.bits(20)
+	r.Bits(20)
 }
 
 func (p *params) readPPS(b []byte) error {
 	if err := escaped(b); err != nil {
 		return err
 	}
-	r := bits{b: b[1:]}
-	p.pps = r.golomb()
-	r.golomb() // seq_parameter_set_id: there is one
-	r.bits(2)  // entropy_coding_mode_flag, bottom_field_pic_order_in_frame_present_flag
-	if r.golomb() != 0 {
+	r := rbsp.New(b[1:])
+	p.pps = r.Golomb()
+	r.Golomb() // seq_parameter_set_id: there is one
+	r.Bits(2)  // entropy_coding_mode_flag, bottom_field_pic_order_in_frame_present_flag
+	if r.Golomb() != 0 {
 		return errors.New("it has groups of slices")
 	}
-	r.golomb()
-	r.golomb()
-	r.bits(3) // weighted prediction
+	r.Golomb()
+	r.Golomb()
+	r.Bits(3) // weighted prediction
 	for range 3 {
-		r.golomb()
+		r.Golomb()
 	}
-	r.bits(2) // deblocking_filter_control_present_flag, constrained_intra_pred_flag
-	if r.bits(1) != 0 {
+	r.Bits(2) // deblocking_filter_control_present_flag, constrained_intra_pred_flag
+	if r.Bits(1) != 0 {
 		return errors.New("it has redundant pictures")
 	}
-	if r.more() {
-		r.bits(1) // transform_8x8_mode_flag
-		if r.bits(1) != 0 {
+	if r.More() {
+		r.Bits(1) // transform_8x8_mode_flag
+		if r.Bits(1) != 0 {
 			return errors.New("it has tables of scaling")
 		}
-		r.golomb()
+		r.Golomb()
 	}
-	return r.trailing()
-}
-
-// bits reads an RBSP off a NAL unit, without emulation prevention bytes (§7.4.1).
-// Past the end it gives zeros and sets short.
-type bits struct {
-	b     []byte
-	zeros int
-	cur   byte
-	left  uint
-	short bool
-}
-
-func (r *bits) bits(n int) uint64 {
-	var v uint64
-	for range n {
-		if r.left == 0 {
-			r.fetch()
-		}
-		r.left--
-		v = v<<1 | uint64(r.cur>>r.left&1)
-	}
-	return v
-}
-
-func (r *bits) fetch() {
-	r.left, r.cur = 8, 0
-	if len(r.b) > 0 && r.zeros >= 2 && r.b[0] == 3 {
-		r.b, r.zeros = r.b[1:], 0
-	}
-	if len(r.b) == 0 {
-		r.short = true
-		return
-	}
-	r.cur, r.b = r.b[0], r.b[1:]
-	if r.cur == 0 {
-		r.zeros++
-	} else {
-		r.zeros = 0
-	}
-}
-
-// golomb reads ue(v), §9.1, or se(v) where its value does not matter.
-func (r *bits) golomb() uint64 {
-	n := 0
-	for r.bits(1) == 0 {
-		n++
-		if n > 32 || r.short {
-			r.short = true
-			return 0
-		}
-	}
-	return 1<<n - 1 + r.bits(n)
-}
-
-// more reports whether something but the trailing bits is left, §7.2.
-func (r *bits) more() bool {
-	at := *r
-	return at.trailing() != nil
-}
-
-// trailing takes rbsp_trailing_bits: a one, zeros to the end of the byte, and
-// then nothing.
-func (r *bits) trailing() error {
-	if r.bits(1) != 1 || r.bits(int(r.left)) != 0 || r.short || len(r.b) != 0 {
-		return errors.New("something follows its last field, or it ends too early")
-	}
-	return nil
+	return r.Trailing()
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+
+	"veilbox/internal/rbsp"
 )
 
 const (
@@ -123,9 +125,9 @@ func (p *params) picture(b []byte, key bool) error {
 // slice reads the start of a slice's header (ITU-T H.264 §7.3.3) and returns its
 // first macroblock.
 func (p *params) slice(nal []byte, idr bool) (int, error) {
-	r := bits{b: nal[1:]}
-	first, kind, pps := r.golomb(), r.golomb(), r.golomb()
-	if r.short || first > 1<<20 {
+	r := rbsp.New(nal[1:])
+	first, kind, pps := r.Golomb(), r.Golomb(), r.Golomb()
+	if r.Short || first > 1<<20 {
 		return 0, fmt.Errorf("a slice of %d bytes that does not read", len(nal))
 	}
 	if kind %= 5; kind != 2 && (kind != 0 || idr) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image"
 	"io"
 	"os"
 	"os/exec"
@@ -63,8 +64,14 @@ func (t Tools) Small(ctx context.Context, in *os.File, w, h int) (*Stream, error
 
 // Full decodes in to yuv420p frames of w by h.
 func (t Tools) Full(ctx context.Context, in *os.File, w, h int) (*Stream, error) {
-	s := &Stream{Size: FrameSize(w, h)}
-	return s.start(ctx, t, in, false, threads(w, h), append([]string{"-vf", full(w, h)}, raw("0:v:0")...))
+	return t.Part(ctx, in, w, h, image.Rectangle{})
+}
+
+// Part is Full for the rectangle part of each frame, of even sides and corners;
+// an empty one is the whole.
+func (t Tools) Part(ctx context.Context, in *os.File, w, h int, part image.Rectangle) (*Stream, error) {
+	s := sized(w, h, part)
+	return s.start(ctx, t, in, false, threads(w, h), append([]string{"-vf", full(w, h, part)}, raw("0:v:0")...))
 }
 
 // Timed is Full with the times of the frames. Of the frames it gives those alone
@@ -72,15 +79,36 @@ func (t Tools) Full(ctx context.Context, in *os.File, w, h int) (*Stream, error)
 // clip changes its size on the way, the numbers that select counts begin anew:
 // that the right frames came is for the caller to see by their times.
 func (t Tools) Timed(ctx context.Context, in *os.File, w, h int, pick string) (*Stream, error) {
+	return t.TimedPart(ctx, in, w, h, pick, image.Rectangle{})
+}
+
+// TimedPart is Timed as Part is Full.
+func (t Tools) TimedPart(ctx context.Context, in *os.File, w, h int, pick string, part image.Rectangle) (*Stream, error) {
 	if pick != "" {
 		pick = "select=" + pick + ","
 	}
-	graph := "[0:v:0]" + pick + full(w, h) + ",split[a][b];[b]scale=16:16:flags=neighbor,format=gray[t]"
-	s := &Stream{Size: FrameSize(w, h)}
+	graph := "[0:v:0]" + pick + full(w, h, part) + ",split[a][b];[b]scale=16:16:flags=neighbor,format=gray[t]"
+	s := sized(w, h, part)
 	return s.start(ctx, t, in, true, threads(w, h), slices.Concat([]string{"-filter_complex", graph}, timed("[t]"), raw("[a]")))
 }
 
-func full(w, h int) string { return fmt.Sprintf("scale=%d:%d:flags=bicubic,format=yuv420p", w, h) }
+// full is the graph of frames of w by h, or of part of them. It is cut after it
+// is scaled, so that a clip that changes its size on the way is cut at the same
+// place.
+func full(w, h int, part image.Rectangle) string {
+	g := fmt.Sprintf("scale=%d:%d:flags=bicubic,format=yuv420p", w, h)
+	if !part.Empty() {
+		g += fmt.Sprintf(",crop=%d:%d:%d:%d:exact=1", part.Dx(), part.Dy(), part.Min.X, part.Min.Y)
+	}
+	return g
+}
+
+func sized(w, h int, part image.Rectangle) *Stream {
+	if !part.Empty() {
+		w, h = part.Dx(), part.Dy()
+	}
+	return &Stream{Size: FrameSize(w, h)}
+}
 
 // Nth decodes the frame of in that is at at, counted from the first frame, and
 // has number n, counted from 0.

@@ -16,6 +16,7 @@ type brush struct {
 	m     *mask.Mask
 	v     *veil.Veil
 	back  *backdrop // nil: nothing is painted
+	cells *cells    // nil: measured on the frames
 	stamp *stamp.Stamper
 	area  shape.Shape // of the stamp
 	never shape.Shape // painted: what is always veiled, and the stamp
@@ -58,6 +59,9 @@ func (b *brush) frame(pix []byte, i int) error {
 	if b.back != nil {
 		seen.Painted = b.back.Painted(nil, &f, b.shown, b.never)
 		b.m.Frames[i].Painted = seen.Painted
+	}
+	if err := b.cells.give(b.v, i); err != nil {
+		return err
 	}
 	if err := b.v.Apply(&f, seen); err != nil {
 		return fmt.Errorf("work: %w", err)

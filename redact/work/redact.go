@@ -88,13 +88,14 @@ func (w *worker) movie(ctx context.Context, c *clip, back *backdrop) (*mask.Mask
 	if err := w.trial(ctx, c.info); err != nil {
 		return nil, nil, err
 	}
-	m, start, timed, err := w.prepare(ctx, c)
+	plan, err := w.prepare(ctx, c)
 	if err != nil {
 		return nil, nil, err
 	}
+	m, start := plan.m, plan.start
 	known := m.Frames
 	for {
-		out, begun, err := w.pass(ctx, c, m, back, timed)
+		out, begun, err := w.pass(ctx, c, plan, back)
 		if (errors.Is(err, codec.NoEncoder) || errors.Is(err, errPick)) && w.simpler() {
 			// It may have failed in the middle of the clip: once more from its start.
 			m.Frames = known
@@ -106,7 +107,7 @@ func (w *worker) movie(ctx context.Context, c *clip, back *backdrop) (*mask.Mask
 		if err != nil {
 			return nil, nil, err
 		}
-		if timed {
+		if plan.timed {
 			start = begun
 		}
 		length := out.last(m, c.info.Rate)
@@ -123,13 +124,13 @@ func (w *worker) movie(ctx context.Context, c *clip, back *backdrop) (*mask.Mask
 
 // pass is the second pass. begun is the time of the first frame from the start
 // of the file, where times were asked for.
-func (w *worker) pass(ctx context.Context, c *clip, m *mask.Mask, back *backdrop, timed bool) (out *output, begun footage.Ticks, err error) {
-	s, err := w.begin(ctx, c, m, back, timed)
+func (w *worker) pass(ctx context.Context, c *clip, plan prepared, back *backdrop) (out *output, begun footage.Ticks, err error) {
+	s, err := w.begin(ctx, c, plan, back)
 	if err != nil {
 		return nil, 0, err
 	}
 	defer s.abort() // the copy outlives the pass
-	if out, err = w.veil(s, m, back); err != nil {
+	if out, err = w.veil(s, plan.m, back); err != nil {
 		s.abort()
 		s.out.close()
 		return nil, 0, err
@@ -137,23 +138,34 @@ func (w *worker) pass(ctx context.Context, c *clip, m *mask.Mask, back *backdrop
 	return out, s.dec.Start(), nil
 }
 
-// prepare finds out what is seen in each frame. Where that is not read from the
-// clip, timed says that the second pass is to ask for its times; where it is,
-// start is the time of the first frame from the start of the file.
-func (w *worker) prepare(ctx context.Context, c *clip) (m *mask.Mask, start footage.Ticks, timed bool, err error) {
+// A prepared is what is known before the second pass. Where what is seen was not
+// read from the clip, timed says that the second pass is to ask for its times;
+// where it was, start is the time of the first frame from the start of the file.
+type prepared struct {
+	m     *mask.Mask
+	start footage.Ticks
+	timed bool
+	cells *cells // nil: the second pass measures them
+}
+
+// prepare finds out what is seen in each frame.
+func (w *worker) prepare(ctx context.Context, c *clip) (prepared, error) {
 	switch {
 	case w.job.Choice.Mode == subject.BlurEverything:
-		return w.plan(gridOf(c.info), 0, w.job.Veiled), 0, true, nil
+		return prepared{m: w.plan(gridOf(c.info), 0, w.job.Veiled), timed: true}, nil
 	case w.job.Known:
-		m, err = w.known(c.mask, c.info)
-		return m, 0, true, err
+		m, err := w.known(c.mask, c.info)
+		return prepared{m: m, timed: true}, err
 	}
 	p, err := w.planes(ctx, c)
 	if err != nil {
-		return nil, 0, false, err
+		return prepared{}, err
 	}
-	m, err = w.track(ctx, p, c.info)
-	return m, p.start, false, err
+	m, err := w.track(ctx, p, c.info)
+	if err != nil {
+		return prepared{}, err
+	}
+	return prepared{m: m, start: p.start, cells: w.cells(p, m)}, nil
 }
 
 // planes decodes the clip small, and looks for persons on the way.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image"
 	"io"
 
 	"veilbox/capture/footage"
@@ -37,15 +38,19 @@ type second struct {
 	plan    *schedule
 	pick    string // of the frames that are needed; "" where the decoder gives all
 	ahead   int
-	size    int         // bytes of a frame
-	free    chan []byte // nil stands for a frame not made yet
+	part    image.Rectangle // of the frames that the decoder gives; empty: all of it
+	cells   *cells          // of a copy of which a part is decoded
+	size    int             // bytes of a frame
+	free    chan []byte     // nil stands for a frame not made yet
+	back    chan []byte     // where frames go that were coded; free, but for parts
 	decoded chan picture
 	decErr  error // read after decoded is closed
 }
 
 // begin starts the programs of the second pass and decodes the first frames,
 // with their times where they are not known yet.
-func (w *worker) begin(ctx context.Context, c *clip, m *mask.Mask, back *backdrop, timed bool) (*second, error) {
+func (w *worker) begin(ctx context.Context, c *clip, known prepared, back *backdrop) (*second, error) {
+	m, timed := known.m, known.timed
 	rate := w.rate(m, c.info)
 	plan, err := w.schedule(m, back, rate)
 	if err != nil {
@@ -65,12 +70,10 @@ func (w *worker) begin(ctx context.Context, c *clip, m *mask.Mask, back *backdro
 	if !timed {
 		s.pick = plan.pick()
 	}
-	if timed || s.pick != "" {
-		s.dec, err = w.tools.Timed(s.ctx, c.intake.clip, info.Width, info.Height, s.pick)
-	} else {
-		s.dec, err = w.tools.Full(s.ctx, c.intake.clip, info.Width, info.Height)
+	if known.cells != nil && back == nil {
+		s.part, s.cells = partOf(m), known.cells
 	}
-	if err == nil {
+	if s.dec, err = w.open(s.ctx, c, s); err == nil {
 		s.enc, err = w.tools.Encode(s.ctx, plan.encoder(w.job.Encoder), info.Width, info.Height, rate, info.Aspect, s.out.take)
 	}
 	s.free, s.decoded = make(chan []byte, s.ahead), make(chan picture, s.ahead)
@@ -82,6 +85,9 @@ func (w *worker) begin(ctx context.Context, c *clip, m *mask.Mask, back *backdro
 	}
 	for range s.ahead {
 		s.free <- nil
+	}
+	if s.back = s.free; !s.part.Empty() {
+		s.spread()
 	}
 	go func() {
 		defer close(s.decoded)
@@ -119,7 +125,7 @@ func (s *second) pump() error {
 			return s.ctx.Err()
 		case b := <-s.free:
 			if b == nil {
-				b = make([]byte, s.size)
+				b = make([]byte, s.dec.Size)
 			}
 			at, err := s.dec.Next(b)
 			if errors.Is(err, io.EOF) {
@@ -143,6 +149,7 @@ func (w *worker) veil(s *second, m *mask.Mask, back *backdrop) (*output, error) 
 	if err != nil {
 		return nil, err
 	}
+	v.cells = s.cells
 	if err := w.code(s, m, v); err != nil {
 		return nil, err
 	}
@@ -211,16 +218,17 @@ func (w *worker) apply(s *second, m *mask.Mask, v *brush, veiled chan []byte) er
 			w.at("veil", i, max(i, len(m.Frames)))
 			continue
 		}
-		if err := v.frame(p.pix, i); err != nil {
+		pix, err := s.paint(v, p.pix, i)
+		if err != nil {
 			return err
 		}
 		s.out.coming(i)
 		if show.due() {
-			if err := show.send(p.pix, m.Grid.W, m.Grid.H); err != nil {
+			if err := show.send(pix, m.Grid.W, m.Grid.H); err != nil {
 				return err
 			}
 		}
-		veiled <- p.pix
+		veiled <- pix
 		i++
 		w.at("veil", i, max(i, len(m.Frames)))
 	}
@@ -246,7 +254,7 @@ func (s *second) encode(veiled chan []byte) error {
 			s.cancel() // the decoder may be waiting for a frame to be free
 			continue
 		}
-		s.free <- b
+		s.back <- b
 	}
 	if err == nil && s.ctx.Err() == nil {
 		err = s.enc.Finish()

@@ -222,7 +222,11 @@ func (c *redactCmd) tell(e *env, made redact.Copy) error {
 		rows = append(rows, []string{"veiled", when(made, u) + "a track was not sure, so its subject is veiled too; a keyframe there would show it"})
 	}
 	for _, n := range v.Notices {
-		e.notice("notice: %s", notices[n])
+		said := notices[n]
+		if n == work.NoticeNoScene && c.Crop != nil {
+			said = "a cropped picture has no scene: what is not the subject is veiled; leave out --crop to show it"
+		}
+		e.notice("notice: %s", said)
 	}
 	if c.Proof == "-" {
 		if _, err := e.Out.Write(append(made.Proof(), '\n')); err != nil {

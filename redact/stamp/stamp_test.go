@@ -2,6 +2,8 @@ package stamp
 
 import (
 	"bytes"
+	"image"
+	"math"
 	"math/rand/v2"
 	"os/exec"
 	"strconv"
@@ -212,4 +214,36 @@ func BenchmarkDraw1080p(b *testing.B) {
 		}
 		at += 3600
 	}
+}
+
+// Whatever place a mask names, a stamp is refused, or drawn within its area and
+// read back.
+func FuzzPlace(f *testing.F) {
+	f.Add("Netto Ærø", uint16(640), uint16(360), int64(1795352585123), uint32(90000))
+	f.Add("漢\u202e\x00\n", uint16(16), uint16(16), int64(0), uint32(0))
+	f.Add("", uint16(200), uint16(66), int64(-1), uint32(math.MaxUint32))
+	f.Fuzz(func(t *testing.T, place string, w, h uint16, ms int64, at uint32) {
+		if len(place) > 300 {
+			return
+		}
+		g := shape.For(16+int(w)%800, 16+int(h)%600)
+		s, err := New(g, mask.Stamp{Place: place, Start: time.UnixMilli(ms)})
+		if err != nil {
+			return
+		}
+		fr := blank(g.W, g.H, 77)
+		if err := s.Draw(fr, footage.Ticks(at)); err != nil {
+			t.Fatal(err)
+		}
+		for y := range g.H {
+			for x := range g.W {
+				if in := (image.Point{X: x, Y: y}).In(s.px); !in && fr.Y[y*g.W+x] != 77 {
+					t.Fatalf("drawn at %d,%d, outside %v", x, y, s.px)
+				}
+			}
+		}
+		if rep, err := s.Check(fr, footage.Ticks(at)); err != nil || rep.Energy > 1 {
+			t.Errorf("%+v, %v", rep, err)
+		}
+	})
 }

@@ -31,8 +31,8 @@ type SessionJob struct {
 // to 1 and of a meaning within one detector only.
 type Person = work.Person
 
-// Closed is the error of a Session that was closed.
-var Closed = errors.New("redact: the session is closed")
+// ErrClosed is the error of a Session that was closed.
+var ErrClosed = errors.New("redact: the session is closed")
 
 // A Session is a veil-redact that has a clip in memory, decoded small, and
 // answers: what the track of some subjects is, how a frame looks, who is in it.
@@ -136,7 +136,7 @@ func (s *Session) cause() error {
 	}
 	err := context.Cause(s.ctx)
 	var told *problem.Problem
-	if errors.Is(err, Closed) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, errInput) || errors.As(err, &told) {
+	if errors.Is(err, ErrClosed) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, errInput) || errors.As(err, &told) {
 		return err
 	}
 	return Crashed.With(err)
@@ -145,7 +145,7 @@ func (s *Session) cause() error {
 // Close ends the session. When it returns, its process is gone and the clip is
 // no longer read. It may be called more than once.
 func (s *Session) Close() {
-	s.end(Closed)
+	s.end(ErrClosed)
 	<-s.done
 }
 

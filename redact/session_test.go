@@ -109,7 +109,7 @@ func TestSession(t *testing.T) {
 		t.Error(s.Err())
 	}
 	s.Close()
-	if _, err := s.Track(ctx, make1(1), nil, nil); !errors.Is(err, Closed) || !errors.Is(s.Err(), Closed) {
+	if _, err := s.Track(ctx, make1(1), nil, nil); !errors.Is(err, ErrClosed) || !errors.Is(s.Err(), ErrClosed) {
 		t.Errorf("after Close: %v", err)
 	}
 }

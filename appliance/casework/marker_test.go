@@ -67,7 +67,7 @@ func (m *marker) open(ctx context.Context, job redact.SessionJob, clip io.Reader
 	}()
 	go func() {
 		<-ctx.Done()
-		f.end(redact.Closed)
+		f.end(redact.ErrClosed)
 	}()
 	return f, nil
 }
@@ -81,7 +81,7 @@ func (f *following) end(err error) {
 	})
 }
 
-func (f *following) Close()                { f.end(redact.Closed) }
+func (f *following) Close()                { f.end(redact.ErrClosed) }
 func (f *following) Read() <-chan struct{} { return f.read }
 func (f *following) Done() <-chan struct{} { return f.done }
 func (f *following) Detects() bool         { return true }
@@ -102,7 +102,7 @@ func (f *following) isDone() bool {
 
 func (f *following) People(context.Context, float64) ([]redact.Person, error) {
 	if f.isDone() {
-		return nil, redact.Closed
+		return nil, redact.ErrClosed
 	}
 	return []redact.Person{{Kind: "person", Rect: subject.Rect{X: 0.3, Y: 0.3, W: 0.2, H: 0.4}, Score: 0.9}}, nil
 }
@@ -124,7 +124,7 @@ func (f *following) Track(ctx context.Context, all []subject.Subject, veiled []s
 			f.m.mu.Unlock()
 			return redact.Tracks{}, ctx.Err()
 		case <-f.done:
-			return redact.Tracks{}, redact.Closed
+			return redact.Tracks{}, redact.ErrClosed
 		}
 	}
 	if bad != nil {

@@ -173,7 +173,7 @@ func (s *Service) watchMarking(id incident.CaseID, m *marking) {
 	s.markings.mu.Lock()
 	defer s.markings.mu.Unlock()
 	m.err = m.s.Err()
-	if s.markings.m[id] == m && errors.Is(m.err, redact.Closed) {
+	if s.markings.m[id] == m && errors.Is(m.err, redact.ErrClosed) {
 		delete(s.markings.m, id)
 	}
 }
@@ -352,7 +352,7 @@ func (s *Service) PeopleAt(ctx context.Context, a Actor, id incident.CaseID, at 
 		return nil, errMarkingClosed
 	}
 	all, err := m.s.People(ctx, at)
-	if errors.Is(err, redact.Closed) {
+	if errors.Is(err, redact.ErrClosed) {
 		return nil, errMarkingClosed.With(err)
 	}
 	return all, err

@@ -19,7 +19,9 @@ import (
 	"veilbox/redact/work"
 )
 
-const pairs = 3
+// pairs are how often a copy and a transcode take turns; with detection, which
+// takes longest, there is one.
+const pairs = 2
 
 // A shape is a clip to measure on.
 type shape struct {
@@ -126,8 +128,8 @@ func (s shape) measure(ctx context.Context, e env) error {
 		ratios = append(ratios, transcode.Seconds()/r.took.Seconds())
 		previews = append(previews, r.preview.Seconds())
 		worker, codecs = append(worker, r.peak.worker), append(codecs, r.peak.codecs)
-		if !s.all || i == pairs-1 {
-			continue // two are enough of the slower one
+		if !s.all || i > 0 {
+			continue
 		}
 		if r, err = copyOf(ctx, e, b, s.subject, true); err != nil {
 			return fmt.Errorf("with detection: %w", err)

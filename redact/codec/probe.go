@@ -73,7 +73,7 @@ const inputFD = "/proc/self/fd/3" // the first of exec.Cmd.ExtraFiles
 // of other files or addresses. Landlock refuses those in any case; this holds
 // where a sandbox without it was allowed.
 const containers = "mov,matroska,avi,mpegts,mpegtsraw,mpeg,mpegvideo,h264,hevc,h263,m4v,mjpeg,mpjpeg,mjpeg_2000,vc1,av1,obu,ivf,flv,asf,asf_o,ogg,nut,nuv,mxf,gxf,dv," +
-	"dhav,lmlm4,ingenient,rm,wtv,ty,nsv,yuv4mpegpipe,gif,gif_pipe,apng,png_pipe,jpeg_pipe,webp_pipe,bmp_pipe"
+	"dhav,lmlm4,ingenient,rm,wtv,ty,nsv,yuv4mpegpipe,wav,gif,gif_pipe,apng,png_pipe,jpeg_pipe,webp_pipe,bmp_pipe"
 
 // Probe reads what in holds. in is a regular file or one in memory.
 func (t Tools) Probe(ctx context.Context, in *os.File, l Limits) (Info, error) {

@@ -67,8 +67,9 @@ func (a *appearance) start(s *seen, b box) {
 	})
 	a.trust = 0
 	if n > 0 {
-		// A person fills about half of a box.
-		a.trust = math.Max(0, math.Min(1, (fg/float64(n)-0.1)/0.25))
+		// A person fills more than half of a box. Who stands still for a part of a
+		// short clip stands out only in part: that is not their silhouette.
+		a.trust = math.Max(0, math.Min(1, (fg/float64(n)-s.hazy)/0.2))
 	}
 	a.each(s, func(i, x, y int, _, f byte) {
 		p := float32(0)
@@ -104,11 +105,15 @@ func (a *appearance) each(s *seen, fn func(i, x, y int, luma, fg byte)) {
 	}
 }
 
-// update moves the appearance towards what b holds, by rate.
-func (a *appearance) update(s *seen, b box, rate float32) {
+// update moves the appearance towards what b holds, by rate. Foreground that
+// does not hang together with the body is somebody else's.
+func (a *appearance) update(s *seen, b box, rate float32, body *blobs) {
 	a.place(b)
 	a.each(s, func(i, x, y int, luma, f byte) {
 		fg := float32(f) / 255
+		if f >= solid && body.mark[a.ys[y]*s.w+a.xs[x]] != body.stamp && a.prob[i] < likelyCrowd {
+			fg = 0
+		}
 		if a.trust > 0.5 {
 			a.prob[i] += rate * (fg - a.prob[i])
 		} else {
@@ -116,7 +121,7 @@ func (a *appearance) update(s *seen, b box, rate float32) {
 		}
 		// Where there was no subject so far, the luma is new.
 		r := rate * fg
-		if a.prob[i] < 0.3 {
+		if a.prob[i] < likelyCrowd {
 			r = max(r, 0.5*fg)
 		}
 		a.luma[i] += r * (float32(luma) - a.luma[i])
@@ -189,6 +194,24 @@ func (a *appearance) matchAt(s *seen, dx, dy, stride int, floor float64) (float6
 	}
 	full := float64(weight) * 255 * float64(16*costLuma+empty)
 	return math.Max(0, 1-float64(cost)/full), float64(weight) / float64(all)
+}
+
+// alike returns how much the luma at b is that of the subject, 0 to 1, and how
+// much of the subject stands out from the background there.
+func (a *appearance) alike(s *seen, b box) (luma, out float64) {
+	a.place(b)
+	diff, fg, weight := 0., 0., 0.
+	a.each(s, func(i, _, _ int, v, f byte) {
+		p := float64(a.p[i])
+		d := math.Abs(float64(v) - float64(a.l[i]))
+		diff += p * math.Min(d, lumaCap) / lumaCap
+		fg += p * float64(f) / 255
+		weight += p
+	})
+	if weight == 0 {
+		return 0, 0
+	}
+	return 1 - diff/weight, fg / weight
 }
 
 // area returns the pixels that a box and its margin cover, and reach more.

@@ -1,9 +1,19 @@
 package track
 
+import "math"
+
 // What the background is learnt from.
 const (
 	bgSamples = 41 // frames a model, odd
+	bgSure    = 10 // seconds: in shorter clips people who move little become background
 	bgWindow  = 90 // seconds a model: light changes over longer times
+)
+
+// The share of a box up to which foreground says nothing of a body in it, in a
+// long clip, and the shorter the clip is, the more.
+const (
+	hazyLong  = 0.25
+	hazyShort = 0.45
 )
 
 // A background is what each pixel looks like with nobody before it: the median
@@ -11,6 +21,7 @@ const (
 type background struct {
 	models []model
 	window int // frames a model
+	hazy   float64
 }
 
 type model struct {
@@ -21,7 +32,9 @@ type model struct {
 // learn takes the models from the whole clip.
 func (b *background) learn(e *engine) error {
 	b.window = e.total
-	if span := e.src.Time(e.total-1) - e.src.Time(0); span > bgWindow {
+	span := e.src.Time(e.total-1) - e.src.Time(0)
+	b.hazy = hazyLong + (hazyShort-hazyLong)*(1-math.Min(1, span/bgSure))
+	if span > bgWindow {
 		b.window = max(bgSamples, int(float64(e.total)*bgWindow/span))
 	}
 	for from := 0; from < e.total; from += b.window {

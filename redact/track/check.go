@@ -9,8 +9,9 @@ const (
 	againTime   = 0.7 // seconds from a check that said nothing to the next
 	checkDrop   = 1.5 // seconds that a walk against time may be unsure
 	maxTries    = 6
-	rivalMatch  = 0.98 // of the subject's own match: who matches as well may be the subject
-	rivalUsual  = 0.90 // and of its usual one
+	rivalMatch  = 0.99 // of the subject's own match: who matches as well may be the subject
+	rivalUsual  = 0.95 // and of its usual one
+	rivalLeast  = 0.65 // a map that fits worse cannot tell people apart
 	rivalReach  = 2.0  // heights around the subject, in which it is looked for
 )
 
@@ -151,8 +152,8 @@ func (w *walker) rival(frame int) (bool, error) {
 	}
 	s, a := &w.e.seen, &w.look
 	own, _ := a.match(s, b, 1)
-	need := math.Max(rivalMatch*own, rivalUsual*w.base)
-	step, best := max(1, int(b.h/24)), 0.
+	need := max(rivalMatch*own, rivalUsual*w.base, rivalLeast)
+	step, best, bx, by := max(1, int(b.h/24)), 0., 0, 0
 	a.place(b)
 	for dy := -int(reach / 2); dy <= int(reach/2); dy += step {
 		for dx := -int(reach); dx <= int(reach); dx += step {
@@ -163,8 +164,12 @@ func (w *walker) rival(frame int) (bool, error) {
 			if vis < 0.8 || m <= best {
 				continue
 			}
-			best = m
+			best, bx, by = m, dx, dy
 		}
+	}
+	if best > 0 {
+		// Every second point flatters.
+		best, _ = a.matchAt(s, bx, by, 1, -1)
 	}
 	return best >= need, nil
 }

@@ -15,6 +15,8 @@ const (
 	likelyBody   = 0.50 // here the subject usually is
 	sameLuma     = 26   // a difference of luma up to here is the same
 	otherLuma    = 44   // and beyond here somebody else's, within the body
+	speck        = 0.06 // of the body's blocks: less of others than this, apart, is nobody
+	stillTrust   = 0.20 // of an appearance: with less the subject does not stand out at all
 	reachX       = 0.42 // how far a shape may reach beyond its box, as a share of it: legs swing
 	reachY       = 0.12
 )
@@ -70,6 +72,10 @@ type scope struct {
 	front bool   // who that is stands nearer to the camera
 	box   bool   // the silhouette is not sure: the box, without what is somebody else's
 }
+
+// still reports whether the subject is so much a part of the background that
+// whatever stands out is somebody else, or a movement.
+func (c scope) still() bool { return c.look.trust <= stillTrust }
 
 // A cut is what an outline found beside the body.
 type cut struct {
@@ -185,7 +191,8 @@ func (c scope) pixel(fg, own, in bool, p float64, d int) byte {
 	switch {
 	case c.box:
 		switch {
-		case fg && !in, fg && d > otherLuma && p < likelyCrowd:
+		case fg && !in, fg && d > otherLuma && p < likelyCrowd, fg && d > sameLuma && c.still():
+			// The subject is a part of the background: what stands out is new.
 			return blockOther
 		case in:
 			return blockBody
@@ -327,9 +334,17 @@ func (o *outline) beside(x, y, w, h int) bool {
 	return false
 }
 
-// specks takes other foreground of a few blocks away: nobody is that small.
+// specks takes other foreground away that is small beside the body: a foot or a
+// shadow of its own. Nobody is that small.
 func (o *outline) specks(w, h int) {
 	clear(o.cover)
+	body := 0
+	for _, b := range o.block {
+		if b == blockBody {
+			body++
+		}
+	}
+	small := max(4, int(speck*float64(body)))
 	for start, b := range o.block {
 		if b != blockOther || o.cover[start] != 0 {
 			continue
@@ -341,7 +356,7 @@ func (o *outline) specks(w, h int) {
 			x, y := int(i)%w, int(i)/w
 			edge = edge || x == 0 || y == 0 || x == w-1 || y == h-1
 		}
-		if len(o.queue) < 4 && !edge {
+		if len(o.queue) < small && !edge {
 			for _, i := range o.queue {
 				o.block[i] = blockNone
 			}

@@ -11,6 +11,7 @@ type seen struct {
 	fg     []byte          // as large as the plane; right only within window
 	window image.Rectangle // what fg holds
 	hist   [511]int
+	hazy   float64 // of a box: up to here foreground says nothing of a body
 	rough  []byte
 }
 
@@ -27,6 +28,7 @@ func (e *engine) look(frame int, window image.Rectangle) error {
 	}
 	s.frame, s.pix = frame, pix
 	s.window = window.Intersect(image.Rect(0, 0, e.w, e.h))
+	s.hazy = e.bg.hazy
 	m := e.bg.at(frame)
 	shift := s.light(m)
 	r := s.window

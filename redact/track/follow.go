@@ -44,7 +44,7 @@ func (t *Tracker) from(k key, dir, until int) (*walk, error) {
 		if err != nil {
 			return nil, err
 		}
-		r = &walk{origin: o, w: w, given: t.e.given(w), badAt: -1}
+		r = &walk{origin: o, w: w, given: t.e.given(w, boxOf(*k.rect, t.e.w, t.e.h)), badAt: -1}
 		r.check = check{e: t.e, dir: dir, frame: k.frame, box: w.at}
 		t.walks[o] = r
 	}

@@ -19,6 +19,7 @@ const (
 	fullBox     = 0.70 // a body among others is taken to fill at most this share of a box around it
 	maskedLow   = 0.20 // of the body: more than this behind what does not move is flagged
 	frontHidden = 0.20 // of the body: more than this hidden, by somebody before the subject, is not shown
+	givenMore   = 1.20 // of the foreground in the box: more around it than this is also somebody else's
 	frontMass   = 0.04 // of the box: more of the blob than this below the feet is somebody before the subject
 	wideMost    = 0.62 // a person's blob is at most this wide, as a share of its height,
 	wideGrown   = 1.40 // or this times what was drawn
@@ -191,13 +192,14 @@ func (w *walker) next(frame, dir int) (step, error) {
 func bulkOf(mass float64, o blob) float64 { return mass / math.Max(1, o.box.h*o.box.h) }
 
 // given returns what a person's own keyframe shows: the box that was drawn, or
-// the silhouette in it where that is sure.
-func (e *engine) given(w *walker) step {
+// the body in it, or the silhouette where that is sure.
+func (e *engine) given(w *walker, drawn box) step {
 	st := step{state: Shown, box: w.at, conf: 1, reason: ReasonGiven, shape: e.shapeOf(w.at)}
 	o := w.e.blobs.find(&e.seen, w.at, 0.5)
 	sc := scope{s: &e.seen, look: &w.look, at: w.at, tight: w.at, mark: e.blobs.mark, stamp: e.blobs.stamp, box: w.look.trust <= 0.5}
 	c := e.outline.draw(sc)
-	if o.rim > 0.12 || c.near {
+	own := e.blobs.within(&e.seen, w.at)
+	if o.rim > 0.12 || c.near || o.box.h > tallGrown*w.at.h || !sc.box && max(o.mass*w.at.w*w.at.h, e.blobs.within(&e.seen, drawn)) > givenMore*own {
 		st.flags |= FlagCrowded
 	}
 	if !sc.box && o.rim <= 0.12 {

@@ -196,24 +196,6 @@ func (a *appearance) matchAt(s *seen, dx, dy, stride int, floor float64) (float6
 	return math.Max(0, 1-float64(cost)/full), float64(weight) / float64(all)
 }
 
-// alike returns how much the luma at b is that of the subject, 0 to 1, and how
-// much of the subject stands out from the background there.
-func (a *appearance) alike(s *seen, b box) (luma, out float64) {
-	a.place(b)
-	diff, fg, weight := 0., 0., 0.
-	a.each(s, func(i, _, _ int, v, f byte) {
-		p := float64(a.p[i])
-		d := math.Abs(float64(v) - float64(a.l[i]))
-		diff += p * math.Min(d, lumaCap) / lumaCap
-		fg += p * float64(f) / 255
-		weight += p
-	})
-	if weight == 0 {
-		return 0, 0
-	}
-	return 1 - diff/weight, fg / weight
-}
-
 // area returns the pixels that a box and its margin cover, and reach more.
 func (b box) area(reachX, reachY float64) image.Rectangle {
 	hw, hh := b.w*(0.5+padX)+reachX+2, b.h*(0.5+padY)+reachY+2

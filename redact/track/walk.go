@@ -25,9 +25,6 @@ const (
 	wideGrown   = 1.40 // or this times what was drawn
 	lowMatch    = 0.75 // of the usual match: shown, but flagged, below
 	dropTime    = 1.2  // seconds that a track may be unsure and still come back
-	fadeBulk    = 0.70 // of the usual foreground: with less the subject may have become background,
-	fadeLuma    = 0.70 // if it looks as ever
-	fadeOut     = 0.60 // and no more than this of it stands out
 	topSpeed    = 1.8  // body heights a second
 )
 
@@ -100,19 +97,12 @@ func (w *walker) next(frame, dir int) (step, error) {
 	o := w.e.blobs.find(&w.e.seen, best, w.foot)
 	mass := o.mass * best.w * best.h
 	stands := w.look.trust > 0.5
-	if stands && w.low == 0 && m >= freeMatch && bulkOf(mass, o) < fadeBulk*w.bulk {
-		luma, out := w.look.alike(&w.e.seen, best)
-		if luma > fadeLuma && out < fadeOut {
-			w.look.start(&w.e.seen, best)
-			w.look.trust = 0
-		}
-	}
 	// Alone, with as much foreground as ever: then it is the same one, however
 	// it moves its legs.
 	// Somebody else is in it where it reaches out of its margin or is larger
 	// than it ever was; where it is only smaller, a part is hidden.
 	tall := o.box.h / best.h
-	bulk := bulkOf(mass, o)
+	bulk := mass / math.Max(1, o.box.h*o.box.h)
 	merged := stands && (o.rim > 0.12 || bulk > mergedMass*w.bulk || bulk > w.most || tall > tallGrown*w.tall || o.box.w > w.wide*o.box.h)
 	w.clear = false
 	w.free = stands && w.low == 0 && !merged && bulk > 0.5*w.bulk &&
@@ -187,9 +177,6 @@ func (w *walker) next(frame, dir int) (step, error) {
 	}
 	return st, nil
 }
-
-// bulkOf returns the pixels of a blob as a share of the square of its height.
-func bulkOf(mass float64, o blob) float64 { return mass / math.Max(1, o.box.h*o.box.h) }
 
 // given returns what a person's own keyframe shows: the box that was drawn, or
 // the body in it, or the silhouette where that is sure.

@@ -64,7 +64,7 @@ func TestNotAVideo(t *testing.T) {
 		t.Error("a copy was left behind")
 	}
 	r := program(t, "veilctl", "redact", clip(t), out, "--subject", noise)
-	if r.status != 1 || !strings.Contains(r.errors, "subject") {
+	if r.status != 3 || !strings.Contains(r.errors, "subject") {
 		t.Errorf("a subject file of garbage: status %d, %s", r.status, r.errors)
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"slices"
 
 	"veilbox/capture/footage"
+	"veilbox/internal/clock"
 	"veilbox/internal/problem"
 	"veilbox/redact/codec"
 	"veilbox/redact/detect"
@@ -35,6 +36,7 @@ type exchange struct {
 	keep     bool  // the copy is kept in body
 	ends     []int // in body, of each still
 
+	watch    *watch
 	got      footage.Hash // of the copy
 	size     int64
 	body     []byte
@@ -99,15 +101,22 @@ func (w *Worker) run(ctx context.Context, e *exchange) error {
 	l := w.Limits.defaults()
 	ctx, cancel := context.WithTimeoutCause(ctx, l.Time, TimedOut)
 	defer cancel()
+	ctx, stall := context.WithCancelCause(ctx)
+	defer stall(nil)
+	e.watch = newWatch(clock.System{})
 	r, err := w.start(ctx, l, e.look)
 	if err != nil {
 		return err
+	}
+	// The others make one thing of a clip, and say nothing while they do.
+	if e.job.Kind == work.KindRedact || e.job.Kind == work.KindProof {
+		go e.watch.run(ctx, l.Stall, func() { stall(Stalled) })
 	}
 	defer r.in.Close()  // a second close of what feed closed
 	defer r.out.Close() // everything was read, or nobody wants it
 	fed := make(chan error, 1)
 	go func() {
-		fed <- e.feed.send(ctx, &work.Conn{W: r.in})
+		fed <- e.feed.send(ctx, &work.Conn{W: movingWriter{r.in, e.watch}})
 		r.in.Close() // the worker sees the end where End did not reach it
 	}()
 	rerr := e.receive(r.out)
@@ -171,6 +180,7 @@ func (e *exchange) receive(from io.Reader) (err error) {
 			if err != nil {
 				return err
 			}
+			e.watch.heard(p)
 			if e.progress != nil {
 				e.progress(p)
 			}

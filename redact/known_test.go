@@ -8,5 +8,5 @@ import (
 )
 
 func known() []*problem.Problem {
-	return append([]*problem.Problem{NoWorker, Crashed, TimedOut, WrongClip, BadChoice, NoScene, Outdated, NotProven}, work.Known...)
+	return append([]*problem.Problem{NoWorker, Crashed, TimedOut, Stalled, WrongClip, BadChoice, NoScene, Outdated, NotProven}, work.Known...)
 }

@@ -189,8 +189,9 @@ func starts(c subject.Choice, got time.Time) bool {
 
 // Produce makes a copy of clip and proves it. Whatever fails leaves nothing in
 // store. Where the proof fails and clip is an io.Seeker, the copy is made once
-// more at a finer quality: an encoder may have left traces in the veil. Reading
-// clip must end when ctx does.
+// more at a finer quality: an encoder may have left traces in the veil; where
+// it came to a standstill, once more as it was. Reading clip must end when ctx
+// does.
 func (w *Worker) Produce(ctx context.Context, job Job, clip io.Reader, store Storage, progress func(Progress)) (Copy, error) {
 	if err := job.check(); err != nil {
 		return Copy{}, discard(store, err)
@@ -204,11 +205,15 @@ func (w *Worker) Produce(ctx context.Context, job Job, clip io.Reader, store Sto
 		}
 	}
 	c, err := w.produce(ctx, job, clip, store, progress)
-	if ok && errors.Is(err, NotProven) {
-		w.note("the copy did not pass, once more at a finer quality", "cause", err)
+	if stalled := errors.Is(err, Stalled); ok && (stalled || errors.Is(err, NotProven)) {
 		finer := *w
-		finer.Encoder = finer.Encoder.Defaults()
-		finer.Encoder.Quality = max(1, finer.Encoder.Quality-finerBy)
+		if stalled {
+			w.note("the copy got nowhere, once more", "cause", err)
+		} else {
+			w.note("the copy did not pass, once more at a finer quality", "cause", err)
+			finer.Encoder = finer.Encoder.Defaults()
+			finer.Encoder.Quality = max(1, finer.Encoder.Quality-finerBy)
+		}
 		if _, serr := again.Seek(start, io.SeekStart); serr != nil {
 			err = errors.Join(err, serr)
 		} else {

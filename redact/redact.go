@@ -80,6 +80,7 @@ type Limits struct {
 	Height       int           // 2304
 	Length       time.Duration // of the clip, 2 h
 	Time         time.Duration // that a process may take, 6 h
+	Stall        time.Duration // that it may take without getting anywhere, 40 s
 	CPU          time.Duration // of one process, 12 h
 	AddressSpace int64         // of one process, 8 GiB
 }
@@ -97,6 +98,7 @@ func (l Limits) defaults() Limits {
 	or((*int64)(&l.Length), int64(2*time.Hour))
 	or((*int64)(&l.Time), int64(6*time.Hour))
 	or((*int64)(&l.CPU), int64(12*time.Hour))
+	or((*int64)(&l.Stall), int64(40*time.Second))
 	if l.Width == 0 {
 		l.Width = 4096
 	}

@@ -131,15 +131,6 @@ func (w *worker) load(ctx context.Context, f *os.File, info codec.Info, p *plane
 	return nil
 }
 
-// rate returns the frames a second, for the encoder.
-func (p *planes) rate(info codec.Info) float64 {
-	n := len(p.times)
-	if n < 2 {
-		return info.Rate
-	}
-	return rateOf(n, p.times[n-1])
-}
-
 // rateOf returns the frames a second of n frames of which the last is at last.
 func rateOf(n int, last footage.Ticks) float64 {
 	return min(240, max(1, float64(n-1)*footage.TicksPerSecond/float64(last)))

@@ -98,7 +98,7 @@ func (r Reason) String() string {
 }
 
 // Flags say why a person must look at a frame that is shown. Their bits are in
-// the canonical form, and the same in redact/track.
+// the canonical form.
 type Flags uint16
 
 const (

@@ -97,7 +97,7 @@ func seenOf(r track.Region, cover shape.Shape) mask.Seen {
 	case track.Gone:
 		s.State = mask.Gone
 	case track.Shown:
-		s.State, s.Shape, s.Flags = mask.Shown, r.Shape, mask.Flags(r.Flags)
+		s.State, s.Shape, s.Flags = mask.Shown, r.Shape, r.Flags
 		hide(&s, cover)
 	}
 	return s

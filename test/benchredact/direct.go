@@ -62,7 +62,7 @@ func (d *direct) track(ctx context.Context, s subject.Subject) (*mask.Mask, erro
 	}
 	m := &mask.Mask{Grid: shape.For(d.t.Width, d.t.Height), Subjects: 1}
 	for i, r := range all[0] {
-		s := mask.Seen{Reason: mask.ReasonOf(r.Reason), Confidence: mask.Percent(r.Confidence), Flags: mask.Flags(r.Flags)}
+		s := mask.Seen{Reason: mask.ReasonOf(r.Reason), Confidence: mask.Percent(r.Confidence), Flags: r.Flags}
 		switch r.State {
 		case track.Shown:
 			s.State, s.Shape = mask.Shown, r.Shape

@@ -270,7 +270,7 @@ func changeable(c *incident.Case) error {
 	switch c.State {
 	case incident.Draft, incident.Redacted, incident.Refused:
 		return nil
-	case incident.Redacting:
+	case incident.Tagged:
 		return wrongState("Kopien er ved at blive lavet.", "The copy is being made.")
 	case incident.Submitted:
 		return wrongState("Sagen ligger hos fagpersonen og kan ikke ændres.", "The case is with the assessor and cannot be changed.")

@@ -245,7 +245,7 @@ func TestWhatCanBeChangedWhen(t *testing.T) {
 	v := b.newCase()
 	for state, open := range map[incident.State]bool{
 		incident.Draft: true, incident.Redacted: true, incident.Refused: true,
-		incident.Redacting: false, incident.Submitted: false, incident.Released: false, incident.Disclosed: false,
+		incident.Tagged: false, incident.Submitted: false, incident.Released: false, incident.Disclosed: false,
 		incident.Withdrawn: false, incident.Expired: false, "unknown": false,
 	} {
 		c, err := b.opt.Store.Case(t.Context(), v.ID)

@@ -190,7 +190,7 @@ func (s *Service) KeepSound(ctx context.Context, a Actor, id incident.CaseID, ch
 			s.widened(a, c, incident.Widening{What: incident.WidenSound, Reason: ch.Reason})
 		}
 		c.Clip.Hash, c.Clip.Audio = hash, ch.Keep
-		c.Copy, c.State, c.Assessing = nil, incident.Redacting, true
+		c.Copy, c.State, c.Assessing = nil, incident.Tagged, true
 		return nil
 	})
 	if err != nil {

@@ -267,7 +267,7 @@ func TestKeepSound(t *testing.T) {
 	old := b.verdict(v, "assessor")
 	stop := b.work()
 	v, err = b.KeepSound(t.Context(), b.people["assessor"], v.ID, SoundChange{Version: v.Version, Keep: true, Reason: "Han truer ekspedienten højt."})
-	if b.must(v, err).State != incident.Redacting || v.Copy != nil {
+	if b.must(v, err).State != incident.Tagged || v.Copy != nil {
 		t.Fatalf("%s %+v", v.State, v.Copy)
 	}
 	v = b.await(v.ID, incident.Submitted)

@@ -154,7 +154,7 @@ func (s *Service) Redact(ctx context.Context, a Actor, id incident.CaseID, ch Su
 			return err
 		}
 		c.Subjects, c.Choice = ch.Subjects, ch.Choice
-		c.Copy, c.State, c.Assessing = nil, incident.Redacting, false
+		c.Copy, c.State, c.Assessing = nil, incident.Tagged, false
 		return nil
 	})
 	if err != nil {
@@ -239,7 +239,7 @@ func (s *Service) resume(ctx context.Context) error {
 	}
 	for i := len(cases) - 1; i >= 0; i-- {
 		s.spans.add(cases[i])
-		if cases[i].State == incident.Redacting {
+		if cases[i].State == incident.Tagged {
 			s.jobs.add(cases[i].ID)
 		}
 	}
@@ -280,7 +280,7 @@ func (s *Service) redactOne(ctx context.Context, id incident.CaseID) error {
 	if err != nil {
 		return err
 	}
-	if c.State != incident.Redacting {
+	if c.State != incident.Tagged {
 		return nil
 	}
 	movie, err := s.openClip(ctx, c)
@@ -356,7 +356,7 @@ func (s *Service) settle(ctx context.Context, id incident.CaseID, m *finished) e
 	if err != nil {
 		return err
 	}
-	if c.State != incident.Redacting {
+	if c.State != incident.Tagged {
 		return nil
 	}
 	act := "case.redact.none"

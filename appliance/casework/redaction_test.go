@@ -54,7 +54,7 @@ func TestRedactMakesAProvedSealedCopy(t *testing.T) {
 		t.Errorf("before it began: %+v", p)
 	}
 	v = b.redact(v)
-	if v.State != incident.Redacting || v.Progress == nil || !v.Progress.Running || v.Progress.Stage != "queued" {
+	if v.State != incident.Tagged || v.Progress == nil || !v.Progress.Running || v.Progress.Stage != "queued" {
 		t.Fatalf("%s %+v", v.State, v.Progress)
 	}
 	_, err = b.Redact(t.Context(), b.people["staff"], v.ID, SubjectChange{Subjects: []subject.Subject{somebody()}})
@@ -202,7 +202,7 @@ func TestARestartTakesUpTheRedaction(t *testing.T) {
 	}
 	stop()
 	for _, id := range []incident.CaseID{v.ID, next.ID} {
-		if got, err := b.Case(t.Context(), b.people["staff"], id); b.must(got, err).State != incident.Redacting {
+		if got, err := b.Case(t.Context(), b.people["staff"], id); b.must(got, err).State != incident.Tagged {
 			t.Fatalf("after the stop the case is %s", got.State)
 		}
 	}

@@ -25,6 +25,22 @@ func (c Case) Clone() Case {
 	c.Assessments = slices.Clone(c.Assessments)
 	for i := range c.Assessments {
 		c.Assessments[i].Assessor = c.Assessments[i].Assessor.Clone()
+		c.Assessments[i].Signed = c.Assessments[i].Signed.clone()
+	}
+	c.Documents, c.Facts, c.Informed = slices.Clone(c.Documents), slices.Clone(c.Facts), slices.Clone(c.Informed)
+	c.Reassessments = slices.Clone(c.Reassessments)
+	for i := range c.Reassessments {
+		c.Reassessments[i].By = c.Reassessments[i].By.Clone()
+	}
+	c.Narrowings = slices.Clone(c.Narrowings)
+	for i, n := range c.Narrowings {
+		c.Narrowings[i].By, c.Narrowings[i].Dropped = n.By.Clone(), slices.Clone(n.Dropped)
+		for j, d := range n.Dropped {
+			c.Narrowings[i].Dropped[j].Told, c.Narrowings[i].Dropped[j].Deleted = ptr(d.Told), ptr(d.Deleted)
+		}
+	}
+	if c.Deletion = ptr(c.Deletion); c.Deletion != nil {
+		c.Deletion.What = slices.Clone(c.Deletion.What)
 	}
 	if c.Disclosure != nil {
 		d := *c.Disclosure
@@ -32,6 +48,19 @@ func (c Case) Clone() Case {
 		c.Disclosure = &d
 	}
 	return c
+}
+
+func (s *Signed) clone() *Signed {
+	if s == nil {
+		return nil
+	}
+	c := *s
+	c.Statement = slices.Clone(s.Statement)
+	c.Key.ID, c.Key.Public = slices.Clone(s.Key.ID), slices.Clone(s.Key.Public)
+	a := &c.Assertion
+	a.Credential, a.ClientData = slices.Clone(a.Credential), slices.Clone(a.ClientData)
+	a.AuthData, a.Signature = slices.Clone(a.AuthData), slices.Clone(a.Signature)
+	return &c
 }
 
 // CloneSubjects returns a copy of all that shares no memory with it.
@@ -74,6 +103,7 @@ func (e Evidence) Clone() Evidence {
 		r.Withdrawn, r.Groundless = ptr(r.Withdrawn), ptr(r.Groundless)
 		e.Report = &r
 	}
+	e.Statements, e.Links = slices.Clone(e.Statements), slices.Clone(e.Links)
 	e.Circle = e.Circle.Clone()
 	return e
 }

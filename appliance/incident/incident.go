@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"veilbox/capture/footage"
+	"veilbox/internal/passkey"
 	"veilbox/redact/subject"
 )
 
@@ -22,21 +23,6 @@ type (
 	MemberID string
 	// DisclosureID names a disclosure: 26 characters A-Z and 2-7, random.
 	DisclosureID string
-)
-
-// A State is where a case stands.
-type State string
-
-const (
-	Draft     State = "draft"     // made by staff; no copy yet
-	Redacting State = "redacting" // the veiled copy is being made
-	Redacted  State = "redacted"  // a proved copy is there
-	Submitted State = "submitted" // waits for the assessor
-	Refused   State = "refused"   // the assessor said no, with reasons; may be changed and submitted again
-	Released  State = "released"  // approved; on its way to the extranet
-	Disclosed State = "disclosed" // the extranet has it
-	Withdrawn State = "withdrawn" // ended before time, by a person
-	Expired   State = "expired"   // ended by a clock
 )
 
 // An Offence is the kind of property offence (criminal code §§ 276-289 a).
@@ -193,6 +179,11 @@ type Circle struct {
 	Chains  []string   `json:"chains"`
 	Members []MemberID `json:"members"` // who that is, resolved against the member list
 	Reason  string     `json:"reason"`  // why these are exposed to the same kind of crime
+	// Why the area, the trades and the chains were chosen; each choice that is
+	// made has its own reason.
+	AreaReason   string `json:"area_reason"`
+	TradesReason string `json:"trades_reason"`
+	ChainsReason string `json:"chains_reason"`
 }
 
 // Evidence is what the form asks. A nil pointer is a question not yet answered.
@@ -209,6 +200,10 @@ type Evidence struct {
 
 	RepeatReasons string     `json:"repeat_reasons"` // V3: concrete reasons to believe it will happen again
 	Charged       *time.Time `json:"charged,omitempty"`
+	// Statements are what witnesses said (V1, V3); Links are earlier cases of the
+	// same person (V2, V3).
+	Statements []Statement `json:"statements,omitempty"`
+	Links      []Link      `json:"links,omitempty"`
 
 	Report *Report `json:"report,omitempty"`
 	// ReportToday is the undertaking to report before the day of the disclosure
@@ -242,6 +237,16 @@ type Assessment struct {
 	// SawFlagged is how many flagged stretches of the sheet the assessor says to
 	// have looked at (V5).
 	SawFlagged int `json:"saw_flagged,omitempty"`
+	// Signed is the approval as the assessor's passkey signed it. Refusals have
+	// none.
+	Signed *Signed `json:"signed,omitempty"`
+}
+
+// Signed is what an assessor signed and the signature.
+type Signed struct {
+	Statement []byte            `json:"statement"` // the bytes whose hash is signed
+	Key       passkey.Key       `json:"key"`       // the public half
+	Assertion passkey.Assertion `json:"assertion"`
 }
 
 // A Disclosure is a released copy on its way or made available.
@@ -280,7 +285,14 @@ type Case struct {
 	Copy      *Copy    `json:"copy,omitempty"`
 	Evidence  Evidence `json:"evidence"`
 
+	Documents   []Document   `json:"documents,omitempty"`
 	SubmittedBy *Person      `json:"submitted_by,omitempty"`
 	Assessments []Assessment `json:"assessments"`
 	Disclosure  *Disclosure  `json:"disclosure,omitempty"`
+
+	Reassessments []Reassessment `json:"reassessments,omitempty"`
+	Narrowings    []Narrowing    `json:"narrowings,omitempty"`
+	Facts         []Fact         `json:"facts,omitempty"`
+	Informed      []Informed     `json:"informed,omitempty"`
+	Deletion      *Deletion      `json:"deletion,omitempty"`
 }

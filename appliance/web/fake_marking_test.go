@@ -36,7 +36,7 @@ func (b *fakeBox) Preview(context.Context, casework.Actor, incident.CaseID) ([]b
 	return b.pictures[0], b.act("Preview")
 }
 func (b *fakeBox) KeepSound(_ context.Context, a casework.Actor, id incident.CaseID, ch casework.SoundChange) (casework.CaseView, error) {
-	return b.change(a, "KeepSound", id, ch.Version, func(c *incident.Case) { c.State, c.Choice.Sound = incident.Redacting, ch.Reason })
+	return b.change(a, "KeepSound", id, ch.Version, func(c *incident.Case) { c.State, c.Choice.Sound = incident.Tagged, ch.Reason })
 }
 func (b *fakeBox) SetVeiled(_ context.Context, _ casework.Actor, _ footage.CameraID, ch casework.VeiledChange) (casework.CameraView, error) {
 	v := b.cameras[0]

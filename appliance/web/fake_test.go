@@ -258,7 +258,7 @@ func (b *fakeBox) ChangeCase(_ context.Context, a casework.Actor, id incident.Ca
 }
 func (b *fakeBox) Redact(_ context.Context, a casework.Actor, id incident.CaseID, ch casework.SubjectChange) (casework.CaseView, error) {
 	return b.change(a, "Redact", id, ch.Version, func(c *incident.Case) {
-		c.Subjects, c.Choice, c.State = ch.Subjects, ch.Choice, incident.Redacting
+		c.Subjects, c.Choice, c.State = ch.Subjects, ch.Choice, incident.Tagged
 		b.progress[id] = &casework.Progress{Running: true, Stage: "queued", Total: 300}
 	})
 }

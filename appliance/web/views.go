@@ -191,7 +191,7 @@ func (caseData) Number(i int) int { return i + 1 }
 
 // steps says at which of the page's five steps a state stands.
 var steps = map[incident.State]int{
-	incident.Draft: 1, incident.Redacting: 2, incident.Redacted: 3, incident.Refused: 3, incident.Submitted: 4,
+	incident.Draft: 1, incident.Tagged: 2, incident.Redacted: 3, incident.Refused: 3, incident.Submitted: 4,
 	incident.Released: 5, incident.Disclosed: 5, incident.Withdrawn: 5, incident.Expired: 5,
 }
 

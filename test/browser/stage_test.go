@@ -177,7 +177,7 @@ func (s *stage) shown() casework.Media {
 func (s *stage) Redact(_ context.Context, _ casework.Actor, _ incident.CaseID, ch casework.SubjectChange) (casework.CaseView, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.redact, s.c.State, s.c.Subjects, s.c.Choice = ch, incident.Redacting, ch.Subjects, ch.Choice
+	s.redact, s.c.State, s.c.Subjects, s.c.Choice = ch, incident.Tagged, ch.Subjects, ch.Choice
 	s.c.Version++
 	return s.view(), nil
 }

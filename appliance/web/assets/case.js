@@ -92,7 +92,7 @@ async function follow() {
   following = true;
   $('progress').hidden = $('cancel').hidden = false;
   working(true);
-  document.querySelector('[data-testid=next]').lastChild.textContent = ` ${t('next.redacting')}`;
+  document.querySelector('[data-testid=next]').lastChild.textContent = ` ${t('next.tagged')}`;
   $('progress').scrollIntoView({ block: 'center' });
   const began = performance.now();
   let first = null;
@@ -124,7 +124,7 @@ async function follow() {
       continue;
     }
     const now = await getJSON(path).catch(() => current);
-    if (now.state !== 'redacting' && p.problem && may.includes('redact')) {
+    if (now.state !== 'tagged' && p.problem && may.includes('redact')) {
       showProblem(document.querySelector('#progress .problems'), new Problem(0, p.problem.code, say(p.problem.cause), say(p.problem.remedy)));
       $('cancel').hidden = true;
       evidence.base = now;
@@ -134,7 +134,7 @@ async function follow() {
       following = false;
       return;
     }
-    if (now.state !== 'redacting') {
+    if (now.state !== 'tagged') {
       if (now.state === root.dataset.state && now.version === loaded) $('progress').hidden = true; // nothing new to show
       else reload(now.copy ? 'copy' : 'mark');
       return;
@@ -142,7 +142,7 @@ async function follow() {
     await pause(2000); // done, and not yet in the case
   }
 }
-if (current.state === 'redacting' || current.progress?.running || (current.progress?.problem && may.includes('redact'))) follow();
+if (current.state === 'tagged' || current.progress?.running || (current.progress?.problem && may.includes('redact'))) follow();
 $('cancel').addEventListener('click', () => during($('cancel'), document.querySelector('#progress .problems'), async () => {
   await ask(`${path}/progress`, { method: 'DELETE' });
   reload('mark');

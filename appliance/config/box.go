@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"regexp"
 	"time"
@@ -17,6 +18,8 @@ type Box struct {
 	Ring      Ring     `toml:"ring"`
 	Redact    Redact   `toml:"redact"`
 	Gate      Gate     `toml:"gate"`
+	People    People   `toml:"people"`
+	Keep      Keep     `toml:"keep"`
 	Log       Log      `toml:"log"`
 }
 
@@ -71,6 +74,30 @@ type Gate struct {
 	MaxDisclosure Duration `toml:"max_disclosure"`
 }
 
+// People is how people prove who they are.
+type People struct {
+	// Breached is a file of passwords that are known to have leaked, looked up
+	// beside the list that is built in; empty: none.
+	Breached string `toml:"breached"`
+}
+
+// Keep is how long records are kept.
+type Keep struct {
+	Audit Duration `toml:"audit"` // entries of the audit log, a year at least (S6)
+	Cases Duration `toml:"cases"` // a case after it has ended
+}
+
+// RPID is the host name that passkeys are made for: the first of Hostnames that
+// is no address.
+func (b Box) RPID() string {
+	for _, h := range b.Hostnames {
+		if net.ParseIP(h) == nil {
+			return h
+		}
+	}
+	return ""
+}
+
 // Log is how much is logged and in which form.
 type Log struct {
 	Level  string `toml:"level"`
@@ -96,6 +123,10 @@ func (c *checker) model(r Redact) {
 // MaxRetention is the longest that recordings may be kept without a hold (§ 4 c).
 const MaxRetention = 30 * day
 
+// MinKeepAudit is the least that entries of the audit log are kept (S6), with a
+// day to spare for a leap year.
+const MinKeepAudit = 366 * day
+
 // MaxDisclosure is the longest that a disclosure may last (V8).
 const MaxDisclosure = 30 * day
 
@@ -110,6 +141,7 @@ func DefaultBox() Box {
 		Ring:      Ring{Retention: Duration(MaxRetention)},
 		Redact:    Redact{FFmpeg: "ffmpeg", Encoder: "libx264", Preset: "veryfast", CRF: 20, MaxClip: Duration(15 * time.Minute), Detect: true},
 		Gate:      Gate{TwoPersons: true, MaxDisclosure: Duration(MaxDisclosure)},
+		Keep:      Keep{Audit: Duration(400 * day), Cases: Duration(365 * day)},
 		Log:       Log{Level: "info", Format: "text"},
 	}
 }
@@ -118,6 +150,9 @@ func (b *Box) check(c *checker) {
 	c.dir("data_dir", b.DataDir)
 	c.address("listen", b.Listen)
 	c.hostnames("hostnames", b.Hostnames)
+	if len(b.Hostnames) > 0 && b.RPID() == "" {
+		c.fault("hostnames", "there is no name among them", `give a name such as "veilbox.local": passkeys are made for a name, never for an address`)
+	}
 	c.metrics("metrics", b.Metrics)
 	c.interfaces("cameras.interfaces", b.Cameras.Interfaces)
 	if _, err := b.Cameras.Asked(); err != nil || len(b.Cameras.Addresses) > 64 {
@@ -146,5 +181,10 @@ func (b *Box) check(c *checker) {
 	c.model(b.Redact)
 	c.between("redact.max_clip", b.Redact.MaxClip, Duration(10*time.Second), Duration(2*time.Hour), "a clip shows one incident")
 	c.between("gate.max_disclosure", b.Gate.MaxDisclosure, Duration(day), Duration(MaxDisclosure), "a disclosure ends after 30 days at the latest (condition 8)")
+	if b.People.Breached != "" {
+		c.dir("people.breached", b.People.Breached)
+	}
+	c.between("keep.audit", b.Keep.Audit, Duration(MinKeepAudit), Duration(3660*day), "the log of accesses is kept for a year at least (the operator's condition 6)")
+	c.between("keep.cases", b.Keep.Cases, Duration(30*day), Duration(1830*day), "an ended case is kept as long as somebody may ask about it, and no longer")
 	c.log(b.Log)
 }

@@ -54,7 +54,7 @@ func box(t *testing.T) (*story.Box, time.Time) {
 	}
 	c := config.DefaultBox()
 	c.DataDir, c.Listen, c.Metrics = t.TempDir(), "127.0.0.1:0", ""
-	c.Hostnames = []string{"127.0.0.1"}
+	c.Hostnames = []string{"localhost", "127.0.0.1"}
 	c.Ring.Quota = 256 << 20
 	d, err := daemon.New(ctx, c, daemon.Options{Clock: clock.System{}, Log: log, Version: "test"})
 	if err != nil {

@@ -161,7 +161,7 @@ func TestOldestGoesFirst(t *testing.T) {
 	cam := heavy(t)
 	clk := &clock.Shifted{}
 	cfg := config.DefaultBox()
-	cfg.DataDir, cfg.Listen, cfg.Metrics, cfg.Hostnames = dir, "127.0.0.1:0", "", []string{"127.0.0.1"}
+	cfg.DataDir, cfg.Listen, cfg.Metrics, cfg.Hostnames = dir, "127.0.0.1:0", "", []string{"localhost", "127.0.0.1"}
 	cfg.Redact.Worker, cfg.Ring.Quota = filepath.Join(bin, "veil-redact"), 1<<30
 	b := &box{t: t, dir: dir, log: &journal{}, session: filepath.Join(t.TempDir(), "session.json")}
 	d := must[*daemon.Daemon](t)(daemon.New(context.WithoutCancel(t.Context()), cfg, daemon.Options{Clock: clk, Log: slog.New(slog.NewTextHandler(b.log, nil)), Version: "test"}))

@@ -17,14 +17,26 @@ type Session struct {
 	Roles  []account.Role  `json:"roles"`
 }
 
-// Login logs a person in; c keeps the session's token.
+// Login logs a person in with a password; c keeps the session's token. It is
+// enough for a first log-in with a password that the box made; after that the box
+// wants a code too (the problem "login.code").
 func (c *Client) Login(ctx context.Context, login, password string) (Session, error) {
-	var s Session
-	in := struct {
+	return c.LoginCode(ctx, login, password, "")
+}
+
+// LoginCode is Login with the code of the moment (TOTP).
+func (c *Client) LoginCode(ctx context.Context, login, password, code string) (Session, error) {
+	return c.begin(ctx, path("session"), struct {
 		Login    string `json:"login"`
 		Password string `json:"password"`
-	}{login, password}
-	h, err := c.askHeader(ctx, http.MethodPost, path("session"), nil, in, &s)
+		Code     string `json:"code,omitempty"`
+	}{login, password, code})
+}
+
+// begin asks for a session and keeps its token.
+func (c *Client) begin(ctx context.Context, path string, in any) (Session, error) {
+	var s Session
+	h, err := c.askHeader(ctx, http.MethodPost, path, nil, in, &s)
 	if err != nil {
 		return Session{}, err
 	}

@@ -124,6 +124,7 @@ func (s *Service) Assess(ctx context.Context, a Actor, id incident.CaseID, v Ver
 		c.State = incident.Released
 		c.Disclosure = &incident.Disclosure{
 			ID: incident.DisclosureID(rand.Text()), Released: rel.At(), NotAfter: rel.NotAfter(), ReportDue: rel.ReportDue(),
+			Members: rel.Circle().Members,
 		}
 		return nil
 	})

@@ -45,6 +45,7 @@ func (c Case) Clone() Case {
 	if c.Disclosure != nil {
 		d := *c.Disclosure
 		d.Disclosed, d.Ended = ptr(d.Disclosed), ptr(d.Ended)
+		d.Members = slices.Clone(d.Members)
 		c.Disclosure = &d
 	}
 	return c

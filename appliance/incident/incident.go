@@ -256,9 +256,12 @@ type Disclosure struct {
 	Disclosed *time.Time   `json:"disclosed,omitempty"` // receipt of the extranet
 	NotAfter  time.Time    `json:"not_after"`           // 30 days at most
 	ReportDue time.Time    `json:"report_due"`          // end of the day of the disclosure
-	Ended     *time.Time   `json:"ended,omitempty"`
-	EndReason string       `json:"end_reason,omitempty"`
-	EndedBy   string       `json:"ended_by,omitempty"` // a person's name or the clock's: "30 days", "police report missing"
+	// Members is whom it was released to; the circle may only shrink from there
+	// (V6).
+	Members   []MemberID `json:"members,omitempty"`
+	Ended     *time.Time `json:"ended,omitempty"`
+	EndReason string     `json:"end_reason,omitempty"`
+	EndedBy   string     `json:"ended_by,omitempty"` // a person's name or the clock's: "30 days", "police report missing"
 }
 
 // A Case is an incident with its evidence and assessments.

@@ -60,6 +60,7 @@ func launch(t *testing.T, pins ...string) context.Context {
 		"disable-background-timer-throttling": true, "disable-backgrounding-occluded-windows": true, "disable-renderer-backgrounding": true,
 		// Dates in the page's language, whatever languages chromium was installed with.
 		"enable-blink-features": "LangAttributeAwareFormControlUI", "ignore-certificate-errors-spki-list": strings.Join(pins, ","),
+		"host-resolver-rules": "MAP " + rpID + " 127.0.0.1", // see authenticator_test.go
 	} {
 		opts = append(opts, chromedp.Flag(name, value))
 	}

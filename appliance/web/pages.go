@@ -180,9 +180,9 @@ func (s *server) loginForm(w http.ResponseWriter, r *http.Request, a casework.Ac
 }
 
 func badForm(err error) error {
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
-		return errTooLarge.With(err)
+	var tooBig *http.MaxBytesError
+	if errors.As(err, &tooBig) {
+		return tooLarge(tooBig.Limit).With(err)
 	}
 	return errMediaType.With(err)
 }

@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"strconv"
 
 	"veilbox/internal/problem"
 )
@@ -19,9 +20,12 @@ var (
 	errMethod = problem.New(http.StatusMethodNotAllowed, "request.method",
 		problem.Text{DA: "Adressen kan ikke bruges på den måde.", EN: "The address cannot be used that way."},
 		problem.Text{DA: "Se i API-beskrivelsen, hvilke metoder den har.", EN: "See the API description for its methods."})
-	errTooLarge = problem.New(http.StatusRequestEntityTooLarge, "request.too-large",
-		problem.Text{DA: "Det, der blev sendt, er for stort.", EN: "What was sent is too large."},
-		problem.Text{DA: "Send højst 1 MiB.", EN: "Send at most 1 MiB."})
+	errHost = problem.New(http.StatusMisdirectedRequest, "request.host",
+		problem.Text{DA: "Boksen hedder ikke det navn, som siden blev åbnet under.", EN: "The box does not have the name that the page was opened by."},
+		problem.Text{DA: "Brug boksens eget navn eller dens adresse i netværket. Skal den også svare på et andet navn, så skriv det under hostnames i indstillingerne.", EN: "Use the box's own name or its address on the network. If it is to answer to another name too, write it under hostnames in the settings."})
+	errTooMany = problem.New(http.StatusTooManyRequests, "request.too-many",
+		problem.Text{DA: "Der kommer for mange forespørgsler herfra lige nu.", EN: "There are too many requests from here just now."},
+		problem.Text{DA: "Vent et øjeblik og prøv igen.", EN: "Wait a moment and try again."})
 	errMediaType = problem.New(http.StatusUnsupportedMediaType, "request.media-type",
 		problem.Text{DA: "Anmodningen er ikke i det ventede format.", EN: "The request is not in the expected format."},
 		problem.Text{DA: "Send JSON med Content-Type: application/json.", EN: "Send JSON with Content-Type: application/json."})
@@ -29,6 +33,14 @@ var (
 		problem.Text{DA: "Levende video er ikke slået til i boksen.", EN: "Live video is not switched on in this box."},
 		problem.Text{DA: "Brug stillbillederne.", EN: "Use the still pictures."})
 )
+
+// tooLarge says how much may be sent.
+func tooLarge(most int64) *problem.Problem {
+	mib := strconv.FormatInt(most>>20, 10)
+	return problem.New(http.StatusRequestEntityTooLarge, "request.too-large",
+		problem.Text{DA: "Det, der blev sendt, er for stort.", EN: "What was sent is too large."},
+		problem.Text{DA: "Send højst " + mib + " MiB.", EN: "Send at most " + mib + " MiB."})
+}
 
 // badJSON names what is wrong with a body, in words of the decoder.
 func badJSON(err error) *problem.Problem {

@@ -41,6 +41,10 @@ func setSession(w http.ResponseWriter, token string) {
 const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; media-src 'self'; " +
 	"connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 
+// permissions lets the box's own pages use passkeys, and no page anything else.
+const permissions = "camera=(), microphone=(), geolocation=(), payment=(), usb=(), display-capture=(), " +
+	"publickey-credentials-get=(self), publickey-credentials-create=(self)"
+
 func (s *server) headers(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
@@ -50,18 +54,19 @@ func (s *server) headers(next http.Handler) http.Handler {
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
-		h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=(), payment=(), usb=()")
+		h.Set("Permissions-Policy", permissions)
 		h.Set("Strict-Transport-Security", "max-age=31536000")
 		h.Set("Cache-Control", "no-store")
 		next.ServeHTTP(w, r)
 	})
 }
 
-func limitBody(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Body = http.MaxBytesReader(w, r.Body, MaxBody)
-		next.ServeHTTP(w, r)
-	})
+// bodyLimit is the most that a request of a route may carry.
+func bodyLimit(rt route) int64 {
+	if strings.HasSuffix(rt.path, "/documents") {
+		return MaxDocument
+	}
+	return MaxBody
 }
 
 func isAPI(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/api/") }
@@ -102,9 +107,9 @@ func body[T any](r *http.Request) (T, error) {
 			err = errors.New("something follows the JSON value")
 		}
 	}
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
-		return v, errTooLarge.With(err)
+	var tooBig *http.MaxBytesError
+	if errors.As(err, &tooBig) {
+		return v, tooLarge(tooBig.Limit).With(err)
 	}
 	return v, badJSON(err)
 }

@@ -10,8 +10,9 @@
 //
 // A session is the cookie __Host-veilbox (Secure, HttpOnly, SameSite=Strict).
 // Requests from other origins that could change anything are refused, bodies
-// are limited to MaxBody bytes, and every answer carries a content security
-// policy without inline script or style. Nothing but assets may be kept by a
+// are limited to MaxBody bytes (a document to MaxDocument), callers to so many
+// requests a second, and every answer carries a content security policy without
+// inline script or style. Names that are not the box's own are refused. Nothing but assets may be kept by a
 // browser: video and pages go out with Cache-Control: no-store.
 package web
 
@@ -31,8 +32,12 @@ import (
 	"veilbox/internal/sqlitedb"
 )
 
-// MaxBody is the most a request may carry, in bytes.
-const MaxBody = 1 << 20
+// The most a request may carry, in bytes: MaxDocument where it brings a document
+// of a case, with room for the form around it.
+const (
+	MaxBody     = 1 << 20
+	MaxDocument = 10<<20 + 64<<10
+)
 
 // Options is what the pages stand on. Box, Log and Clock are needed.
 type Options struct {
@@ -43,13 +48,19 @@ type Options struct {
 	Log     *slog.Logger
 	Clock   clock.Clock
 	Version string // of the program, shown at the foot of each page
+	// Hosts are the names that the box answers to, beside localhost and
+	// addresses; RPID is that of them for which passkeys are made. Empty: there
+	// are no passkeys.
+	Hosts []string
+	RPID  string
 }
 
 type server struct {
 	Options
-	texts map[string]catalogue
-	pages map[string]map[string]page // language, name
-	files map[string]asset
+	texts  map[string]catalogue
+	pages  map[string]map[string]page // language, name
+	files  map[string]asset
+	limits *limits
 }
 
 // New returns the handler of all pages and of the API. It fails only where the
@@ -69,14 +80,14 @@ func New(o Options) (http.Handler, error) {
 	cop.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, errCrossOrigin)
 	}))
-	return s.headers(cop.Handler(limitBody(mux))), nil
+	return s.headers(s.hosts(cop.Handler(mux))), nil
 }
 
 func newServer(o Options) (*server, error) {
 	if o.Box == nil || o.Log == nil || o.Clock == nil {
 		return nil, errors.New("web: Options needs Box, Log and Clock")
 	}
-	s := &server{Options: o}
+	s := &server{Options: o, limits: newLimits()}
 	var err error
 	if s.texts, err = loadTexts(); err != nil {
 		return nil, err
@@ -110,13 +121,31 @@ type route struct {
 func (s *server) guard(rt route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		actor := casework.Actor{From: remote(r)}
+		most, all := bodyLimit(rt), paces(rt)
+		r.Body = http.MaxBytesReader(w, r.Body, most)
+		if r.ContentLength > most {
+			s.fail(w, r, tooLarge(most))
+			return
+		}
+		// By address first: finding out who asks costs a look into the database.
+		if wait := s.limits.take(callerAt(actor.From), s.Clock.Now(), all[:min(len(all), 1)]); wait > 0 {
+			s.fail(w, r, slow(w, wait))
+			return
+		}
+		who := callerAt(actor.From)
 		if rt.access != anyone {
 			session, err := s.session(r)
 			if err != nil {
 				s.fail(w, r, err)
 				return
 			}
-			actor.Session = session
+			actor.Session, who = session, "person "+string(session.Person.ID)
+		}
+		if len(all) > 1 {
+			if wait := s.limits.take(who, s.Clock.Now(), all[1:]); wait > 0 {
+				s.fail(w, r, slow(w, wait))
+				return
+			}
 		}
 		if rt.access == fullPage {
 			if actor.Session.MustChange {

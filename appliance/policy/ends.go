@@ -27,22 +27,30 @@ type Ending struct {
 // The persons' authorisations and the assessor's qualification are asked when
 // they act, so that an authorisation that runs out later does not end what was
 // lawfully begun; a reassessment needs them anew.
+//
+// A clock that is set back lengthens nothing: now is never held to be earlier
+// than what the case itself records to have happened (its release, its
+// reassessments, narrowings and facts), no end and no date of reassessment moves
+// later than was approved, and each later now ends what an earlier one ended,
+// as long as nothing in the evidence is dated after both. The caller passes the
+// latest time that it has seen, and writes an ending down: that is final.
 func Ends(c incident.Case, now time.Time) (Ending, bool) {
 	if c.Disclosure == nil || c.Disclosure.Ended != nil {
 		return Ending{}, false
 	}
-	q := ask(c, now, Settings{})
+	q := ask(c, latest(c, now), Settings{})
 	clocked := func(r rule, by string, x Refusal) (Ending, bool) {
 		x.Condition, x.Source = r.id, r.source
 		return Ending{Refusal: x, By: by}, true
 	}
-	if !now.Before(q.notAfter()) {
+	if !q.now.Before(q.notAfter()) {
 		return clocked(v8, By30Days, refuse("v8.30-days", "Delingen har nået sin frist, højst 30 dage, og er slut.", "The sharing has reached its limit, 30 days at most, and has ended."))
 	}
-	if next := c.Evidence.NextReassessment; next != nil && !now.Before(*next) {
+	next, planned := reassessmentDue(c)
+	if planned && !q.now.Before(next) {
 		return clocked(v8, ByReassessmentMissed, refuse("v8.missed", "Sagen blev ikke vurderet igen til tiden, og delingen er derfor slut.", "The case was not assessed again in time, and the sharing has therefore ended."))
 	}
-	for _, r := range []rule{v1, v2, v3, v4, v5, v6} {
+	for _, r := range rules[:6] {
 		f := r.finding(q)
 		if f.Satisfied {
 			continue
@@ -53,7 +61,7 @@ func Ends(c incident.Case, now time.Time) (Ending, bool) {
 		}
 		return Ending{Refusal: f.Refusals[0], By: by}, true
 	}
-	if c.Evidence.NextReassessment == nil {
+	if !planned {
 		return clocked(v8, string(V8), refuse("v8.next", "Der er ingen dato for næste vurdering, og delingen er derfor slut.", "There is no date for the next assessment, and the sharing has therefore ended."))
 	}
 	return Ending{}, false

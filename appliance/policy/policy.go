@@ -57,6 +57,7 @@ type Finding struct {
 	Condition ConditionID  `json:"condition"`
 	Title     problem.Text `json:"title"`
 	Asks      problem.Text `json:"asks"` // the condition in plain words, for the form
+	Why       problem.Text `json:"why"`  // why the law asks it, in a sentence or two
 	Source    string       `json:"source"`
 	Satisfied bool         `json:"satisfied"`
 	// Due is set where the condition is satisfied only until then: V4 with a
@@ -109,6 +110,16 @@ func (v Verdict) MissingBefore() []Refusal {
 		}
 	}
 	return all
+}
+
+// Satisfied reports whether all nine conditions are met.
+func (v Verdict) Satisfied() bool {
+	for _, f := range v.findings {
+		if !f.Satisfied {
+			return false
+		}
+	}
+	return true
 }
 
 // Release returns the release, where there is one.
@@ -200,6 +211,8 @@ type question struct {
 	now  time.Time
 	from time.Time // when the disclosure began, or now where there is none
 	s    Settings
+	// again is set where the nine are looked at anew while the disclosure runs.
+	again *incident.Reassessment
 }
 
 func ask(c incident.Case, now time.Time, s Settings) question {
@@ -234,6 +247,7 @@ type rule struct {
 	id          ConditionID
 	source      string
 	title, asks problem.Text
+	why         problem.Text
 	// check returns the refusals and, where the condition holds only for a
 	// time, until when.
 	check func(question) ([]Refusal, *time.Time)
@@ -241,9 +255,13 @@ type rule struct {
 
 var rules = [9]rule{v1, v2, v3, v4, v5, v6, v7, v8, v9}
 
+func (r rule) describe() Finding {
+	return Finding{Condition: r.id, Title: r.title, Asks: r.asks, Why: r.why, Source: r.source}
+}
+
 // finding runs r's check and fills in what every refusal of it shares.
 func (r rule) finding(q question) Finding {
-	f := Finding{Condition: r.id, Title: r.title, Asks: r.asks, Source: r.source}
+	f := r.describe()
 	f.Refusals, f.Due = r.check(q)
 	for i := range f.Refusals {
 		f.Refusals[i].Condition, f.Refusals[i].Source = r.id, r.source
@@ -260,21 +278,24 @@ func (r rule) finding(q question) Finding {
 func Describe() [9]Finding {
 	var all [9]Finding
 	for i, r := range rules {
-		all[i] = Finding{Condition: r.id, Title: r.title, Asks: r.asks, Source: r.source}
+		all[i] = r.describe()
 	}
 	return all
+}
+
+func (q question) verdict() Verdict {
+	var v Verdict
+	for i, r := range rules {
+		v.findings[i] = r.finding(q)
+	}
+	return v
 }
 
 // Assess puts c to the nine conditions at now.
 func Assess(c incident.Case, now time.Time, s Settings) Verdict {
 	q := ask(c.Clone(), now, s)
-	var v Verdict
-	all := true
-	for i, r := range rules {
-		v.findings[i] = r.finding(q)
-		all = all && v.findings[i].Satisfied
-	}
-	if !all {
+	v := q.verdict()
+	if !v.Satisfied() {
 		return v
 	}
 	v.release = Release{
@@ -284,7 +305,7 @@ func Assess(c incident.Case, now time.Time, s Settings) Verdict {
 		findings: v.findings,
 		made:     true,
 	}
-	if r := q.c.Evidence.Report; documented(r) {
+	if r := q.c.Evidence.Report; documented(q.c) {
 		v.release.reported = &r.At
 	}
 	return v

@@ -20,6 +20,9 @@ var v5 = rule{
 	asks: problem.Text{
 		DA: "Andre end den mistænkte må ikke kunne genkendes. Boksen slører alt andet og kontrollerer den færdige kopi; fagpersonen ser alt det igennem, som kopien viser.",
 		EN: "Nobody but the suspect may be recognisable. The box veils everything else and checks the finished copy; the assessor looks through all that the copy shows."},
+	why: problem.Text{
+		DA: "Kunder, børn og ansatte på optagelsen har intet gjort og skal ikke vises frem.",
+		EN: "Customers, children and staff on the recording have done nothing and are not to be shown."},
 	check: func(q question) ([]Refusal, *time.Time) {
 		c := q.c.Copy
 		if c == nil || c.Hash.IsZero() {

@@ -17,11 +17,23 @@ var v8 = rule{
 	asks: problem.Text{
 		DA: "Vælg, hvornår sagen skal vurderes igen. Delingen slutter, så snart et vilkår ikke længere er opfyldt, og senest efter 30 dage.",
 		EN: "Choose when the case is to be assessed again. The sharing ends as soon as a condition is no longer met, and after 30 days at the latest."},
+	why: problem.Text{
+		DA: "En mistanke kan vise sig forkert, og en risiko går over. Derfor skal delingen holdes øje med og ende af sig selv.",
+		EN: "A suspicion may prove wrong, and a risk passes. So the sharing must be watched, and must end by itself."},
 	check: func(q question) ([]Refusal, *time.Time) {
 		var out []Refusal
 		next := q.c.Evidence.NextReassessment
+		if q.again != nil {
+			if q.c.Disclosure == nil || !q.c.State.Running() {
+				out = append(out, refuse("v8.not-running", "Sagen deles ikke og kan derfor ikke vurderes igen.", "The case is not being shared, so it cannot be reassessed."))
+			}
+			if due, ok := reassessmentDue(q.c); !ok || !q.now.Before(due) {
+				out = append(out, refuse("v8.missed", "Sagen blev ikke vurderet igen til tiden, og delingen er derfor slut.", "The case was not assessed again in time, and the sharing has therefore ended."))
+			}
+			next = &q.again.Next
+		}
 		switch {
-		case next == nil:
+		case next == nil || next.IsZero():
 			out = append(out, refuse("v8.next", "Vælg datoen for næste vurdering.", "Choose the date of the next assessment."))
 		case !next.After(q.now):
 			out = append(out, refuse("v8.past", "Datoen for næste vurdering er passeret. Vurdér sagen og vælg en ny dato.", "The date of the next assessment has passed. Assess the case and choose a new date."))

@@ -34,17 +34,21 @@ const (
 	ManageCameras Permission = "manage-cameras"
 	ReadAudit     Permission = "read-audit"
 	ViewHealth    Permission = "view-health"
+	DeleteCase    Permission = "delete-case"
+	CaseFile      Permission = "case-file"   // all that is kept about a case, without a picture of it
+	Narrow        Permission = "narrow"      // take members out of a running disclosure
+	RecordFact    Permission = "record-fact" // what happened after a disclosure: a charge, a withdrawn report
 )
 
 // Permissions is all permissions.
-var Permissions = []Permission{ViewLive, ViewFootage, ExportFootage, KeepFootage, ViewCases, ViewShared, Tag, Submit, Assess, Withdraw, ManagePeople, ManageCameras, ReadAudit, ViewHealth}
+var Permissions = []Permission{ViewLive, ViewFootage, ExportFootage, KeepFootage, ViewCases, ViewShared, Tag, Submit, Assess, Withdraw, ManagePeople, ManageCameras, ReadAudit, ViewHealth, DeleteCase, CaseFile, Narrow, RecordFact}
 
 // may is who may do what. What is not here may not be done.
 var may = map[Role][]Permission{
-	Staff:    {ViewLive, ViewFootage, ViewCases, ViewShared, Tag, Submit, ViewHealth},
-	Manager:  {ViewLive, ViewFootage, ExportFootage, KeepFootage, ViewCases, ViewShared, Tag, Submit, Withdraw, ManagePeople, ManageCameras, ReadAudit, ViewHealth},
-	Assessor: {ViewFootage, ViewCases, ViewShared, Assess, Withdraw, ViewHealth},
-	Auditor:  {ReadAudit, ViewHealth},
+	Staff:    {ViewLive, ViewFootage, ViewCases, ViewShared, Tag, Submit, ViewHealth, RecordFact},
+	Manager:  {ViewLive, ViewFootage, ExportFootage, KeepFootage, ViewCases, ViewShared, Tag, Submit, Withdraw, ManagePeople, ManageCameras, ReadAudit, ViewHealth, DeleteCase, CaseFile, Narrow, RecordFact},
+	Assessor: {ViewFootage, ViewCases, ViewShared, Assess, Withdraw, ViewHealth, CaseFile, Narrow, RecordFact},
+	Auditor:  {ReadAudit, ViewHealth, CaseFile},
 	Operator: {ManageCameras, ViewHealth},
 }
 
@@ -52,10 +56,11 @@ var may = map[Role][]Permission{
 func Can(role Role, p Permission) bool { return slices.Contains(may[role], p) }
 
 // NeedsAuthorisation reports whether p shows footage or a person on it, so that
-// it asks for a formal authorisation beside the role (V7).
+// it asks for a formal authorisation beside the role (V7). A case file holds no
+// picture: the auditor reads it as the log.
 func NeedsAuthorisation(p Permission) bool {
 	switch p {
-	case ManagePeople, ManageCameras, ReadAudit, ViewHealth:
+	case ManagePeople, ManageCameras, ReadAudit, ViewHealth, CaseFile:
 		return false
 	}
 	return true

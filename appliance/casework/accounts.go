@@ -8,6 +8,7 @@ import (
 	"veilbox/appliance/account"
 	"veilbox/appliance/audit"
 	"veilbox/appliance/incident"
+	"veilbox/internal/passkey"
 	"veilbox/internal/problem"
 )
 
@@ -48,11 +49,8 @@ func (s *Service) offerKey(ctx context.Context, session account.Session, passwor
 }
 
 func (s *Service) registerKey(ctx context.Context, p incident.Person, password string) error {
-	key, err := s.o.Accounts.UnlockSigner(ctx, p.ID, password)
-	if err != nil {
-		return err
-	}
-	return s.o.Uplink.RegisterAssessor(ctx, p, key)
+	_, err := s.o.Accounts.UnlockSigner(ctx, p.ID, password)
+	return err
 }
 
 // Logout ends a session.
@@ -104,7 +102,7 @@ func (s *Service) personView(ctx context.Context, p account.Person) PersonView {
 		Authorisation: p.Authorisation, Qualification: p.Qualification,
 	}
 	if signer, ok := p.Signer(); ok {
-		v.KeyID = s.o.Uplink.KeyID(signer.Public)
+		v.KeyID = s.o.Uplink.KeyID(passkey.Key{Public: signer.Public})
 		v.Confirmed = signer.Confirmed != nil || s.confirmed(ctx, p, signer.Public)
 	}
 	return v
@@ -112,7 +110,7 @@ func (s *Service) personView(ctx context.Context, p account.Person) PersonView {
 
 // confirmed asks the extranet whether it takes a key, and keeps a yes.
 func (s *Service) confirmed(ctx context.Context, p account.Person, key ed25519.PublicKey) bool {
-	ok, err := s.o.Uplink.AssessorConfirmed(ctx, p.ID, key)
+	ok, err := s.o.Uplink.AssessorConfirmed(ctx, p.ID, passkey.Key{Public: key})
 	if err != nil || !ok {
 		return false
 	}

@@ -190,8 +190,8 @@ func (s *Service) KeepSound(ctx context.Context, a Actor, id incident.CaseID, ch
 			s.widened(a, c, incident.Widening{What: incident.WidenSound, Reason: ch.Reason})
 		}
 		c.Clip.Hash, c.Clip.Audio = hash, ch.Keep
-		c.Copy, c.State, c.Assessing = nil, incident.Tagged, true
-		return nil
+		c.Copy, c.Assessing = nil, true
+		return s.move(c, a, incident.ActMark)
 	})
 	if err != nil {
 		return v, err

@@ -47,10 +47,10 @@ func (s *Service) Sweep(ctx context.Context) error {
 	}
 	errs := []error{s.forgetExports(ctx)}
 	for _, c := range cases {
-		switch c.State {
-		case incident.Released, incident.Disclosed:
+		switch {
+		case c.State.Running():
 			errs = append(errs, s.sweepOne(ctx, c.ID))
-		case incident.Withdrawn, incident.Expired:
+		case c.State.Over():
 			if _, err := os.Stat(s.copyFiles(c.ID).path); !errors.Is(err, fs.ErrNotExist) {
 				errs = append(errs, s.dropCopy(ctx, c.ID))
 			}
@@ -107,7 +107,10 @@ func (s *Service) sweepOne(ctx context.Context, id incident.CaseID) error {
 		return nil
 	}
 	reason := ending.Refusal.Text.DA
-	s.end(&c, incident.Expired, reason, clockName)
+	if err := c.Move(incident.ActExpire, incident.ByClock); err != nil {
+		return err
+	}
+	s.end(&c, reason, clockName)
 	if err := s.recordAs(ctx, clockWho, "", "disclosure.expire", ending.By, caseAbout(c)); err != nil {
 		return err
 	}
@@ -123,10 +126,9 @@ func (s *Service) sweepOne(ctx context.Context, id incident.CaseID) error {
 // Delivered is called when the extranet has taken a disclosure.
 func (s *Service) Delivered(ctx context.Context, id incident.DisclosureID, at time.Time) error {
 	return s.onDisclosure(ctx, id, "disclosure.delivered", "", func(c *incident.Case) bool {
-		if c.State != incident.Released {
+		if c.Move(incident.ActDeliver, incident.ByExtranet) != nil {
 			return false
 		}
-		c.State = incident.Disclosed
 		at := at.UTC()
 		c.Disclosure.Disclosed = &at
 		return true
@@ -137,10 +139,10 @@ func (s *Service) Delivered(ctx context.Context, id incident.DisclosureID, at ti
 // goes back to the shop with the reason, and nothing was shown to anybody.
 func (s *Service) Rejected(ctx context.Context, id incident.DisclosureID, why *problem.Problem) error {
 	return s.onDisclosure(ctx, id, "disclosure.rejected", why.Cause.DA, func(c *incident.Case) bool {
-		if c.State != incident.Released {
+		if c.Move(incident.ActReject, incident.ByExtranet) != nil {
 			return false
 		}
-		c.State, c.Disclosure = incident.Refused, nil
+		c.Disclosure = nil
 		return true
 	})
 }
@@ -149,10 +151,10 @@ func (s *Service) Rejected(ctx context.Context, id incident.DisclosureID, why *p
 // its clock.
 func (s *Service) Ended(ctx context.Context, id incident.DisclosureID, by, reason string) error {
 	return s.onDisclosure(ctx, id, "disclosure.ended", reason, func(c *incident.Case) bool {
-		if c.State != incident.Released && c.State != incident.Disclosed {
+		if c.Move(incident.ActExpire, incident.ByExtranet) != nil {
 			return false
 		}
-		s.end(c, incident.Expired, reason, by)
+		s.end(c, reason, by)
 		return true
 	})
 }

@@ -2,7 +2,6 @@ package casework
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
@@ -15,7 +14,6 @@ import (
 	"veilbox/appliance/policy"
 	"veilbox/internal/clock"
 	"veilbox/internal/problem"
-	"veilbox/redact"
 )
 
 func missingProblem(missing []policy.Refusal) *problem.Problem {
@@ -54,93 +52,8 @@ func (s *Service) Submit(ctx context.Context, a Actor, id incident.CaseID, versi
 		if missing := policy.Assess(*c, s.deadlineNow(), s.o.Settings).MissingBefore(); len(missing) > 0 {
 			return missingProblem(missing)
 		}
-		c.State = incident.Submitted
-		return nil
+		return s.move(c, a, incident.ActSubmit)
 	})
-}
-
-// Assess records an assessor's decision. An approval that meets all nine
-// conditions releases the copy: it is signed with the assessor's own key, which
-// only the password opens, sealed to the circle and queued.
-func (s *Service) Assess(ctx context.Context, a Actor, id incident.CaseID, v Verdict) (CaseView, error) {
-	if err := s.allow(a, account.Assess); err != nil {
-		return CaseView{}, err
-	}
-	if err := errors.Join(checkWords("reasons", v.Reasons, audit.MaxText), checkWords("guideline", v.Guideline, maxWords)); err != nil {
-		return CaseView{}, err
-	}
-	if strings.TrimSpace(v.Reasons) == "" {
-		return CaseView{}, badInput("assess.reasons", "Skriv begrundelsen for din afgørelse; den skal kunne dokumenteres.", "Write the reasons for your decision; they must be on record.")
-	}
-	if v.Decision != incident.Approve && v.Decision != incident.Refuse {
-		return CaseView{}, badInput("assess.decision", "Vælg godkend eller afvis.", "Choose approve or refuse.")
-	}
-	signer, err := s.o.Accounts.UnlockSigner(ctx, a.Session.Person.ID, v.Password)
-	if err != nil {
-		return CaseView{}, err
-	}
-	assessment := incident.Assessment{
-		Assessor: a.Session.Person, At: s.o.Clock.Now().UTC(), Decision: v.Decision, Reasons: v.Reasons,
-		SawSheet: v.Sheet, Copy: v.Copy, Guideline: v.Guideline, SawFlagged: v.SawFlagged,
-	}
-	decided := func(c *incident.Case) error {
-		if c.State != incident.Submitted {
-			return wrongState("Sagen venter ikke på en vurdering.", "The case does not wait for an assessment.")
-		}
-		if c.Copy == nil || c.Copy.Hash != v.Copy || c.Copy.Sheet != v.Sheet {
-			return wrongState("Kopien er lavet om, siden du så den.", "The copy has been made anew since you saw it.")
-		}
-		c.Assessments = append(c.Assessments, assessment)
-		return nil
-	}
-	if v.Decision == incident.Refuse {
-		return s.change(ctx, a, id, v.Version, "case.refuse", v.Reasons, func(c *incident.Case) error {
-			if err := decided(c); err != nil {
-				return err
-			}
-			c.State = incident.Refused
-			return nil
-		})
-	}
-	var rel policy.Release
-	view, err := s.change(ctx, a, id, v.Version, "case.approve", v.Reasons, func(c *incident.Case) error {
-		if err := decided(c); err != nil {
-			return err
-		}
-		if err := errors.Join(s.freshen(ctx, c), s.hold(ctx, c)); err != nil {
-			return err
-		}
-		verdict := policy.Assess(*c, s.deadlineNow(), s.o.Settings)
-		var ok bool
-		if rel, ok = verdict.Release(); !ok {
-			if missing := verdict.Missing(); !onlyCompetences(missing) {
-				return missingProblem(missing)
-			}
-			// This approval stands; another assessor's competences are needed
-			// beside it, and the case goes on waiting.
-			return nil
-		}
-		s.releasing[c.ID] = true
-		c.State = incident.Released
-		c.Disclosure = &incident.Disclosure{
-			ID: incident.DisclosureID(rand.Text()), Released: rel.At(), NotAfter: rel.NotAfter(), ReportDue: rel.ReportDue(),
-			Members: rel.Circle().Members,
-		}
-		return nil
-	})
-	if rel.IsZero() {
-		return view, err
-	}
-	defer s.queued(id)
-	if err != nil {
-		return CaseView{}, err
-	}
-	// The approval stands, whether the page that gave it stays open or not.
-	ctx = context.WithoutCancel(ctx)
-	if err := s.disclose(ctx, view.Case, rel, signer); err != nil {
-		return CaseView{}, errors.Join(err, s.unrelease(ctx, id, err))
-	}
-	return s.Case(ctx, a, id)
 }
 
 // queued ends the time in which a released case is not yet queued.
@@ -175,22 +88,6 @@ func (s *Service) freshen(ctx context.Context, c *incident.Case) error {
 	return nil
 }
 
-func (s *Service) disclose(ctx context.Context, c incident.Case, rel policy.Release, signer []byte) error {
-	r, err := s.copyRecord(ctx, c.ID)
-	if err != nil {
-		return err
-	}
-	cp, err := redact.Reopen(r, s.copyFiles(c.ID))
-	if err != nil {
-		return errCopyDamaged.With(err)
-	}
-	text := AlertText{What: c.What, Offence: c.Evidence.Offence, ValueDKK: c.Evidence.ValueDKK, When: c.HappenedAt}
-	if err := s.o.Uplink.Disclose(ctx, c.Disclosure.ID, rel, cp, text, signer); err != nil {
-		return fmt.Errorf("casework: the copy was not queued: %w", err)
-	}
-	return nil
-}
-
 // unrelease takes back a release that was never queued: the case is with the
 // assessor again, and the approval does not stand.
 func (s *Service) unrelease(ctx context.Context, id incident.CaseID, why error) error {
@@ -212,7 +109,10 @@ func (s *Service) undoRelease(ctx context.Context, c incident.Case, why string) 
 	if err := s.recordAs(ctx, clockWho, "", "case.release.undone", why, caseAbout(c)); err != nil {
 		return err
 	}
-	c.State, c.Disclosure = incident.Submitted, nil
+	if err := c.Move(incident.ActUndo, incident.ByClock); err != nil {
+		return err
+	}
+	c.Disclosure = nil
 	c.Assessments = c.Assessments[:len(c.Assessments)-1]
 	_, err := s.save(ctx, c)
 	return err
@@ -274,10 +174,13 @@ func (s *Service) Withdraw(ctx context.Context, a Actor, id incident.CaseID, rea
 		return CaseView{}, badInput("withdraw.reason", "Skriv, hvorfor klippet trækkes tilbage; modtagerne får det at se.", "Write why the clip is withdrawn; the recipients will see it.")
 	}
 	v, err := s.change(ctx, a, id, 0, "disclosure.withdraw", reason, func(c *incident.Case) error {
-		if c.State != incident.Released && c.State != incident.Disclosed {
+		if !c.State.Running() {
 			return wrongState("Sagen er ikke videregivet.", "The case is not disclosed.")
 		}
-		s.end(c, incident.Withdrawn, reason, a.Session.Person.Name)
+		if err := s.move(c, a, incident.ActWithdraw); err != nil {
+			return err
+		}
+		s.end(c, reason, a.Session.Person.Name)
 		return nil
 	}, func(c incident.Case) error {
 		// Queued before the case is saved: after a stop in between, the
@@ -296,9 +199,8 @@ func (s *Service) Withdraw(ctx context.Context, a Actor, id incident.CaseID, rea
 	return v, nil
 }
 
-// end marks a disclosure as ended.
-func (s *Service) end(c *incident.Case, state incident.State, reason, by string) {
+// end marks a disclosure as ended; the caller has moved the case.
+func (s *Service) end(c *incident.Case, reason, by string) {
 	now := s.o.Clock.Now().UTC()
-	c.State = state
 	c.Disclosure.Ended, c.Disclosure.EndReason, c.Disclosure.EndedBy = &now, reason, by
 }

@@ -111,9 +111,7 @@ func (s *Service) ExtendHold(ctx context.Context, a Actor, id string, ch HoldCha
 // closable reports whether nothing waits for a case, so that it can be given up.
 func closable(c incident.Case) bool { return changeable(&c) == nil }
 
-func ended(c incident.Case) bool {
-	return c.State == incident.Withdrawn || c.State == incident.Expired
-}
+func ended(c incident.Case) bool { return c.State.Over() }
 
 // ReleaseHold lets held footage go when its time is up. A case that is still
 // open is given up with it: without its footage it can lead to nothing.
@@ -139,6 +137,7 @@ func (s *Service) ReleaseHold(ctx context.Context, a Actor, id, reason string) e
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c, err := s.o.Store.Case(ctx, incident.CaseID(id))
+	wasEnded := ended(c)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		if err := s.record(ctx, a, "hold.release", reason, about); err != nil {
@@ -149,12 +148,16 @@ func (s *Service) ReleaseHold(ctx context.Context, a Actor, id, reason string) e
 	case s.releasing[c.ID] || !closable(c) && !ended(c):
 		return errHoldNeeded
 	default:
+		if !wasEnded { // the sweep removes its copy
+			if err := s.move(&c, a, incident.ActGiveUp); err != nil {
+				return err
+			}
+		}
 		about["case"] = id
 		if err := s.record(ctx, a, "hold.release", reason, about); err != nil {
 			return err
 		}
-		if !ended(c) {
-			c.State = incident.Withdrawn // the sweep removes its copy
+		if !wasEnded {
 			if _, err := s.save(ctx, c); err != nil {
 				return err
 			}

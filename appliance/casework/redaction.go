@@ -154,8 +154,8 @@ func (s *Service) Redact(ctx context.Context, a Actor, id incident.CaseID, ch Su
 			return err
 		}
 		c.Subjects, c.Choice = ch.Subjects, ch.Choice
-		c.Copy, c.State, c.Assessing = nil, incident.Tagged, false
-		return nil
+		c.Copy, c.Assessing = nil, false
+		return s.move(c, a, incident.ActMark)
 	})
 	if err != nil {
 		return v, err
@@ -263,7 +263,7 @@ func (s *Service) runJobs(ctx context.Context) {
 		}
 		s.jobs.done()
 		if ctx.Err() != nil {
-			return // the case stays "redacting" and is taken up at the next start
+			return // the case stays "tagged" and is taken up at the next start
 		}
 		if err != nil {
 			s.o.Log.Warn("no copy was made", "case", id, "error", err)
@@ -346,7 +346,7 @@ type finished struct {
 	notices []string
 }
 
-// settle ends the state "redacting": with a copy the case is redacted, without
+// settle ends the state "tagged": with a copy the case is redacted, without
 // one it is a draft. Where the assessor had the copy made anew, the case is with
 // the assessor again.
 func (s *Service) settle(ctx context.Context, id incident.CaseID, m *finished) error {
@@ -359,16 +359,19 @@ func (s *Service) settle(ctx context.Context, id incident.CaseID, m *finished) e
 	if c.State != incident.Tagged {
 		return nil
 	}
-	act := "case.redact.none"
-	back := incident.Redacted
-	if c.Assessing {
-		back = incident.Submitted
-	}
-	c.State, c.Copy, c.Assessing = incident.Draft, nil, false
+	act, move := "case.redact.none", incident.ActCancel
+	c.Copy = nil
 	if m != nil {
-		act = "case.redact.done"
-		c.State, c.Copy, c.Veiled = back, copyOf(c, *m, m.notices), slices.Clone(m.mask.Veiled)
+		act, move = "case.redact.done", incident.ActMade
+		if c.Assessing {
+			move = incident.ActReturn
+		}
+		c.Copy, c.Veiled = copyOf(c, *m, m.notices), slices.Clone(m.mask.Veiled)
 	}
+	if err := c.Move(move, incident.ByWorker); err != nil {
+		return err
+	}
+	c.Assessing = false
 	if err := s.recordAs(ctx, clockWho, "", act, "", copyAbout(c)); err != nil {
 		return err
 	}

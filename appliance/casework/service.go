@@ -13,7 +13,6 @@ package casework
 
 import (
 	"context"
-	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io"
@@ -57,41 +56,6 @@ type Redactor interface {
 	// Playable writes a movie anew as H.264 that every browser plays.
 	Playable(ctx context.Context, movie io.Reader, to redact.Storage, progress func(redact.Progress)) error
 	Check(ctx context.Context) (redact.Status, error)
-}
-
-// An AlertText is what recipients read before they view. It is sealed to them.
-type AlertText struct {
-	What     string
-	Offence  incident.Offence
-	ValueDKK *int
-	When     time.Time
-}
-
-// An Uplink is the way to the extranet. Everything that is sent is queued so
-// that it survives a restart; an absent extranet delays and loses nothing.
-type Uplink interface {
-	Enrolment(ctx context.Context) (Enrolment, error)
-	Enrol(ctx context.Context, code string) (Enrolment, error)
-	Members(ctx context.Context) ([]Member, error)
-	// KeyID names a signing key for people.
-	KeyID(key ed25519.PublicKey) string
-	// RegisterAssessor asks the operator to register the public half of a
-	// signing key, and shows with the private half that the person has it.
-	RegisterAssessor(ctx context.Context, p incident.Person, key ed25519.PrivateKey) error
-	// AssessorConfirmed reports whether the operator has registered a key.
-	AssessorConfirmed(ctx context.Context, id incident.PersonID, key ed25519.PublicKey) (bool, error)
-	// Disclose seals the copy to the release's circle and queues it under id.
-	// The signer is the assessor's own key: the approval is a signature.
-	Disclose(ctx context.Context, id incident.DisclosureID, rel policy.Release, cp redact.Copy, text AlertText, signer ed25519.PrivateKey) error
-	Withdraw(ctx context.Context, id incident.DisclosureID, by incident.Person, reason string) error
-	Reported(ctx context.Context, id incident.DisclosureID, by incident.Person, number string, at time.Time) error
-	// Sending says how far a disclosure is; ok is false where id is not queued.
-	Sending(ctx context.Context, id incident.DisclosureID) (s Sending, ok bool, err error)
-	Alerts(ctx context.Context) ([]Alert, error)
-	// View opens a copy that was shared with this box, until the time returned.
-	// The extranet has logged the viewing when it returns. Each call of open
-	// gives a reader of its own, and fails once the disclosure has ended.
-	View(ctx context.Context, id incident.DisclosureID, p incident.Person, purpose string) (open func() (Media, error), until time.Time, err error)
 }
 
 // Options are what a Service works with; all are needed but those that say so.
@@ -148,16 +112,17 @@ type Service struct {
 	// releasing is the cases that are released and not yet queued; by mu.
 	releasing map[incident.CaseID]bool
 
-	cams     cameraActs
-	spans    caseSpans
-	pictures pictures
-	plays    plays
-	exports  exports
-	jobs     jobs
-	markings markings
-	viewings viewings
-	seen     seen
-	high     highWater
+	cams      cameraActs
+	spans     caseSpans
+	pictures  pictures
+	plays     plays
+	exports   exports
+	jobs      jobs
+	markings  markings
+	viewings  viewings
+	approvals approvals
+	seen      seen
+	high      highWater
 }
 
 // New returns a Service and starts again the redactions that a stop cut off.
@@ -177,6 +142,7 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	s.markings.m, s.markings.known = map[incident.CaseID]*marking{}, map[incident.CaseID]known{}
 	s.viewings.m = map[string]viewing{}
 	s.seen.m = map[string]time.Time{}
+	s.approvals.m = map[string]pendingApproval{}
 	if err := s.high.load(ctx, o.Store); err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package casework
 
 import (
+	"encoding/json"
 	"io"
 	"time"
 
@@ -62,7 +63,8 @@ type SubjectChange struct {
 	ShowMore bool `json:"show_more,omitempty"`
 }
 
-// A Verdict is an assessor's decision with the password that signs it.
+// A Verdict is an assessor's decision. An approval is signed: Ceremony and
+// Response are those of PrepareApproval. A refusal needs neither.
 type Verdict struct {
 	Version   int               `json:"version"`
 	Decision  incident.Decision `json:"decision"`
@@ -71,8 +73,95 @@ type Verdict struct {
 	Sheet     footage.SheetHash `json:"sheet"` // what was looked at
 	Guideline string            `json:"guideline,omitempty"`
 	// SawFlagged is how many flagged stretches of the sheet were looked at.
-	SawFlagged int    `json:"saw_flagged,omitempty"`
-	Password   string `json:"password"`
+	SawFlagged int `json:"saw_flagged,omitempty"`
+	// Key is which of the person's passkeys is to sign, base64url; empty: the
+	// first that the operator has confirmed. PrepareApproval alone asks for it.
+	Key      string          `json:"key,omitempty"`
+	Ceremony string          `json:"ceremony,omitempty"`
+	Response json.RawMessage `json:"response,omitempty"` // PublicKeyCredential.toJSON()
+}
+
+// An ApprovalView is what an assessor signs, and the ceremony that signs it.
+type ApprovalView struct {
+	Ceremony ApprovalCeremony `json:"ceremony"`
+	// Statement is the exact text whose hash is signed, JSON in a string.
+	Statement string `json:"statement"`
+	Hash      string `json:"hash"` // the challenge that the passkey signs, hex
+	// Opinion says that this approval alone does not release: another
+	// assessor's competences are needed beside it.
+	Opinion bool      `json:"opinion,omitempty"`
+	Until   time.Time `json:"until"` // five minutes
+}
+
+// An ApprovalCeremony is what the browser's navigator.credentials.get is given.
+type ApprovalCeremony struct {
+	ID      string          `json:"id"`
+	Options json.RawMessage `json:"options"` // as parseRequestOptionsFromJSON takes them
+}
+
+// A NewFact is something new about a case that stands in the way of sharing it.
+type NewFact struct {
+	Version int       `json:"version"`
+	What    string    `json:"what"` // incident.FactCharged...
+	At      time.Time `json:"at"`   // when it happened; zero: now
+	Words   string    `json:"words"`
+}
+
+// A Reassess is a look at all nine conditions while the disclosure runs. Drop
+// takes members out of the circle at the same time.
+type Reassess struct {
+	Version int                 `json:"version"`
+	Reasons string              `json:"reasons"`
+	Next    time.Time           `json:"next"` // when it is looked at again
+	Drop    []incident.MemberID `json:"drop,omitempty"`
+}
+
+// A Narrow takes members out of the circle of a disclosure that runs.
+type Narrow struct {
+	Version int                 `json:"version"`
+	Drop    []incident.MemberID `json:"drop"`
+	Reason  string              `json:"reason"`
+}
+
+// Suggestions are what the box knows, so that the form need not ask.
+type Suggestions struct {
+	Version int `json:"version"` // of the case that they were made for
+	// Town, Region, Country, Trade and Chain are the shop's own, from the list of
+	// members; empty where the box is not enrolled.
+	Town    string `json:"town"`
+	Region  string `json:"region"`
+	Country string `json:"country"`
+	Trade   string `json:"trade"`
+	Chain   string `json:"chain"`
+	// Circle is who would be asked about first: the shop's town and trade.
+	Circle      incident.Circle `json:"circle"`
+	CircleCount CircleCount     `json:"circle_count"`
+	// NextReassessment is 14 days ahead, and before the disclosure would end.
+	NextReassessment time.Time `json:"next_reassessment"`
+	// ReportToday is set where no report is documented: it can still be promised.
+	ReportToday bool `json:"report_today"`
+	// FirstOfKind is set where this box has disclosed no case of the offence before.
+	FirstOfKind bool `json:"first_of_kind"`
+	// Links are earlier cases that may be of the same person, the likeliest first.
+	Links []LinkSuggestion `json:"links"`
+}
+
+// A LinkSuggestion is an earlier case, and what it has in common.
+type LinkSuggestion struct {
+	Case       incident.CaseID  `json:"case"`
+	What       string           `json:"what"`
+	HappenedAt time.Time        `json:"happened_at"`
+	Offence    incident.Offence `json:"offence"`
+	State      incident.State   `json:"state"`
+	SameCamera bool             `json:"same_camera"`
+	SameKind   bool             `json:"same_kind"` // of offence
+}
+
+// A CircleCount says how many a circle is.
+type CircleCount struct {
+	Members int `json:"members"`
+	Shops   int `json:"shops"`  // boxes
+	People  int `json:"people"` // authorised to view, as their shops last said
 }
 
 // A PoliceReport documents the report (V4).
@@ -109,7 +198,7 @@ type CaseView struct {
 	Missing  []policy.Refusal `json:"missing"`  // nothing missing: ready
 	Progress *Progress        `json:"progress,omitempty"`
 	Sending  *Sending         `json:"sending,omitempty"`
-	May      []string         `json:"may"` // acts this person may do now: "change","redact","submit","assess","sound","withdraw","report","download"
+	May      []string         `json:"may"` // acts this person may do now: "change","redact","submit","assess","sound","withdraw","report","download","reassess","narrow","fact","delete","document"
 }
 
 // A SheetView is the reveal sheet: everything that anyone will see unveiled.
@@ -159,6 +248,7 @@ type Member struct {
 	Trade   string            `json:"trade"`
 	Chain   string            `json:"chain,omitempty"`
 	Boxes   int               `json:"boxes"`
+	People  int               `json:"people"` // authorised to view what is shared
 	Own     bool              `json:"own"`
 }
 

@@ -20,7 +20,7 @@ const (
 	Disclosed       State = "disclosed"        // the extranet has it
 	ReassessmentDue State = "reassessment-due" // disclosed, and the nine conditions must be looked at again soon
 	Narrowed        State = "narrowed"         // disclosed, to fewer than at first
-	Withdrawn       State = "withdrawn"        // ended before time, by a person
+	Withdrawn       State = "withdrawn"        // ended before time, by a person; or given up
 	Expired         State = "expired"          // ended by a clock
 	Deleted         State = "deleted"          // nothing personal is left; the proof of deletion is
 )
@@ -50,12 +50,11 @@ const (
 type Act string
 
 const (
-	ActMark     Act = "mark"     // choose who may be seen, have the copy made (again)
+	ActMark     Act = "mark"     // choose who may be seen or heard, have the copy made (again)
 	ActMade     Act = "made"     // the copy is made and proved
 	ActCancel   Act = "cancel"   // no copy after all
 	ActReturn   Act = "return"   // the copy that an assessor asked for is made and proved
 	ActSubmit   Act = "submit"   // hand to the assessor
-	ActChange   Act = "change"   // take back from the assessor to change an answer
 	ActRefuse   Act = "refuse"   // the assessor's no
 	ActApprove  Act = "approve"  // the assessor's yes, where all nine are satisfied
 	ActUndo     Act = "undo"     // a release that never left the box is taken back
@@ -65,6 +64,8 @@ const (
 	ActReassess Act = "reassess" // all nine looked at again, and hold
 	ActNarrow   Act = "narrow"   // members taken out of the circle
 	ActWithdraw Act = "withdraw" // ended by a person
+	ActFact     Act = "fact"     // ended by a fact that a person recorded: a condition holds no longer
+	ActGiveUp   Act = "give-up"  // the footage is let go, so that the case can lead to nothing
 	ActExpire   Act = "expire"   // ended by a clock
 	ActDelete   Act = "delete"   // nothing personal is kept any longer
 )
@@ -93,21 +94,22 @@ func (c *Case) Move(a Act, by Mover) error {
 	return ErrMove.With(fmt.Errorf("incident: %s by %s of a case that is %s", a, by, c.State))
 }
 
-var people = []Mover{ByStaff, ByManager}
+var (
+	people    = []Mover{ByStaff, ByManager}
+	everybody = []Mover{ByStaff, ByManager, ByAssessor}
+)
 
 // Moves is every move there is. A test draws docs/states.md from it.
 var Moves = []Move{
 	{Draft, ActMark, Tagged, people},
-	{Tagged, ActMark, Tagged, people},
 	{Redacted, ActMark, Tagged, people},
 	{Refused, ActMark, Tagged, people},
 	{Submitted, ActMark, Tagged, []Mover{ByAssessor}}, // the sound: the copy is made anew, and comes back
-	{Tagged, ActCancel, Draft, people},
+	{Tagged, ActCancel, Draft, []Mover{ByWorker}},     // it failed, or a person asked for it to be stopped
 	{Tagged, ActMade, Redacted, []Mover{ByWorker}},
 	{Tagged, ActReturn, Submitted, []Mover{ByWorker}},
 	{Redacted, ActSubmit, Submitted, people},
 	{Refused, ActSubmit, Submitted, people},
-	{Submitted, ActChange, Redacted, people},
 	{Submitted, ActRefuse, Refused, []Mover{ByAssessor}},
 	{Submitted, ActApprove, Released, []Mover{ByAssessor}},
 	{Released, ActUndo, Submitted, []Mover{ByClock}},
@@ -125,6 +127,13 @@ var Moves = []Move{
 	{Disclosed, ActWithdraw, Withdrawn, []Mover{ByAssessor, ByManager}},
 	{ReassessmentDue, ActWithdraw, Withdrawn, []Mover{ByAssessor, ByManager}},
 	{Narrowed, ActWithdraw, Withdrawn, []Mover{ByAssessor, ByManager}},
+	{Released, ActFact, Withdrawn, everybody},
+	{Disclosed, ActFact, Withdrawn, everybody},
+	{ReassessmentDue, ActFact, Withdrawn, everybody},
+	{Narrowed, ActFact, Withdrawn, everybody},
+	{Draft, ActGiveUp, Withdrawn, []Mover{ByManager}},
+	{Redacted, ActGiveUp, Withdrawn, []Mover{ByManager}},
+	{Refused, ActGiveUp, Withdrawn, []Mover{ByManager}},
 	{Released, ActExpire, Expired, []Mover{ByClock, ByExtranet}},
 	{Disclosed, ActExpire, Expired, []Mover{ByClock, ByExtranet}},
 	{ReassessmentDue, ActExpire, Expired, []Mover{ByClock, ByExtranet}},

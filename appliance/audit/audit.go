@@ -15,6 +15,10 @@
 // changed or missing head. What one file alone cannot show is the file put back
 // as it was at an earlier head; for that a head is kept elsewhere (a box sends
 // its heads to the extranet) and given to Verify.
+//
+// Prune drops the sealed entries that are older than a year and keeps their
+// hashes, so that all of this holds on; see there. Prove shows a single entry to
+// somebody who has the log's verifier key alone.
 package audit
 
 import (

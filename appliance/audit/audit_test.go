@@ -208,30 +208,63 @@ func TestEntries(t *testing.T) {
 func TestExport(t *testing.T) {
 	f := open(t)
 	f.fill(t, 3)
-	if _, err := f.Append(t.Context(), Entry{Act: "login", Who: Who{ID: "p", Name: "=cmd()"}}); err != nil {
-		t.Fatal(err)
+	// Why, and what a cell must be in a spreadsheet.
+	cells := [][2]string{
+		{"=cmd()", "'=cmd()"}, {"+1", "'+1"}, {"-1", "'-1"}, {"@sum", "'@sum"}, {"  =cmd()", "  '=cmd()"}, {"\t=cmd()", "\t'=cmd()"},
+		{`ok;=HYPERLINK("x")`, `ok;'=HYPERLINK("x")`}, {"ok, \"=cmd()", "ok, \"'=cmd()"}, {"ok\n=cmd()", "ok\n'=cmd()"}, {"＝cmd()", "'＝cmd()"},
+		{"a=b, 7-1 kl. 12", "a=b, 7-1 kl. 12"}, {"æøå", "æøå"},
+	}
+	for _, c := range cells {
+		if _, err := f.Append(t.Context(), Entry{Act: "login", Who: Who{ID: "p", Name: c[0]}, From: c[0], About: map[string]string{"x": c[0]}, Why: c[0]}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	var j, c bytes.Buffer
 	if err := f.Export(t.Context(), &j, JSONL, Filter{}); err != nil {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSpace(j.String()), "\n")
-	if want := `{"seq":1,"at":"2026-03-04T12:00:00.123456Z","act":"case.create","who":{"id":"p0","name":"Bo Dam","role":"staff"},"from":"10.0.0.5","about":{"camera":"till-1","case":"C0"},"why":"fordi <det> & det"}`; lines[0] != want || len(lines) != 4 {
+	if want := `{"seq":1,"at":"2026-03-04T12:00:00.123456Z","act":"case.create","who":{"id":"p0","name":"Bo Dam","role":"staff"},"from":"10.0.0.5","about":{"camera":"till-1","case":"C0"},"why":"fordi <det> & det"}`; lines[0] != want || len(lines) != 3+len(cells) {
 		t.Errorf("%d lines, the first\n%s, want\n%s", len(lines), lines[0], want)
 	}
 	var e Entry
-	if err := json.Unmarshal([]byte(lines[3]), &e); err != nil || e.Seq != 4 {
+	if err := json.Unmarshal([]byte(lines[3]), &e); err != nil || e.Seq != 4 || e.Why != "=cmd()" {
 		t.Error(e, err)
 	}
-	if err := f.Export(t.Context(), &c, CSV, Filter{Limit: 10}); err != nil {
+	if err := f.Export(t.Context(), &c, CSV, Filter{Limit: 100}); err != nil {
 		t.Fatal(err)
 	}
 	rows, err := csv.NewReader(&c).ReadAll()
-	if err != nil || len(rows) != 5 || rows[1][7] != "camera=till-1; case=C0" || rows[4][4] != "'=cmd()" {
-		t.Errorf("%v %v", rows, err)
+	if err != nil || len(rows) != 4+len(cells) || rows[1][7] != "camera=till-1; case=C0" {
+		t.Fatalf("%v %v", rows, err)
+	}
+	for i, k := range cells {
+		for _, col := range []int{4, 6, 8} {
+			if got := rows[4+i][col]; got != k[1] {
+				t.Errorf("%q is the cell %q, want %q", k[0], got, k[1])
+			}
+		}
 	}
 	if err := f.Export(t.Context(), &c, "xml", Filter{}); err == nil {
 		t.Error("an unknown format was written")
+	}
+}
+
+// More entries than a page, with and without a limit.
+func TestExportPages(t *testing.T) {
+	f := open(t)
+	f.fill(t, 2*exportPage+3)
+	for _, c := range []struct {
+		f    Filter
+		want int
+	}{
+		{Filter{}, 2*exportPage + 3}, {Filter{Limit: exportPage}, exportPage}, {Filter{Limit: exportPage + 1}, exportPage + 1},
+		{Filter{Newest: true}, 2*exportPage + 3}, {Filter{Act: "login"}, (2*exportPage + 3) / 3}, {Filter{After: 5}, 2*exportPage - 2}, {Filter{Limit: 10000}, 2*exportPage + 3},
+	} {
+		var b bytes.Buffer
+		if err := f.Export(t.Context(), &b, JSONL, c.f); err != nil || strings.Count(b.String(), "\n") != c.want {
+			t.Errorf("%+v: %d lines, want %d: %v", c.f, strings.Count(b.String(), "\n"), c.want, err)
+		}
 	}
 }
 

@@ -4,7 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"database/sql"
-	_ "embed"
+	"embed"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,10 +19,18 @@ import (
 	"veilbox/internal/sqlitedb"
 )
 
-//go:embed schema.sql
-var schema string
+//go:embed upgrades/*.sql
+var upgrades embed.FS
 
-var migrations = []sqlitedb.Migration{sqlitedb.Migration(schema)}
+var migrations = []sqlitedb.Migration{upgrade("001"), upgrade("002")}
+
+func upgrade(name string) sqlitedb.Migration {
+	b, err := upgrades.ReadFile("upgrades/" + name + ".sql")
+	if err != nil {
+		panic(err) // a name above that is not among the embedded files
+	}
+	return sqlitedb.Migration(b)
+}
 
 // Options are what a Log needs.
 type Options struct {
@@ -172,37 +180,42 @@ func (l *Log) putHead(ctx context.Context, tx *sql.Tx, size int64) error {
 // Append records e with the next sequence number and the time of now, and
 // returns the number. When it returns, e and the new head are on the disk.
 func (l *Log) Append(ctx context.Context, e Entry) (int64, error) {
+	if e.Act == ActPrune {
+		return 0, fmt.Errorf("audit: %s is recorded by a prune alone", ActPrune)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e.Seq, e.At = l.size+1, l.clock.Now().UTC().Truncate(time.Microsecond)
-	if err := e.check(); err != nil {
-		return 0, err
-	}
-	plain, err := e.canonical()
-	if err != nil {
-		return 0, err
-	}
-	err = sqlitedb.Tx(ctx, l.db, func(tx *sql.Tx) error {
-		hashes, err := tlog.StoredHashes(e.Seq-1, plain, hashReader(ctx, tx))
-		if err != nil {
-			return fmt.Errorf("audit: %w", err)
-		}
-		if _, err := tx.ExecContext(ctx, "INSERT INTO entries (seq, at, body) VALUES (?, ?, ?)", e.Seq, e.At.UnixMicro(), l.key.Seal(l.context(e.Seq), plain)); err != nil {
-			return fmt.Errorf("audit: append: %w", err)
-		}
-		first := tlog.StoredHashIndex(0, e.Seq-1)
-		for i, h := range hashes {
-			if _, err := tx.ExecContext(ctx, "INSERT INTO hashes (idx, hash) VALUES (?, ?)", first+int64(i), h[:]); err != nil {
-				return fmt.Errorf("audit: append: %w", err)
-			}
-		}
-		return l.putHead(ctx, tx, e.Seq)
-	})
-	if err != nil {
+	if err := sqlitedb.Tx(ctx, l.db, func(tx *sql.Tx) error { return l.insert(ctx, tx, e) }); err != nil {
 		return 0, err
 	}
 	l.size++
 	return e.Seq, nil
+}
+
+// insert writes e, its hashes and the new head.
+func (l *Log) insert(ctx context.Context, tx *sql.Tx, e Entry) error {
+	if err := e.check(); err != nil {
+		return err
+	}
+	plain, err := e.canonical()
+	if err != nil {
+		return err
+	}
+	hashes, err := tlog.StoredHashes(e.Seq-1, plain, hashReader(ctx, tx))
+	if err != nil {
+		return fmt.Errorf("audit: %w", err)
+	}
+	if _, err := tx.ExecContext(ctx, "INSERT INTO entries (seq, at, body) VALUES (?, ?, ?)", e.Seq, e.At.UnixMicro(), l.key.Seal(l.context(e.Seq), plain)); err != nil {
+		return fmt.Errorf("audit: append: %w", err)
+	}
+	first := tlog.StoredHashIndex(0, e.Seq-1)
+	for i, h := range hashes {
+		if _, err := tx.ExecContext(ctx, "INSERT INTO hashes (idx, hash) VALUES (?, ?)", first+int64(i), h[:]); err != nil {
+			return fmt.Errorf("audit: append: %w", err)
+		}
+	}
+	return l.putHead(ctx, tx, e.Seq)
 }
 
 func (l *Log) context(seq int64) string { return sealContext(l.signer.Name(), seq) }
@@ -257,7 +270,7 @@ func (l *Log) Entries(ctx context.Context, f Filter) ([]Entry, error) {
 
 // scan calls each with the entries that f chooses until it returns false.
 func (l *Log) scan(ctx context.Context, f Filter, each func(Entry) (bool, error)) (err error) {
-	query, args := "SELECT seq, body FROM entries WHERE 1", []any{}
+	query, args := "SELECT seq, body FROM entries WHERE body IS NOT NULL", []any{}
 	order := " ORDER BY seq"
 	switch {
 	case f.After > 0 && f.Newest:

@@ -1,7 +1,8 @@
+-- The schema as the upgrades leave it; a test holds the two together.
 CREATE TABLE entries (
 	seq  INTEGER NOT NULL PRIMARY KEY,
 	at   INTEGER NOT NULL, -- microseconds since 1970 UTC, as in the sealed body
-	body BLOB    NOT NULL  -- sealed canonical JSON
+	body BLOB              -- sealed canonical JSON; NULL where it was pruned
 ) STRICT;
 CREATE INDEX entries_at ON entries (at);
 CREATE TABLE hashes ( -- the tree, by stored hash index (tlog)

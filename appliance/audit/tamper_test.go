@@ -13,8 +13,8 @@ import (
 	"veilbox/internal/sqlitedb"
 )
 
-// exec changes a closed log's file behind its back.
-func exec(t *testing.T, path, query string, args ...any) {
+// alter changes a closed log's file behind its back.
+func alter(t *testing.T, path, query string, args ...any) {
 	t.Helper()
 	db, err := sqlitedb.Open(t.Context(), path, migrations)
 	if err != nil {
@@ -78,7 +78,7 @@ func TestTampering(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			path := copyOf(t, f.o.Path)
-			exec(t, path, c.query, c.args...)
+			alter(t, path, c.query, c.args...)
 			r, err := VerifyFile(t.Context(), path, f.o.Key, f.VerifierKey())
 			if !errors.Is(err, ErrTampered) || r.OK || r.Bad == "" || r.BadSeq != c.bad {
 				t.Fatalf("%+v, %v; want entry %d", r, err, c.bad)
@@ -105,9 +105,9 @@ func TestCutBackWithItsHead(t *testing.T) {
 	}
 	f.Close()
 	path := copyOf(t, f.o.Path)
-	exec(t, path, "DELETE FROM entries WHERE seq = 10")
-	exec(t, path, "DELETE FROM hashes WHERE idx >= ?", tlog.StoredHashCount(9))
-	exec(t, path, "UPDATE head SET note = ?", old.Note)
+	alter(t, path, "DELETE FROM entries WHERE seq = 10")
+	alter(t, path, "DELETE FROM hashes WHERE idx >= ?", tlog.StoredHashCount(9))
+	alter(t, path, "UPDATE head SET note = ?", old.Note)
 	if r, err := VerifyFile(t.Context(), path, f.o.Key, f.VerifierKey()); err != nil {
 		t.Fatalf("the forgery does not fit together: %+v %v", r, err)
 	}
@@ -143,7 +143,7 @@ func TestOpenRefusesWhatDoesNotFit(t *testing.T) {
 	} {
 		o := f.o
 		o.Path = copyOf(t, f.o.Path)
-		exec(t, o.Path, query)
+		alter(t, o.Path, query)
 		if _, err := Open(t.Context(), o); !errors.Is(err, ErrTampered) {
 			t.Errorf("%s: %v", query, err)
 		}

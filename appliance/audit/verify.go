@@ -23,6 +23,9 @@ type Report struct {
 	OK     bool      `json:"ok"`
 	First  time.Time `json:"first,omitzero"` // time of the first entry
 	Last   time.Time `json:"last,omitzero"`
+	// Pruned is how many entries, from the first on, have lost their body to a
+	// prune on record. Their hashes are checked, what they said cannot be.
+	Pruned int64 `json:"pruned,omitempty"`
 	// BadSeq is the first entry that is not as it was written, 0 where it is not
 	// an entry or nothing is wrong.
 	BadSeq int64  `json:"bad_seq"`
@@ -34,43 +37,59 @@ type Report struct {
 // elsewhere, such as by the extranet) is a state that this log went through. It
 // returns an error that wraps ErrTampered where the log is not as it was
 // written, with a Report that names the first bad entry.
-func (l *Log) Verify(ctx context.Context, known ...Head) (Report, error) {
-	// One transaction, so that an append meanwhile is not seen halfway; deferred,
-	// so that it does not keep appends waiting.
+func (l *Log) Verify(ctx context.Context, known ...Head) (r Report, err error) {
+	err = l.reading(ctx, func(q querier) error {
+		r, err = verify(ctx, q, l.key, l.vkey, known)
+		return err
+	})
+	return r, err
+}
+
+// reading calls f within one transaction, so that an append meanwhile is not
+// seen halfway; deferred, so that it does not keep appends waiting.
+func (l *Log) reading(ctx context.Context, f func(querier) error) error {
 	conn, err := l.db.Conn(ctx)
 	if err != nil {
-		return Report{}, fmt.Errorf("audit: %w", err)
+		return fmt.Errorf("audit: %w", err)
 	}
 	defer func() { _ = conn.Close() }() // back to the pool
 	if _, err := conn.ExecContext(ctx, "BEGIN DEFERRED"); err != nil {
-		return Report{}, fmt.Errorf("audit: %w", err)
+		return fmt.Errorf("audit: %w", err)
 	}
-	r, err := verify(ctx, conn, l.key, l.vkey, known)
+	err = f(conn)
 	if _, e := conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK"); e != nil {
 		err = errors.Join(err, fmt.Errorf("audit: %w", e))
 	}
-	return r, err
+	return err
 }
 
 // VerifyFile is Verify on a file, which it only reads: for an auditor with the
 // key that seals the entries and the verifier key that checks the heads.
-func VerifyFile(ctx context.Context, path string, key keys.Key, verifierKey string, known ...Head) (Report, error) {
-	var none Report
+func VerifyFile(ctx context.Context, path string, key keys.Key, verifierKey string, known ...Head) (r Report, err error) {
+	err = readingFile(ctx, path, func(q querier) error {
+		r, err = verify(ctx, q, entryKey(key), verifierKey, known)
+		return err
+	})
+	return r, err
+}
+
+// readingFile is reading of a file, which is not changed.
+func readingFile(ctx context.Context, path string, f func(querier) error) error {
 	if _, err := os.Stat(path); err != nil {
-		return none, fmt.Errorf("audit: %w", err)
+		return fmt.Errorf("audit: %w", err)
 	}
 	q := url.Values{"mode": {"ro"}, "_query_only": {"on"}, "_busy_timeout": {"10000"}}
 	db, err := sql.Open("sqlite3", (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String())
 	if err != nil {
-		return none, fmt.Errorf("audit: %w", err)
+		return fmt.Errorf("audit: %w", err)
 	}
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
-		return none, errors.Join(fmt.Errorf("audit: open %s: %w", path, err), db.Close())
+		return errors.Join(fmt.Errorf("audit: open %s: %w", path, err), db.Close())
 	}
-	r, err := verify(ctx, tx, entryKey(key), verifierKey, known)
+	err = f(tx)
 	_ = tx.Rollback() // it only read
-	return r, errors.Join(err, db.Close())
+	return errors.Join(err, db.Close())
 }
 
 // verify turns what check finds into a report.
@@ -122,6 +141,7 @@ func check(ctx context.Context, q querier, key keys.Key, vkey string, known []He
 		return fmt.Errorf("audit: %w", err)
 	}
 	defer func() { err = errors.Join(err, stored.Close()) }()
+	var gone pruned
 	seq := int64(1)
 	for ; rows.Next(); seq++ {
 		var n, at int64
@@ -130,9 +150,17 @@ func check(ctx context.Context, q querier, key keys.Key, vkey string, known []He
 			r.BadSeq = seq
 			return fmt.Errorf("audit: entry %d: %w", seq, err)
 		}
-		hashes, e, err := checkEntry(key, v.Name(), seq, n, at, body, reader)
-		if err == nil {
-			err = compare(stored, int64(len(tree)), hashes)
+		var hashes []tlog.Hash
+		e := Entry{At: time.UnixMicro(at).UTC()}
+		switch {
+		case n != seq:
+			err = fmt.Errorf("it is missing, number %d follows", n)
+		case body == nil:
+			hashes, err = gone.add(seq, at, stored, int64(len(tree)), reader)
+		default:
+			if hashes, e, err = checkEntry(key, v.Name(), seq, at, body, reader); err == nil {
+				err = compare(stored, int64(len(tree)), hashes)
+			}
 		}
 		if err != nil {
 			r.BadSeq = seq
@@ -143,6 +171,9 @@ func check(ctx context.Context, q querier, key keys.Key, vkey string, known []He
 			r.First = e.At
 		}
 		r.Last = e.At
+		if e.Act == ActPrune {
+			gone.last = e
+		}
 	}
 	if err := rows.Err(); err != nil {
 		r.BadSeq = seq
@@ -166,15 +197,16 @@ func check(ctx context.Context, q querier, key keys.Key, vkey string, known []He
 	if root != h.Hash {
 		return fmt.Errorf("audit: the entries do not give the signed root: %w", ErrTampered)
 	}
+	r.Pruned = int64(len(gone.times))
+	if bad, err := gone.check(vkey, reader); err != nil {
+		r.BadSeq = bad
+		return fmt.Errorf("audit: entry %d: %w: %w", bad, err, ErrTampered)
+	}
 	return checkKnown(h, known, reader)
 }
 
-// checkEntry checks the entry found where seq should be and returns the hashes
-// that it adds to the tree.
-func checkEntry(key keys.Key, name string, seq, found, at int64, body []byte, reader tlog.HashReader) ([]tlog.Hash, Entry, error) {
-	if found != seq {
-		return nil, Entry{}, fmt.Errorf("it is missing, number %d follows", found)
-	}
+// checkEntry checks the entry seq and returns the hashes that it adds to the tree.
+func checkEntry(key keys.Key, name string, seq, at int64, body []byte, reader tlog.HashReader) ([]tlog.Hash, Entry, error) {
 	plain, e, err := openEntry(key, name, seq, body)
 	if err != nil {
 		return nil, e, err
@@ -186,19 +218,33 @@ func checkEntry(key keys.Key, name string, seq, found, at int64, body []byte, re
 	return hashes, e, err
 }
 
+// next reads the stored hash idx, which must be the next one.
+func next(stored *sql.Rows, idx int64) (h tlog.Hash, err error) {
+	if !stored.Next() {
+		return h, errors.Join(fmt.Errorf("hash %d of the tree is missing", idx), stored.Err())
+	}
+	var at int64
+	var b sql.RawBytes
+	if err := stored.Scan(&at, &b); err != nil {
+		return h, err
+	}
+	if at != idx || len(b) != len(h) {
+		return h, fmt.Errorf("hash %d of the tree is missing", idx)
+	}
+	copy(h[:], b)
+	return h, nil
+}
+
 // compare reads as many stored hashes as want has and compares them.
 func compare(stored *sql.Rows, first int64, want []tlog.Hash) error {
 	for i, w := range want {
-		if !stored.Next() {
-			return errors.Join(fmt.Errorf("hash %d of the tree is missing", first+int64(i)), stored.Err())
-		}
-		var idx int64
-		var b sql.RawBytes
-		if err := stored.Scan(&idx, &b); err != nil {
+		idx := first + int64(i)
+		h, err := next(stored, idx)
+		if err != nil {
 			return err
 		}
-		if idx != first+int64(i) || string(b) != string(w[:]) {
-			return fmt.Errorf("hash %d of the tree is not that of the entries", first+int64(i))
+		if h != w {
+			return fmt.Errorf("hash %d of the tree is not that of the entries", idx)
 		}
 	}
 	return nil

@@ -8,41 +8,84 @@ import (
 	"veilbox/internal/clock"
 )
 
+var (
+	promised = ev(func(e *incident.Evidence) { e.Report, e.ReportToday = nil, true })
+	midnight = clock.EndOfDay(noon).Sub(noon)
+)
+
+// endCases is what becomes of a disclosure that began at noon.
+var endCases = []struct {
+	name  string
+	do    func(*incident.Case)
+	after time.Duration
+	by    string // empty: goes on
+	code  string
+}{
+	{"goes on", nil, time.Hour, "", ""},
+	{"goes on for nine days", nil, 9 * day, "", ""},
+	{"day 30", ev(func(e *incident.Evidence) { e.NextReassessment = at(29 * day) }), 30 * day, By30Days, "v8.30-days"},
+	{"day 30, a later end stored", func(c *incident.Case) { c.Disclosure.NotAfter = noon.Add(99 * day) }, 30 * day, By30Days, "v8.30-days"},
+	{"day 30, no end stored", func(c *incident.Case) { c.Disclosure.NotAfter = time.Time{} }, 30 * day, By30Days, "v8.30-days"},
+	{"an earlier end stored", func(c *incident.Case) { c.Disclosure.NotAfter = noon.Add(5 * day) }, 5 * day, By30Days, "v8.30-days"},
+	{"just before reassessment", nil, 10*day - 1, "", ""},
+	{"reassessment missed", nil, 10 * day, ByReassessmentMissed, "v8.missed"},
+	{"no reassessment", ev(func(e *incident.Evidence) { e.NextReassessment = nil }), time.Hour, "V8", "v8.next"},
+	{"promised, the last second of the day", promised, midnight - time.Second, "", ""},
+	{"promised, midnight", promised, midnight, ByReportMissing, "v4.missing"},
+	{"promised, a later day stored", func(c *incident.Case) { promised(c); c.Disclosure.ReportDue = noon.Add(9 * day) }, midnight, ByReportMissing, "v4.missing"},
+	{"reported in time, entered the next day", ev(func(e *incident.Evidence) { e.Report.At = noon.Add(time.Hour) }), day, "", ""},
+	{"reported the next day", ev(func(e *incident.Evidence) { e.Report.At = noon.Add(midnight) }), day, "V4", "v4.late"},
+	{"withdrawn", ev(func(e *incident.Evidence) { e.Report.Withdrawn = at(time.Hour) }), time.Hour, "V4", "v4.withdrawn"},
+	{"groundless", ev(func(e *incident.Evidence) { e.Report.Groundless = at(time.Hour) }), time.Hour, "V4", "v4.groundless"},
+	{"charged", ev(func(e *incident.Evidence) { e.Charged = at(time.Hour) }), time.Hour, "V3", "v3.charged"},
+	{"no longer certain", ev(func(e *incident.Evidence) { e.CertaintyLost = at(time.Hour) }), time.Hour, "V1", "v1.certainty-lost"},
+	{"worth less than thought", ev(func(e *incident.Evidence) { e.ValueDKK = kr(80) }), time.Hour, "V2", "v2.trivial"},
+	{"another copy", func(c *incident.Case) { c.Copy.Hash.Hash = hash(9) }, time.Hour, "V5", "v5.copy-changed"},
+	{"nobody left in the circle", ev(func(e *incident.Evidence) { e.Circle.Members = nil }), time.Hour, "V6", "v6.members"},
+	{"an authorisation that ran out later", func(c *incident.Case) { c.Tagged.Authorisation.To = noon.Add(time.Hour) }, 2 * time.Hour, "", ""},
+	{"ended already", func(c *incident.Case) { c.Disclosure.Ended = at(0) }, 60 * day, "", ""},
+	{"never disclosed", func(c *incident.Case) { c.Disclosure = nil }, 60 * day, "", ""},
+	{"certainty lost, as a fact", fact(incident.FactCertaintyLost, noon), time.Hour, "V1", "v1.certainty-lost"},
+	{"charged, as a fact", fact(incident.FactCharged, noon), time.Hour, "V3", "v3.charged"},
+	{"withdrawn, as a fact", fact(incident.FactReportWithdrawn, noon), time.Hour, "V4", "v4.withdrawn"},
+	{"groundless, as a fact", fact(incident.FactReportGroundless, noon), time.Hour, "V4", "v4.groundless"},
+	{"a long time without repetition", func(c *incident.Case) {
+		c.HappenedAt = noon.Add(-LongTime + time.Hour)
+	}, 2 * time.Hour, "V3", "v3.long-ago"},
+	{"narrowed", func(c *incident.Case) {
+		c.Evidence.Circle.Members = append(c.Evidence.Circle.Members, "butik-c")
+		disclosed(c)
+		narrow(c, "butik-c")
+	}, time.Hour, "", ""},
+	{"wider than released", func(c *incident.Case) {
+		c.Evidence.Circle.Members = append(c.Evidence.Circle.Members, "butik-c")
+	}, time.Hour, "V6", "v6.wider"},
+	{"one that was taken out is back", func(c *incident.Case) {
+		narrow(c, "butik-b")
+		c.Evidence.Circle.Members = append(c.Evidence.Circle.Members, "butik-b")
+	}, time.Hour, "V6", "v6.dropped"},
+	{"reassessed", reassessed(9*day, 20*day), 12 * day, "", ""},
+	{"reassessed, and the next one missed", reassessed(9*day, 20*day), 20 * day, ByReassessmentMissed, "v8.missed"},
+	{"a later date than the reassessment set", func(c *incident.Case) {
+		reassessed(9*day, 15*day)(c)
+		c.Evidence.NextReassessment = at(25 * day)
+	}, 15 * day, ByReassessmentMissed, "v8.missed"},
+	{"the clock set back before the release", func(c *incident.Case) { c.Evidence.NextReassessment = at(-day) }, -9 * day, ByReassessmentMissed, "v8.missed"},
+	{"the clock set back before a reassessment", func(c *incident.Case) {
+		reassessed(9*day, 8*day)(c)
+	}, time.Hour, ByReassessmentMissed, "v8.missed"},
+}
+
+// reassessed is a case that was looked at again after some time.
+func reassessed(after, next time.Duration) func(*incident.Case) {
+	return func(c *incident.Case) {
+		c.Reassessments = append(c.Reassessments, incident.Reassessment{By: person("p3", "Eva Friis", "property-crime"), At: noon.Add(after), Reasons: "Alle vilkår er stadig opfyldt", Next: noon.Add(next)})
+		c.Evidence.NextReassessment = at(next)
+	}
+}
+
 func TestEnds(t *testing.T) {
-	promised := ev(func(e *incident.Evidence) { e.Report, e.ReportToday = nil, true })
-	midnight := clock.EndOfDay(noon).Sub(noon)
-	for _, c := range []struct {
-		name  string
-		do    func(*incident.Case)
-		after time.Duration
-		by    string // empty: goes on
-		code  string
-	}{
-		{"goes on", nil, time.Hour, "", ""},
-		{"goes on for nine days", nil, 9 * day, "", ""},
-		{"day 30", ev(func(e *incident.Evidence) { e.NextReassessment = at(29 * day) }), 30 * day, By30Days, "v8.30-days"},
-		{"day 30, a later end stored", func(c *incident.Case) { c.Disclosure.NotAfter = noon.Add(99 * day) }, 30 * day, By30Days, "v8.30-days"},
-		{"day 30, no end stored", func(c *incident.Case) { c.Disclosure.NotAfter = time.Time{} }, 30 * day, By30Days, "v8.30-days"},
-		{"an earlier end stored", func(c *incident.Case) { c.Disclosure.NotAfter = noon.Add(5 * day) }, 5 * day, By30Days, "v8.30-days"},
-		{"just before reassessment", nil, 10*day - 1, "", ""},
-		{"reassessment missed", nil, 10 * day, ByReassessmentMissed, "v8.missed"},
-		{"no reassessment", ev(func(e *incident.Evidence) { e.NextReassessment = nil }), time.Hour, "V8", "v8.next"},
-		{"promised, the last second of the day", promised, midnight - time.Second, "", ""},
-		{"promised, midnight", promised, midnight, ByReportMissing, "v4.missing"},
-		{"promised, a later day stored", func(c *incident.Case) { promised(c); c.Disclosure.ReportDue = noon.Add(9 * day) }, midnight, ByReportMissing, "v4.missing"},
-		{"reported in time, entered the next day", ev(func(e *incident.Evidence) { e.Report.At = noon.Add(time.Hour) }), day, "", ""},
-		{"reported the next day", ev(func(e *incident.Evidence) { e.Report.At = noon.Add(midnight) }), day, "V4", "v4.late"},
-		{"withdrawn", ev(func(e *incident.Evidence) { e.Report.Withdrawn = at(time.Hour) }), time.Hour, "V4", "v4.withdrawn"},
-		{"groundless", ev(func(e *incident.Evidence) { e.Report.Groundless = at(time.Hour) }), time.Hour, "V4", "v4.groundless"},
-		{"charged", ev(func(e *incident.Evidence) { e.Charged = at(time.Hour) }), time.Hour, "V3", "v3.charged"},
-		{"no longer certain", ev(func(e *incident.Evidence) { e.CertaintyLost = at(time.Hour) }), time.Hour, "V1", "v1.certainty-lost"},
-		{"worth less than thought", ev(func(e *incident.Evidence) { e.ValueDKK = kr(80) }), time.Hour, "V2", "v2.trivial"},
-		{"another copy", func(c *incident.Case) { c.Copy.Hash.Hash = hash(9) }, time.Hour, "V5", "v5.copy-changed"},
-		{"nobody left in the circle", ev(func(e *incident.Evidence) { e.Circle.Members = nil }), time.Hour, "V6", "v6.members"},
-		{"an authorisation that ran out later", func(c *incident.Case) { c.Tagged.Authorisation.To = noon.Add(time.Hour) }, 2 * time.Hour, "", ""},
-		{"ended already", func(c *incident.Case) { c.Disclosure.Ended = at(0) }, 60 * day, "", ""},
-		{"never disclosed", func(c *incident.Case) { c.Disclosure = nil }, 60 * day, "", ""},
-	} {
+	for _, c := range endCases {
 		t.Run(c.name, func(t *testing.T) {
 			x := running()
 			if c.do != nil {

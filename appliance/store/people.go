@@ -126,6 +126,36 @@ func (s *Store) Session(ctx context.Context, token [32]byte) (Session, error) {
 	return x, err
 }
 
+// Sessions returns a person's sessions, the oldest first.
+func (s *Store) Sessions(ctx context.Context, id incident.PersonID) (_ []Session, err error) {
+	rows, err := s.db.QueryContext(ctx, "SELECT token, created, used, body FROM sessions WHERE person = ? ORDER BY created, rowid", id)
+	if err != nil {
+		return nil, fmt.Errorf("store: sessions: %w", err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	var out []Session
+	for rows.Next() {
+		x := Session{Person: id}
+		var token, body []byte
+		var created, used int64
+		if err := rows.Scan(&token, &created, &used, &body); err != nil {
+			return nil, fmt.Errorf("store: sessions: %w", err)
+		}
+		if copy(x.Token[:], token) != len(x.Token) {
+			return nil, fmt.Errorf("store: sessions: a token of %d bytes: restore the file from the backup", len(token))
+		}
+		x.Created, x.Used = fromMicro(created), fromMicro(used)
+		if x.Body, err = s.open("sessions", string(token), body); err != nil {
+			return nil, err
+		}
+		out = append(out, x)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("store: sessions: %w", err)
+	}
+	return out, nil
+}
+
 // TouchSession sets when a session was last used.
 func (s *Store) TouchSession(ctx context.Context, token [32]byte, used time.Time) error {
 	return s.execOne(ctx, ErrNotFound, "UPDATE sessions SET used = ? WHERE token = ?", micro(used), token[:])

@@ -13,6 +13,7 @@
 package passkey
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -85,6 +86,10 @@ var (
 	errUser      = errors.New("passkey: the person was not verified: use a passkey with a finger, a face or a PIN")
 	errSignature = errors.New("passkey: the signature does not hold: use the passkey that was made for this account")
 )
+
+// File reports whether k says of itself that it is kept in a file: the names of
+// such passkeys begin with FileAAGUID.
+func (k Key) File() bool { return bytes.HasPrefix(k.ID, FileAAGUID[:]) }
 
 // Check returns an error unless k is a key that signatures can be held against.
 func (k Key) Check() error {

@@ -51,34 +51,6 @@ func TestOnlyWholeApprovalsAddUp(t *testing.T) {
 	}
 }
 
-func TestCannotBeExcluded(t *testing.T) {
-	for reason, want := range map[string]bool{
-		"Det kan ikke udelukkes, at de også rammer butikkerne i Jylland i den nærmeste fremtid":       true,
-		"Alle butikker i hele landet, fordi vi ikke kan udelukke at personen kommer forbi":            true,
-		"Vi kan IKKE\u00a0udelukke, at han dukker op i andre butikker i landet":                       true,
-		"Man kan ikke afvise, at personen rejser til Sjælland og stjæler fra andre butikker":          true,
-		"Det er ikke udelukket at alle kæder i Danmark kan blive ramt af samme gerningsmand":          true,
-		"It cannot be excluded that they will come to every shop of the country some day":             true,
-		"We can't rule out that other shops in other towns are hit by the same person":                true,
-		"We can not rule it out for the shops in Jutland and the other places":                        true,
-		"Det kan ikke udelukkes. Ja. Nej. Ok.":                                                        true,
-		"Personen har ramt dagligvarebutikker i tre fynske byer på samme måde":                        false,
-		"Samme bande er set i Odense, Svendborg og Nyborg i denne uge. Vejle kan ikke udelukkes.":     false,
-		"The same gang was seen in shops in Odense, Svendborg and Nyborg this week, all by the road.": false,
-	} {
-		if got := onlyNotExcluded(reason); got != want {
-			t.Errorf("%q: %v, want %v", reason, got, want)
-		}
-		if want {
-			c := good()
-			c.Evidence.Circle.Reason = reason
-			if got := codes(Assess(c, noon, Settings{}).Missing()); !slices.Contains(got, "v6.not-excluded") {
-				t.Errorf("%q: %v", reason, got)
-			}
-		}
-	}
-}
-
 func TestRelease(t *testing.T) {
 	c := good()
 	v := Assess(c, noon, Settings{MaxDisclosure: 90 * day})

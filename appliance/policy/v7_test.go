@@ -7,6 +7,8 @@ import (
 )
 
 var v7Cases = []change{
+	{"the tagger's last moment", func(c *incident.Case) { c.Tagged.Authorisation.To = noon.Add(1) }, ""},
+	{"somebody who does other work too", func(c *incident.Case) { c.Tagged.Authorisation.Function = "kasseassistent og tillidsmand" }, ""},
 	{"tagger's authorisation over", func(c *incident.Case) { c.Tagged.Authorisation.To = noon }, "v7.tagged"},
 	{"tagger's authorisation not begun", func(c *incident.Case) { c.Tagged.Authorisation.From = noon.Add(1) }, "v7.tagged"},
 	{"tagger nameless", func(c *incident.Case) { c.Tagged.Name = " " }, "v7.tagged"},

@@ -63,8 +63,8 @@ var justInCase = regexp.MustCompile(`(?i)` +
 
 // observed matches what tells that a clause speaks of something that happened.
 var observed = regexp.MustCompile(`(?i)` +
-	`\b(har|havde|blev|var|er (set|kendt|stjålet|ramt|begået)|blevet|været|set|sås|ramt|ramte|stjal|stjålet|tog|slog|kom|gik|brugte|forsøgte|begik|\w{3,}ede)\b` +
-	`|\b(has|have|had|was|were|been|is known|seen|saw|hit|stole|stolen|took|struck|came|went|used|\w{3,}ed)\b`)
+	`\b(har|havde|blev|var|er (set|kendt|stjålet|ramt|begået)|blevet|været|set|sås|ramt|ramte|stjal|stjålet|tog|slog|kom|gik|brugte|forsøgte|begik|lavede|truede|tømte|besøgte|opsøgte|afledte|arbejdede)\b` +
+	`|\b(has|have|had|was|were|been|is known|seen|saw|hit|stole|stolen|took|struck|came|went|used|robbed|attacked|targeted|visited|tried|emptied|threatened|worked)\b`)
 
 var (
 	sentenceEnd = regexp.MustCompile(`[.;!?\n]+`)

@@ -143,6 +143,11 @@ func (c *Client) askHeader(ctx context.Context, method, path string, query url.V
 		}
 		header.Set("Content-Type", "application/json")
 	}
+	return c.send(ctx, method, path, query, header, body, out)
+}
+
+// send sends a body and reads the answer into out (nil: not wanted).
+func (c *Client) send(ctx context.Context, method, path string, query url.Values, header http.Header, body []byte, out any) (http.Header, error) {
 	resp, err := c.do(ctx, method, path, query, header, body)
 	if err != nil {
 		return nil, err
@@ -162,9 +167,13 @@ func (c *Client) askHeader(ctx context.Context, method, path string, query url.V
 
 // fetch reads a small answer that is not JSON.
 func (c *Client) fetch(ctx context.Context, path string) ([]byte, error) {
+	return c.fetchQuery(ctx, path, nil)
+}
+
+func (c *Client) fetchQuery(ctx context.Context, path string, query url.Values) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	resp, err := c.do(ctx, http.MethodGet, path, nil, nil, nil)
+	resp, err := c.do(ctx, http.MethodGet, path, query, nil, nil)
 	if err != nil {
 		return nil, err
 	}

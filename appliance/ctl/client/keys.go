@@ -4,19 +4,19 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 
 	"veilbox/appliance/casework"
 	"veilbox/appliance/incident"
 )
 
-// A Key is an authenticator that makes and uses one passkey, such as a
-// softkey.Key. Options and responses are the JSON forms of WebAuthn Level 3, as
-// a browser's parseCreationOptionsFromJSON takes and toJSON gives them.
+// A Key is an authenticator such as a softkey.Key. Options and answers are the
+// JSON forms of WebAuthn Level 3, as a browser's parseCreationOptionsFromJSON
+// takes and toJSON gives them.
 type Key interface {
-	ID() string // of the credential, base64url; empty before Create
-	Create(options json.RawMessage) (response json.RawMessage, err error)
-	Get(options json.RawMessage) (response json.RawMessage, err error)
+	Create(options []byte) ([]byte, error)
+	Get(options []byte) ([]byte, error)
 }
 
 // A Ceremony is what the box wants a key to do; Options go to the key.
@@ -77,10 +77,26 @@ func (c *Client) RemovePasskey(ctx context.Context, id string) error {
 // RegisterApprovalKey has the operator asked to confirm k, a passkey of the
 // logged-in person, as a key that signs approvals. k signs that he has it.
 func (c *Client) RegisterApprovalKey(ctx context.Context, k Key) error {
-	id := k.ID()
-	if id == "" {
-		return errors.New("client: the key is no passkey yet: add it to your account first")
+	// What k answers to a log-in names the passkey that it has for this box.
+	v, err := c.ceremony(ctx, nil, "session", "passkey", "options")
+	if err != nil {
+		return err
 	}
+	response, err := k.Get(v.Options)
+	if err != nil {
+		return err
+	}
+	var credential struct {
+		ID string `json:"id"`
+	}
+	if err := json.Unmarshal(response, &credential); err != nil || credential.ID == "" {
+		return fmt.Errorf("client: the key does not say which passkey it is (%v)", err)
+	}
+	return c.RegisterApprovalPasskey(ctx, credential.ID, k)
+}
+
+// RegisterApprovalPasskey is RegisterApprovalKey where the passkey's name is known.
+func (c *Client) RegisterApprovalPasskey(ctx context.Context, id string, k Key) error {
 	v, err := c.ceremony(ctx, nil, "session", "passkeys", id, "approval", "options")
 	if err != nil {
 		return err
@@ -92,34 +108,10 @@ func (c *Client) RegisterApprovalKey(ctx context.Context, k Key) error {
 	return c.ask(ctx, http.MethodPost, path("session", "passkeys", id, "approval"), nil, signed{Ceremony: v.ID, Response: response}, nil)
 }
 
-// An Approval is what an assessor signs.
-type Approval struct {
-	Ceremony  Ceremony        `json:"ceremony"`
-	Statement json.RawMessage `json:"statement"`
-	Hash      string          `json:"hash"`
-}
-
 // PrepareApproval has the box say what an approval of the case signs.
-func (c *Client) PrepareApproval(ctx context.Context, id incident.CaseID, v casework.Verdict) (Approval, error) {
-	var a Approval
+func (c *Client) PrepareApproval(ctx context.Context, id incident.CaseID, v casework.Verdict) (casework.ApprovalView, error) {
+	var a casework.ApprovalView
 	return a, c.ask(ctx, http.MethodPost, path("cases", string(id), "assessment", "options"), nil, v, &a)
-}
-
-// AssessSigned approves with what a key answered to PrepareApproval.
-func (c *Client) AssessSigned(ctx context.Context, id incident.CaseID, v casework.Verdict, ceremony string, response json.RawMessage) (casework.CaseView, error) {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return casework.CaseView{}, err
-	}
-	in := map[string]json.RawMessage{}
-	if err := json.Unmarshal(b, &in); err != nil {
-		return casework.CaseView{}, err
-	}
-	if in["ceremony"], err = json.Marshal(ceremony); err != nil {
-		return casework.CaseView{}, err
-	}
-	in["response"] = response
-	return c.caseView(ctx, http.MethodPost, path("cases", string(id), "assessment"), in)
 }
 
 // Approve prepares an approval, has k sign it and gives it to the box.
@@ -129,9 +121,15 @@ func (c *Client) Approve(ctx context.Context, id incident.CaseID, v casework.Ver
 	if err != nil {
 		return casework.CaseView{}, err
 	}
+	return c.Sign(ctx, id, v, a, k)
+}
+
+// Sign has k sign a prepared approval and gives it to the box.
+func (c *Client) Sign(ctx context.Context, id incident.CaseID, v casework.Verdict, a casework.ApprovalView, k Key) (casework.CaseView, error) {
 	response, err := k.Get(a.Ceremony.Options)
 	if err != nil {
 		return casework.CaseView{}, err
 	}
-	return c.AssessSigned(ctx, id, v, a.Ceremony.ID, response)
+	v.Ceremony, v.Response = a.Ceremony.ID, response
+	return c.Assess(ctx, id, v)
 }

@@ -3,9 +3,7 @@ package client
 import (
 	"context"
 	"net/http"
-	"net/url"
 	"strconv"
-	"time"
 
 	"veilbox/appliance/audit"
 	"veilbox/appliance/casework"
@@ -37,21 +35,7 @@ func (c *Client) Health(ctx context.Context) ([]casework.Check, error) {
 
 // Audit returns the audit entries that f chooses, by rising number.
 func (c *Client) Audit(ctx context.Context, f audit.Filter) ([]audit.Entry, error) {
-	q := url.Values{}
-	set := func(name, v string) {
-		if v != "" {
-			q.Set(name, v)
-		}
-	}
-	set("act", f.Act)
-	set("who", f.Who)
-	set("about", f.About)
-	if !f.From.IsZero() {
-		q.Set("from", f.From.UTC().Format(time.RFC3339Nano))
-	}
-	if !f.To.IsZero() {
-		q.Set("to", f.To.UTC().Format(time.RFC3339Nano))
-	}
+	q := auditQuery(f)
 	q.Set("after", strconv.FormatInt(f.After, 10))
 	if f.Limit > 0 {
 		q.Set("limit", strconv.Itoa(f.Limit))

@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"crypto/ed25519"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -16,6 +15,7 @@ import (
 	"veilbox/appliance/policy"
 	"veilbox/capture/footage"
 	"veilbox/internal/clock"
+	"veilbox/internal/passkey"
 	"veilbox/internal/problem"
 	"veilbox/redact"
 	"veilbox/uplink/fleet"
@@ -38,8 +38,9 @@ type extranet struct {
 	beat  lastRun // the last word to the extranet
 
 	mu   sync.Mutex
-	now  *connection // nil until enrolled
-	lost error       // why there is none, where it is not for want of enrolment
+	now  *connection                    // nil until enrolled
+	told map[incident.DisclosureID]bool // whose deletion was queued since the start
+	lost error                          // why there is none, where it is not for want of enrolment
 }
 
 // A connection is what an enrolled box works with.
@@ -132,15 +133,23 @@ func (x *extranet) Members(ctx context.Context) ([]casework.Member, error) {
 		}
 		out = append(out, casework.Member{
 			ID: m.ID, Name: m.Name, Town: m.Town, Region: m.Region, Country: m.Country,
-			Trade: m.Trade, Chain: m.Chain, Boxes: boxes, Own: m.ID == c.id.Member,
+			Trade: m.Trade, Chain: m.Chain, Boxes: boxes, People: m.People, Own: m.ID == c.id.Member,
 		})
 	}
 	return out, nil
 }
 
-func (*extranet) KeyID(key ed25519.PublicKey) string { return string(wire.KeyIDOf(key)) }
+func (*extranet) KeyID(key passkey.Key) string { return string(wire.KeyIDOf(key)) }
 
-func (x *extranet) RegisterAssessor(ctx context.Context, p incident.Person, key ed25519.PrivateKey) error {
+func (x *extranet) Possession(_ context.Context, person incident.PersonID, key passkey.Key) ([]byte, error) {
+	c, err := x.conn()
+	if err != nil {
+		return nil, err
+	}
+	return wire.PossessionChallenge(c.id.Member, person, key), nil
+}
+
+func (x *extranet) RegisterAssessor(ctx context.Context, p incident.Person, key passkey.Key, possession passkey.Assertion) error {
 	c, err := x.conn()
 	if err != nil {
 		return err
@@ -148,15 +157,13 @@ func (x *extranet) RegisterAssessor(ctx context.Context, p incident.Person, key 
 	if p.Qualification == nil {
 		return fmt.Errorf("daemon: %s has no qualification to register", p.ID)
 	}
-	public := key.Public().(ed25519.PublicKey)
 	_, err = c.link.RegisterAssessor(ctx, wire.AssessorRequest{
-		Version: wire.Version, Person: p.ID, Name: p.Name, Key: public, Qualification: *p.Qualification,
-		Possession: ed25519.Sign(key, wire.PossessionOf(c.id.Member, p.ID, public)),
+		Version: wire.Version, Person: p.ID, Name: p.Name, Key: key, File: key.File(), Qualification: *p.Qualification, Possession: possession,
 	})
 	return err
 }
 
-func (x *extranet) AssessorConfirmed(ctx context.Context, id incident.PersonID, key ed25519.PublicKey) (bool, error) {
+func (x *extranet) AssessorConfirmed(ctx context.Context, id incident.PersonID, key passkey.Key) (bool, error) {
 	c, err := x.conn()
 	if err != nil {
 		return false, err
@@ -165,12 +172,13 @@ func (x *extranet) AssessorConfirmed(ctx context.Context, id incident.PersonID, 
 	if err != nil {
 		return false, err
 	}
+	name := wire.KeyIDOf(key)
 	for _, m := range d.Members {
 		if m.ID != c.id.Member {
 			continue
 		}
 		for _, a := range m.Assessors {
-			if a.Person == id && key.Equal(ed25519.PublicKey(a.Key)) {
+			if a.Person == id && a.Key != nil && a.ID == name {
 				return a.State == wire.AssessorConfirmed, nil
 			}
 		}
@@ -178,10 +186,41 @@ func (x *extranet) AssessorConfirmed(ctx context.Context, id incident.PersonID, 
 	return false, nil
 }
 
-func (x *extranet) Disclose(ctx context.Context, id incident.DisclosureID, rel policy.Release, cp redact.Copy, text casework.AlertText, signer ed25519.PrivateKey) (err error) {
+// sender is what a parcel of this box is made with.
+func (c *connection) sender(id incident.DisclosureID, key passkey.Key) parcel.Sender {
+	return parcel.Sender{Box: c.id.Box, Signing: c.id.Signing, Key: key, Disclosure: id}
+}
+
+// A prepared is the Draft of a casework.Approval.
+type prepared struct {
+	parcel.Draft
+	key passkey.Key
+}
+
+func (x *extranet) Prepare(_ context.Context, id incident.DisclosureID, rel policy.Release, key passkey.Key, text casework.AlertText) (casework.Approval, error) {
+	c, err := x.conn()
+	if err != nil {
+		return casework.Approval{}, err
+	}
+	alert := wire.Alert{
+		What: text.What, Offence: text.Offence, ValueDKK: text.ValueDKK, When: text.When,
+		Where: x.name, Sender: c.id.MemberName,
+	}
+	d, err := parcel.Prepare(rel, alert, c.sender(id, key))
+	if err != nil {
+		return casework.Approval{}, err
+	}
+	return casework.Approval{Statement: d.Statement(), Challenge: d.Challenge(), Draft: prepared{d, key}}, nil
+}
+
+func (x *extranet) Disclose(ctx context.Context, id incident.DisclosureID, rel policy.Release, cp redact.Copy, approval casework.Approval, signature passkey.Assertion) error {
 	c, err := x.conn()
 	if err != nil {
 		return err
+	}
+	draft, ok := approval.Draft.(prepared)
+	if !ok {
+		return errors.New("daemon: the approval is none that Prepare gave")
 	}
 	to, err := c.in.Recipients(ctx, rel.Circle().Members)
 	if err != nil {
@@ -191,16 +230,11 @@ func (x *extranet) Disclose(ctx context.Context, id incident.DisclosureID, rel p
 	if err != nil {
 		return err
 	}
-	alert := wire.Alert{
-		What: text.What, Offence: text.Offence, ValueDKK: text.ValueDKK, When: text.When,
-		Where: x.name, Sender: c.id.MemberName,
+	sm, env, err := parcel.Seal(ctx, rel, draft.Draft, cp, signature, to, c.sender(id, draft.key), f)
+	if err == nil {
+		err = x.out.Disclose(ctx, sm, env, f)
 	}
-	from := parcel.Sender{Box: c.id.Box, Signing: c.id.Signing, Assessor: signer, Disclosure: id}
-	sm, env, err := parcel.Seal(ctx, rel, cp, alert, to, from, f)
-	if err != nil {
-		return errors.Join(err, f.Discard())
-	}
-	return x.out.Disclose(ctx, sm, env, f)
+	return errors.Join(err, f.Discard())
 }
 
 func (x *extranet) Withdraw(ctx context.Context, id incident.DisclosureID, by incident.Person, reason string) error {
@@ -211,6 +245,87 @@ func (x *extranet) Reported(ctx context.Context, id incident.DisclosureID, by in
 	return x.out.Report(ctx, id, wire.ReportRequest{
 		Version: wire.Version, Number: footage.Hash(sha256.Sum256([]byte(number))), At: at, Person: by.ID, Name: by.Name,
 	})
+}
+
+func (x *extranet) Narrow(ctx context.Context, id incident.DisclosureID, by incident.Person, reason string, drop []incident.MemberID) error {
+	return x.Reassess(ctx, id, by, reason, time.Time{}, drop)
+}
+
+func (x *extranet) Reassess(ctx context.Context, id incident.DisclosureID, by incident.Person, reason string, next time.Time, drop []incident.MemberID) error {
+	return x.out.Reassess(ctx, id, wire.ReassessRequest{
+		Version: wire.Version, At: x.clock.Now().UTC(), Person: by.ID, Name: by.Name, Reason: reason, Next: next.UTC(), Drop: drop,
+	})
+}
+
+func (x *extranet) Deletions(ctx context.Context, id incident.DisclosureID) ([]incident.Dropped, error) {
+	c, err := x.conn()
+	if err != nil {
+		return nil, err
+	}
+	items, err := c.in.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, it := range items {
+		if it.Own && it.Disclosure == id {
+			return it.Dropped, nil
+		}
+	}
+	return nil, nil
+}
+
+func (x *extranet) Accesses(ctx context.Context, id incident.DisclosureID) ([]casework.Access, error) {
+	c, err := x.conn()
+	if err != nil {
+		return nil, err
+	}
+	log, err := c.link.Accesses(ctx, id)
+	if err != nil && problem.Of(err).Code == "missing" {
+		return []casework.Access{}, nil // it has not arrived: nobody has looked
+	}
+	if err != nil {
+		return nil, err
+	}
+	out := make([]casework.Access, 0, len(log.Items))
+	for _, a := range log.Items {
+		out = append(out, casework.Access{Member: a.Member, MemberName: a.MemberName, Person: a.Person, Function: a.Function, At: a.At, Purpose: a.Purpose})
+	}
+	return out, nil
+}
+
+func (x *extranet) DeletedHere(ctx context.Context, id incident.DisclosureID, by incident.Person, words string) error {
+	return x.out.Deleted(ctx, id, wire.DeletedRequest{Version: wire.Version, Person: by.ID, Name: by.Name, Words: words})
+}
+
+// nothingKept is what a box says by itself of what it was shown and is to delete.
+const nothingKept = "Boksen gemmer intet af det delte; intet er hentet ud af systemet. / The box keeps nothing of what is shared; nothing was taken out of the system."
+
+// acknowledge records the deletion of what other members shared and has ended
+// here. Copies are shown from memory and cannot be exported, so that nothing is
+// left once the access has ended; a person who has taken something out by other
+// means says so, and when it is gone, with DeletedHere.
+func (x *extranet) acknowledge(ctx context.Context, items []inbox.Item) error {
+	for _, it := range items {
+		if it.Own || it.Ended == nil || it.Deleted != nil {
+			continue
+		}
+		x.mu.Lock()
+		asked := x.told[it.Disclosure]
+		x.mu.Unlock()
+		if asked {
+			continue // it is queued, or was refused for good
+		}
+		if err := x.out.Deleted(ctx, it.Disclosure, wire.DeletedRequest{Version: wire.Version, Name: x.name, Words: nothingKept}); err != nil {
+			return err
+		}
+		x.mu.Lock()
+		if x.told == nil {
+			x.told = map[incident.DisclosureID]bool{}
+		}
+		x.told[it.Disclosure] = true
+		x.mu.Unlock()
+	}
+	return nil
 }
 
 func (x *extranet) Sending(ctx context.Context, id incident.DisclosureID) (casework.Sending, bool, error) {
@@ -312,7 +427,8 @@ func whyEnded(e wire.Ending) problem.Text {
 	return problem.Text{DA: e.Reason, EN: e.Reason}
 }
 
-// own returns what the extranet has ended of what this box sent.
+// own returns what the extranet has ended of what this box sent, and records the
+// deletion of what has ended of other members'.
 func (x *extranet) own(ctx context.Context) ([]inbox.Item, error) {
 	c, err := x.conn()
 	if err != nil {
@@ -320,6 +436,9 @@ func (x *extranet) own(ctx context.Context) ([]inbox.Item, error) {
 	}
 	items, err := c.in.List(ctx)
 	if err != nil {
+		return nil, err
+	}
+	if err := x.acknowledge(ctx, items); err != nil {
 		return nil, err
 	}
 	var ended []inbox.Item

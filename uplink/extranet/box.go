@@ -39,6 +39,8 @@ func (s *Server) boxHandler() http.Handler {
 		"POST /v1/disclosures/{id}/withdraw": s.withdraw,
 		"POST /v1/disclosures/{id}/report":   s.report,
 		"POST /v1/disclosures/{id}/reassess": s.reassess,
+		"POST /v1/disclosures/{id}/deleted":  s.deleted,
+		"GET /v1/disclosures/{id}/accesses":  s.accesses,
 		"POST /v1/heads":                     s.heads,
 		"POST /v1/heartbeat":                 s.heartbeat,
 	} {

@@ -12,6 +12,7 @@ import (
 	"veilbox/appliance/audit"
 	"veilbox/appliance/incident"
 	"veilbox/capture/footage"
+	"veilbox/internal/passkey"
 	"veilbox/internal/sqlitedb"
 	"veilbox/uplink/wire"
 )
@@ -90,9 +91,9 @@ func (s *Server) renew(ctx context.Context, b box, r *http.Request) (any, error)
 func (s *Server) directory(ctx context.Context, b box, _ *http.Request) (any, error) {
 	d := wire.Directory{At: s.now(), Self: b.ID}
 	at := map[incident.MemberID]int{}
-	if err := s.each(ctx, "SELECT id, name, town, region, country, trade, chain, active FROM member ORDER BY id", func(scan scanner) error {
+	if err := s.each(ctx, "SELECT id, name, town, region, country, trade, chain, active, (SELECT coalesce(sum(people), 0) FROM box WHERE box.member = member.id AND revoked IS NULL) FROM member ORDER BY id", func(scan scanner) error {
 		m := wire.Member{Boxes: []wire.BoxKeys{}, Assessors: []wire.AssessorKey{}}
-		err := scan(&m.ID, &m.Name, &m.Town, &m.Region, &m.Country, &m.Trade, &m.Chain, &m.Active)
+		err := scan(&m.ID, &m.Name, &m.Town, &m.Region, &m.Country, &m.Trade, &m.Chain, &m.Active, &m.People)
 		at[m.ID] = len(d.Members)
 		d.Members = append(d.Members, m)
 		return err
@@ -110,10 +111,16 @@ func (s *Server) directory(ctx context.Context, b box, _ *http.Request) (any, er
 	}); err != nil {
 		return nil, err
 	}
-	err := s.each(ctx, "SELECT member, person, key, state FROM assessor WHERE state <> 'pending' OR member = ? ORDER BY registered", func(scan scanner) error {
+	err := s.each(ctx, "SELECT member, person, key_id, key, credential, rpid, state FROM assessor WHERE state <> 'pending' OR member = ? ORDER BY registered", func(scan scanner) error {
 		var m incident.MemberID
 		var k wire.AssessorKey
-		err := scan(&m, &k.Person, &k.Key, &k.State)
+		var p passkey.Key
+		err := scan(&m, &k.Person, &k.ID, &p.Public, &p.ID, &p.RPID, &k.State)
+		if len(p.ID) > 0 {
+			k.Key = &p
+		} else {
+			k.Ed25519 = p.Public
+		}
 		if i, ok := at[m]; ok {
 			d.Members[i].Assessors = append(d.Members[i].Assessors, k)
 		}
@@ -152,7 +159,7 @@ func (s *Server) heartbeat(ctx context.Context, b box, r *http.Request) (any, er
 		return nil, fmt.Errorf("extranet: %w", err)
 	}
 	resp := wire.HeartbeatResponse{At: s.now()}
-	err = s.db.QueryRowContext(ctx, "UPDATE box SET beat = ?, program = ?, health = ? WHERE id = ? RETURNING head_size", ms(resp.At), q.Program, string(health), b.ID).Scan(&resp.HeadSize)
+	err = s.db.QueryRowContext(ctx, "UPDATE box SET beat = ?, program = ?, health = ?, people = ? WHERE id = ? RETURNING head_size", ms(resp.At), q.Program, string(health), q.People, b.ID).Scan(&resp.HeadSize)
 	if err != nil {
 		return nil, fmt.Errorf("extranet: %w", err)
 	}
@@ -191,8 +198,14 @@ func (s *Server) heads(ctx context.Context, b box, r *http.Request) (any, error)
 		}
 		return nil, errHead.With(err)
 	}
-	if _, err := s.db.ExecContext(ctx, "UPDATE box SET head = ?, head_size = ?, head_at = ? WHERE id = ? AND head_size <= ?", q.Head, h.Size, ms(now), b.ID, h.Size); err != nil {
+	// Only in place of the head that it was held against: of two calls at once, one
+	// could otherwise put a fork after the other.
+	res, err := s.db.ExecContext(ctx, "UPDATE box SET head = ?, head_size = ?, head_at = ? WHERE id = ? AND head = ?", q.Head, h.Size, ms(now), b.ID, last)
+	if err != nil {
 		return nil, fmt.Errorf("extranet: %w", err)
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 0 {
+		return nil, errors.Join(errBusy, err)
 	}
 	return wire.OK{}, nil
 }

@@ -23,6 +23,8 @@
 //	POST  /v1/disclosures/{id}/withdraw    WithdrawRequest -> OK
 //	POST  /v1/disclosures/{id}/report      ReportRequest -> OK
 //	POST  /v1/disclosures/{id}/reassess    ReassessRequest -> OK
+//	POST  /v1/disclosures/{id}/deleted     DeletedRequest -> OK
+//	GET   /v1/disclosures/{id}/accesses    -> AccessLog
 //	POST  /v1/heads                        HeadRequest -> OK
 //	POST  /v1/heartbeat                    HeartbeatRequest -> HeartbeatResponse
 //	GET   /healthz, /metrics               on the operator's listener

@@ -27,6 +27,7 @@ type disclosureRow struct {
 	Circle    wire.Circle           `json:"circle"`
 	Viewings  int                   `json:"viewings"`
 	Ended     *wire.Ending          `json:"ended,omitempty"`
+	Dropped   []droppedRow          `json:"dropped,omitempty"`
 	Purging   bool                  `json:"purging"` // its ciphertext is still to be removed
 }
 
@@ -37,7 +38,11 @@ func (s *Server) listDisclosures(ctx context.Context, _ string, _ *http.Request)
 		return nil, err
 	}
 	out := []disclosureRow{}
-	err := s.each(ctx, `SELECT id, member, state, size, received, available, ends, report_due, reported, manifest, ending, purge <> 0,
+	dropped, err := s.deletions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	err = s.each(ctx, `SELECT id, member, state, size, received, available, ends, report_due, reported, manifest, ending, purge <> 0,
 		(SELECT count(*) FROM viewing v WHERE v.disclosure = d.id) FROM disclosure d ORDER BY received DESC LIMIT 1000`, func(scan scanner) error {
 		var d disclosureRow
 		var received, ends, due int64
@@ -55,7 +60,7 @@ func (s *Server) listDisclosures(ctx context.Context, _ string, _ *http.Request)
 		if err != nil {
 			return err
 		}
-		d.Assessor, d.Circle = m.Assessor.Name, m.Circle
+		d.Assessor, d.Circle, d.Dropped = m.Assessor.Name, m.Circle, dropped[d.ID]
 		if ending != nil {
 			d.Ended = new(wire.Ending)
 			if err := s.unseal("ending/"+string(d.ID), ending, d.Ended); err != nil {

@@ -64,6 +64,12 @@ var (
 		"Bed operatøren bekræfte vurdereren, og få sagen vurderet på ny.", "Ask the operator to confirm the assessor, and have the case assessed anew.")
 	errAssessorEnded = p(http.StatusForbidden, "disclosure.assessor-ended", "Vurdererens registrering gælder ikke længere (vilkår 9).", "The assessor's registration no longer holds (V9).",
 		"Lad en anden vurderer se på sagen.", "Have another assessor look at the case.")
+	errOldManifest = p(http.StatusUnprocessableEntity, "disclosure.version", "Delingen er ikke godkendt med vurdererens adgangsnøgle (vilkår 9).", "The disclosure was not approved with the assessor's passkey (V9).",
+		"Opdatér boksen, og få sagen vurderet på ny.", "Update the box and have the case assessed anew.")
+	errKeyTaken = p(http.StatusConflict, "assessor.taken", "Nøglen er registreret for en anden person.", "The key is registered for another person.",
+		"Lav en nøgle, som kun denne person har.", "Make a key that this person alone has.")
+	errNotEnded = p(http.StatusConflict, "disclosure.running", "Delingen løber stadig; der er intet at slette endnu.", "The disclosure still runs; there is nothing to delete yet.",
+		"Vent, til jeres adgang er ophørt.", "Wait until your access has ended.")
 	errCondition = p(http.StatusUnprocessableEntity, "disclosure.condition", "Ikke alle ni vilkår er opfyldt.", "Not all nine conditions are satisfied.", assessAgainDA, assessAgainEN)
 	errTooLong   = p(http.StatusUnprocessableEntity, "disclosure.too-long", "En deling varer højst 30 dage (vilkår 8).", "A disclosure lasts 30 days at most (V8).", assessAgainDA, assessAgainEN)
 	errOver      = p(http.StatusGone, "disclosure.over", "Delingens tid er udløbet (vilkår 8).", "The disclosure's time has run out (V8).", assessAgainDA, assessAgainEN)

@@ -86,4 +86,18 @@ CREATE TABLE session (
 CREATE TABLE pentest (
 	id INTEGER PRIMARY KEY, held TEXT NOT NULL, tester TEXT NOT NULL, findings TEXT NOT NULL, recorded INTEGER NOT NULL, operator TEXT NOT NULL
 ) STRICT;
+`, `
+-- Assessors sign with passkeys. key is the COSE_Key where credential is not empty,
+-- else the Ed25519 key of manifests before version 3, which still verifies them.
+ALTER TABLE assessor ADD COLUMN credential BLOB NOT NULL DEFAULT x'';
+ALTER TABLE assessor ADD COLUMN rpid TEXT NOT NULL DEFAULT '';
+ALTER TABLE assessor ADD COLUMN file INTEGER NOT NULL DEFAULT 0; -- the key is a file
+ALTER TABLE assessor ADD COLUMN next BLOB; -- sealed: name and qualification that wait for the operator
+
+-- When a member whose access has ended recorded that it deleted what it had, and
+-- who (sealed).
+ALTER TABLE circle ADD COLUMN deleted INTEGER;
+ALTER TABLE circle ADD COLUMN deleted_by BLOB;
+
+ALTER TABLE box ADD COLUMN people INTEGER NOT NULL DEFAULT 0;
 `}

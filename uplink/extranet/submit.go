@@ -98,6 +98,9 @@ func (s *Server) judge(ctx context.Context, b box, q wire.SubmitRequest) (wire.M
 	if q.Version != wire.Version {
 		return m, errMessage
 	}
+	if m.Version != wire.ManifestVersion {
+		return m, errOldManifest
+	}
 	if m.Box != b.ID || m.Sender != b.Member {
 		return m, errSender
 	}
@@ -109,7 +112,7 @@ func (s *Server) judge(ctx context.Context, b box, q wire.SubmitRequest) (wire.M
 	if err := s.db.QueryRowContext(ctx, "SELECT signing FROM box WHERE id = ?", b.ID).Scan(&signing); err != nil {
 		return m, fmt.Errorf("extranet: %w", err)
 	}
-	if _, err := wire.Verify(q.Manifest, signing, key, now); err != nil {
+	if _, err := wire.Verify(q.Manifest, wire.Keys{Box: signing, Assessor: key}, now); err != nil {
 		return m, explain(err)
 	}
 	reported := m.Reported

@@ -26,20 +26,24 @@ func (s *Server) inbox(ctx context.Context, b box, _ *http.Request) (any, error)
 		return nil, err
 	}
 	in := wire.Inbox{At: s.now(), Items: []wire.InboxItem{}}
-	err := s.each(ctx, `SELECT d.id, d.member, m.name, d.state, d.manifest, d.alert, d.available, d.ends, d.report_due, d.reported, d.ending,
-			c.dropped, c.ending, w.alert,
+	dropped, err := s.dropped(ctx, b.Member)
+	if err != nil {
+		return nil, err
+	}
+	err = s.each(ctx, `SELECT d.id, d.member, m.name, d.state, d.manifest, d.alert, d.available, d.ends, d.report_due, d.reported, d.ending,
+			c.dropped, c.ending, c.deleted, w.alert,
 			(SELECT count(*) FROM viewing v WHERE v.disclosure = d.id AND (d.member = ?1 OR v.member = ?1))
 		FROM disclosure d JOIN member m ON m.id = d.member
 		LEFT JOIN circle c ON c.disclosure = d.id AND c.member = ?1
 		LEFT JOIN wrapped w ON w.disclosure = d.id AND w.box = ?2
-		WHERE d.member = ?1 OR c.member IS NOT NULL AND d.available IS NOT NULL
+		WHERE d.member = ?1 OR c.member IS NOT NULL AND d.available IS NOT NULL AND (c.dropped IS NULL OR c.dropped >= d.available)
 		ORDER BY d.received DESC LIMIT ?3`, func(scan scanner) error {
 		var it wire.InboxItem
 		var sender incident.MemberID
 		var manifest, alert, ending, narrowed, key []byte
-		var available, reported, dropped sql.NullInt64
+		var available, reported, out, deleted sql.NullInt64
 		var ends, report int64
-		if err := scan(&it.Disclosure, &sender, &it.SenderName, &it.State, &manifest, &alert, &available, &ends, &report, &reported, &ending, &dropped, &narrowed, &key, &it.Viewings); err != nil {
+		if err := scan(&it.Disclosure, &sender, &it.SenderName, &it.State, &manifest, &alert, &available, &ends, &report, &reported, &ending, &out, &narrowed, &deleted, &key, &it.Viewings); err != nil {
 			return err
 		}
 		it.Own = sender == b.Member
@@ -47,7 +51,12 @@ func (s *Server) inbox(ctx context.Context, b box, _ *http.Request) (any, error)
 		if err := s.unseal("manifest/"+string(it.Disclosure), manifest, &it.Manifest); err != nil {
 			return err
 		}
-		if it.State != wire.StateEnded && dropped.Valid && !it.Own {
+		if it.Own {
+			it.Dropped = dropped[it.Disclosure]
+		} else {
+			it.Deleted = timePtr(deleted)
+		}
+		if out.Valid && !it.Own {
 			it.State, ending = wire.StateEnded, narrowed
 		}
 		if it.State == wire.StateEnded {
@@ -137,7 +146,7 @@ func (s *Server) mayView(ctx context.Context, id incident.DisclosureID, b box) e
 		return errNotFound
 	case err != nil:
 		return fmt.Errorf("extranet: %w", err)
-	case !available.Valid:
+	case neverHad(available, dropped):
 		return errNotFound
 	case dropped.Valid:
 		return s.endedBy(id, narrowed)

@@ -8,7 +8,6 @@ package inbox
 
 import (
 	"context"
-	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -134,7 +133,9 @@ type Item struct {
 	Reported   *time.Time            `json:"reported,omitempty"`
 	Viewings   int                   `json:"viewings"`
 	Ended      *wire.Ending          `json:"ended,omitempty"`
-	Fault      bool                  `json:"fault"` // signatures or alert do not hold: not to be opened
+	Dropped    []incident.Dropped    `json:"dropped,omitempty"` // own: whose access has ended, and who has deleted
+	Deleted    *time.Time            `json:"deleted,omitempty"` // another's: when my member recorded that it has deleted
+	Fault      bool                  `json:"fault"`             // signatures or alert do not hold: not to be opened
 }
 
 // List returns what the member may see and what it sent.
@@ -173,7 +174,7 @@ func (b *Inbox) forget() {
 
 func (b *Inbox) item(d wire.Directory, it wire.InboxItem) Item {
 	out := Item{Disclosure: it.Disclosure, Own: it.Own, State: it.State, SenderName: it.SenderName, Available: it.Available,
-		Ends: it.Ends, ReportDue: it.ReportDue, Reported: it.Reported, Viewings: it.Viewings, Ended: it.Ended}
+		Ends: it.Ends, ReportDue: it.ReportDue, Reported: it.Reported, Viewings: it.Viewings, Ended: it.Ended, Dropped: it.Dropped, Deleted: it.Deleted}
 	fault := func(err error) Item {
 		b.o.Log.Error("disclosure does not hold", "disclosure", it.Disclosure, "err", err)
 		out.Fault = true
@@ -212,23 +213,27 @@ func verify(d wire.Directory, sm wire.SignedManifest, now time.Time) (wire.Manif
 	if err != nil {
 		return m, err
 	}
-	var box, assessor ed25519.PublicKey
+	var k wire.Keys
 	for _, mem := range d.Members {
 		if mem.ID != m.Sender {
 			continue
 		}
 		for _, x := range mem.Boxes {
 			if x.Box == m.Box {
-				box = x.Signing
+				k.Box = x.Signing
 			}
 		}
 		for _, a := range mem.Assessors {
-			if wire.KeyIDOf(a.Key) == m.Assessor.Key && a.Person == m.Assessor.ID && a.State != wire.AssessorPending {
-				assessor = a.Key
+			switch {
+			case a.ID != m.Assessor.Key || a.Person != m.Assessor.ID || a.State == wire.AssessorPending:
+			case a.Key != nil:
+				k.Assessor = *a.Key // Verify asks whether it has that name
+			default:
+				k.Ed25519 = a.Ed25519
 			}
 		}
 	}
-	return wire.Verify(sm, box, assessor, now)
+	return wire.Verify(sm, k, now)
 }
 
 // A Viewing is one logged look at one video.

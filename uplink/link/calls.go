@@ -75,6 +75,16 @@ func (c *Client) Reassess(ctx context.Context, id incident.DisclosureID, r wire.
 	return c.do(ctx, http.MethodPost, path(id, "reassess"), r, new(wire.OK))
 }
 
+// Deleted records that my member has deleted what it had of a disclosure.
+func (c *Client) Deleted(ctx context.Context, id incident.DisclosureID, r wire.DeletedRequest) error {
+	return c.do(ctx, http.MethodPost, path(id, "deleted"), r, new(wire.OK))
+}
+
+// Accesses returns who has looked at an own disclosure.
+func (c *Client) Accesses(ctx context.Context, id incident.DisclosureID) (a wire.AccessLog, err error) {
+	return a, c.do(ctx, http.MethodGet, path(id, "accesses"), nil, &a)
+}
+
 // Heartbeat says that the box lives.
 func (c *Client) Heartbeat(ctx context.Context, r wire.HeartbeatRequest) (a wire.HeartbeatResponse, err error) {
 	return a, c.do(ctx, http.MethodPost, "/v1/heartbeat", r, &a)

@@ -1,6 +1,6 @@
 // Package outbox is the durable queue of what a box owes the extranet:
 // disclosures with their ciphertext, withdrawals, documented police reports,
-// reassessments.
+// reassessments, narrowings, and records of deletion.
 //
 // Its store is outbox.db and the folder outbox in Dir; bodies are sealed, and
 // the video is ciphertext already. An item stays until the extranet has answered
@@ -9,7 +9,9 @@
 // What cannot be sent now is tried again after 5 s, then twice as long each
 // time, up to 15 minutes, for as long as it takes. An answer that trying again
 // cannot change refuses the item. A withdrawal takes its disclosure out of the
-// queue and overtakes everything else.
+// queue and overtakes everything else. A circle that is narrowed before its
+// disclosure has arrived is narrowed before anybody can see it. The same act queued
+// twice counts once.
 //
 // The upload is tus 1.0: ask for the offset, then send 1 MiB at a time. Times in
 // the store are Unix milliseconds.
@@ -17,7 +19,10 @@ package outbox
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
 	"database/sql"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -47,7 +52,7 @@ const (
 var migrations = []sqlitedb.Migration{`
 CREATE TABLE item (
 	id         INTEGER PRIMARY KEY,
-	kind       TEXT NOT NULL,    -- disclose, withdraw, report, reassess
+	kind       TEXT NOT NULL,    -- a Kind
 	disclosure TEXT NOT NULL,
 	state      TEXT NOT NULL,    -- queued, done, refused, cancelled
 	body       BLOB,             -- sealed JSON; gone once done
@@ -61,6 +66,10 @@ CREATE TABLE item (
 ) STRICT;
 CREATE UNIQUE INDEX item_once ON item (disclosure) WHERE kind = 'disclose';
 CREATE INDEX item_due ON item (state, next);
+`, `
+-- what makes two items the same act; empty: older than this column
+ALTER TABLE item ADD COLUMN same TEXT NOT NULL DEFAULT '';
+CREATE INDEX item_same ON item (disclosure, kind, same);
 `}
 
 // A Kind is what an item does.
@@ -70,7 +79,8 @@ const (
 	Disclose Kind = "disclose"
 	Withdraw Kind = "withdraw"
 	Report   Kind = "report"
-	Reassess Kind = "reassess"
+	Reassess Kind = "reassess" // and narrowing
+	Deleted  Kind = "deleted"  // what another member shared was deleted here
 )
 
 // A State is where an item stands.
@@ -213,12 +223,14 @@ func (b *Outbox) Disclose(ctx context.Context, sm wire.SignedManifest, env wire.
 	if f.f == nil {
 		return errors.New("outbox: the file was given away already")
 	}
-	var n int
-	if err := b.db.QueryRowContext(ctx, "SELECT count(*) FROM item WHERE kind = 'disclose' AND disclosure = ?", m.Disclosure).Scan(&n); err != nil {
-		return fmt.Errorf("outbox: %w", err)
-	}
-	if n > 0 {
-		return fmt.Errorf("outbox: disclosure %s is queued already", m.Disclosure)
+	same := b.mac(Disclose, m.Challenge())
+	switch had, err := b.queued(ctx, m.Disclosure); {
+	case err != nil:
+		return err
+	case had == same:
+		return nil // the caller discards its file
+	case had != "":
+		return fmt.Errorf("outbox: disclosure %s is queued already, and is another", m.Disclosure)
 	}
 	name := f.f.Name()
 	if err := f.f.Sync(); err != nil {
@@ -240,7 +252,7 @@ func (b *Outbox) Disclose(ctx context.Context, sm wire.SignedManifest, env wire.
 	// What was written is synced; closing can lose nothing.
 	_ = f.f.Close()
 	f.f = nil
-	return b.put(ctx, Disclose, m.Disclosure, disclosure{sm, env}, m.Content.Size)
+	return b.put(ctx, Disclose, m.Disclosure, disclosure{sm, env}, m.Content.Size, same)
 }
 
 // Withdraw queues a withdrawal, and stops the disclosure where it is still on
@@ -249,7 +261,7 @@ func (b *Outbox) Withdraw(ctx context.Context, id incident.DisclosureID, r wire.
 	if err := r.Check(); err != nil {
 		return fmt.Errorf("outbox: %w", err)
 	}
-	return b.put(ctx, Withdraw, id, r, 0)
+	return b.put(ctx, Withdraw, id, r, 0, b.mac(Withdraw, nil))
 }
 
 // Report queues the documentation of a police report.
@@ -257,22 +269,55 @@ func (b *Outbox) Report(ctx context.Context, id incident.DisclosureID, r wire.Re
 	if err := r.Check(); err != nil {
 		return fmt.Errorf("outbox: %w", err)
 	}
-	return b.put(ctx, Report, id, r, 0)
+	return b.put(ctx, Report, id, r, 0, b.mac(Report, []byte(r.Number.String()+r.At.UTC().Format(time.RFC3339Nano))))
 }
 
-// Reassess queues a reassessment.
+// Reassess queues a reassessment, or a narrowing of the circle.
 func (b *Outbox) Reassess(ctx context.Context, id incident.DisclosureID, r wire.ReassessRequest) error {
 	if err := r.Check(); err != nil {
 		return fmt.Errorf("outbox: %w", err)
 	}
-	return b.put(ctx, Reassess, id, r, 0)
+	act := r
+	act.At = time.Time{} // the same act done again has another time
+	j, err := json.Marshal(act)
+	if err != nil {
+		return fmt.Errorf("outbox: %w", err)
+	}
+	return b.put(ctx, Reassess, id, r, 0, b.mac(Reassess, j))
+}
+
+// Deleted queues the record that this shop has deleted what it had of another's
+// disclosure.
+func (b *Outbox) Deleted(ctx context.Context, id incident.DisclosureID, r wire.DeletedRequest) error {
+	if err := r.Check(); err != nil {
+		return fmt.Errorf("outbox: %w", err)
+	}
+	return b.put(ctx, Deleted, id, r, 0, b.mac(Deleted, []byte(r.Person)))
+}
+
+// mac names an act without saying what it is.
+func (b *Outbox) mac(k Kind, act []byte) string {
+	h := hmac.New(sha256.New, b.o.Key.Derive("outbox same").Bytes())
+	h.Write([]byte(string(k) + "\x00"))
+	h.Write(act)
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// queued returns the mac of the item that sends a disclosure; "?" where it is
+// older than these, "" where there is none.
+func (b *Outbox) queued(ctx context.Context, id incident.DisclosureID) (same string, err error) {
+	err = b.db.QueryRowContext(ctx, "SELECT iif(same = '', '?', same) FROM item WHERE kind = 'disclose' AND disclosure = ?", id).Scan(&same)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return "", fmt.Errorf("outbox: %w", err)
+	}
+	return same, nil
 }
 
 func label(k Kind, id incident.DisclosureID) string {
 	return "outbox/" + string(k) + "/" + string(id)
 }
 
-func (b *Outbox) put(ctx context.Context, k Kind, id incident.DisclosureID, body any, size int64) error {
+func (b *Outbox) put(ctx context.Context, k Kind, id incident.DisclosureID, body any, size int64, same string) error {
 	if !wire.ValidID(string(id)) {
 		return fmt.Errorf("outbox: %q is no disclosure", id)
 	}
@@ -282,13 +327,17 @@ func (b *Outbox) put(ctx context.Context, k Kind, id incident.DisclosureID, body
 	}
 	now := ms(b.o.Clock.Now())
 	err = sqlitedb.Tx(ctx, b.db, func(tx *sql.Tx) error {
+		var n int
+		if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM item WHERE disclosure = ? AND kind = ? AND same = ? AND state IN ('queued', 'done')", id, k, same).Scan(&n); err != nil || n > 0 {
+			return err
+		}
 		if k == Withdraw {
 			if _, err := tx.ExecContext(ctx, "UPDATE item SET state = 'cancelled', body = NULL, ended = ? WHERE disclosure = ? AND state = 'queued'", now, id); err != nil {
 				return err
 			}
 		}
-		_, err := tx.ExecContext(ctx, "INSERT INTO item (kind, disclosure, state, body, size, sent, tries, next, waiting, created) VALUES (?,?,'queued',?,?,0,0,?,'',?)",
-			k, id, b.o.Key.Seal(label(k, id), j), size, now, now)
+		_, err := tx.ExecContext(ctx, "INSERT INTO item (kind, disclosure, state, body, size, sent, tries, next, waiting, created, same) VALUES (?,?,'queued',?,?,0,0,?,'',?,?)",
+			k, id, b.o.Key.Seal(label(k, id), j), size, now, now, same)
 		return err
 	})
 	if err != nil {

@@ -154,6 +154,12 @@ func (b *Outbox) send(ctx context.Context, r row) error {
 			return err
 		}
 		return c.Reassess(ctx, r.disc, q)
+	case Deleted:
+		var q wire.DeletedRequest
+		if err := b.open(r, &q); err != nil {
+			return err
+		}
+		return c.Deleted(ctx, r.disc, q)
 	}
 	return fmt.Errorf("outbox: item %d is of unknown kind %q", r.id, r.kind)
 }
@@ -177,6 +183,11 @@ func (b *Outbox) disclose(ctx context.Context, c *link.Client, r row) error {
 	}
 	if resp.State == wire.StateUploading {
 		if err := b.upload(ctx, c, r, resp.Upload, m.Content.Size); err != nil {
+			return err
+		}
+	}
+	if resp.State == wire.StateUploading {
+		if err := b.narrowFirst(ctx, c, r.disc); err != nil {
 			return err
 		}
 	}
@@ -206,6 +217,40 @@ func (b *Outbox) queuedReport(ctx context.Context, id incident.DisclosureID) (*w
 	}
 	q := new(wire.ReportRequest)
 	return q, b.open(r, q)
+}
+
+// narrowFirst sends what takes members out of the circle before the disclosure can
+// be seen. The items stay queued and are sent once more, which changes nothing.
+func (b *Outbox) narrowFirst(ctx context.Context, c *link.Client, id incident.DisclosureID) error {
+	rows, err := b.db.QueryContext(ctx, "SELECT id, body FROM item WHERE kind = 'reassess' AND disclosure = ? AND state = 'queued' ORDER BY id", id)
+	if err != nil {
+		return fmt.Errorf("outbox: %w", err)
+	}
+	defer rows.Close()
+	var all []wire.ReassessRequest
+	for rows.Next() {
+		r := row{kind: Reassess, disc: id}
+		var q wire.ReassessRequest
+		if err := rows.Scan(&r.id, &r.body); err != nil {
+			return fmt.Errorf("outbox: %w", err)
+		}
+		if err := b.open(r, &q); err != nil {
+			return err
+		}
+		all = append(all, q)
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return fmt.Errorf("outbox: %w", err)
+	}
+	for _, q := range all {
+		if len(q.Drop) == 0 {
+			continue
+		}
+		if err := c.Reassess(ctx, id, q); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (b *Outbox) upload(ctx context.Context, c *link.Client, r row, upload string, size int64) error {

@@ -1,8 +1,11 @@
 // Package parcel seals a released copy to the boxes of its circle, and opens what
 // other members sent.
 //
-// Seal needs both halves: the gate's release and the proved copy, bound to each
-// other by their hashes. There is no other way to make a disclosure.
+// A parcel is made in two steps. Prepare turns a release of the gate into a draft,
+// whose statement the assessor reads and whose challenge the assessor's passkey
+// signs. Seal needs three things bound to each other by hashes: the gate's release
+// as it is then, the proved copy, and that signature. There is no other way to
+// make a disclosure.
 //
 // The copy is sealed by capture/seal under a random content key, the alert by
 // keys.Key under a random alert key; both keys are wrapped to each recipient box
@@ -14,18 +17,17 @@ import (
 	"crypto/ed25519"
 	"crypto/hpke"
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"time"
 
 	"veilbox/appliance/incident"
 	"veilbox/appliance/policy"
 	"veilbox/capture/footage"
 	"veilbox/capture/seal"
 	"veilbox/internal/keys"
+	"veilbox/internal/passkey"
 	"veilbox/internal/problem"
 	"veilbox/redact"
 	"veilbox/uplink/wire"
@@ -41,41 +43,57 @@ var ErrRecipients = problem.New(http.StatusConflict, "parcel.recipients",
 	problem.Text{DA: "Modtagerne svarer ikke til den godkendte kreds (vilkår 6).", EN: "The recipients are not those of the approved circle (V6)."},
 	problem.Text{DA: "Tag medlemmer uden boks ud af kredsen, og få sagen vurderet på ny.", EN: "Take members without a box out of the circle, and have the case assessed anew."})
 
-// A Sender is whose box seals, and the two keys that sign.
+// ErrApproval says that the assessor's passkey has not signed what is to be sent.
+var ErrApproval = problem.New(http.StatusForbidden, "parcel.approval",
+	problem.Text{DA: "Vurdererens adgangsnøgle har ikke underskrevet netop denne deling (vilkår 9).", EN: "The assessor's passkey has not signed this very disclosure (V9)."},
+	problem.Text{DA: "Godkend igen, og underskriv med den nøgle, operatøren har bekræftet.", EN: "Approve again, and sign with the key that the operator has confirmed."})
+
+// ErrStale says that the release has changed since the assessor read the
+// statement.
+var ErrStale = problem.New(http.StatusConflict, "parcel.stale",
+	problem.Text{DA: "Sagen eller tiden har ændret sig, siden godkendelsen blev underskrevet.", EN: "The case or the time has changed since the approval was signed."},
+	problem.Text{DA: "Læs sagen igennem, og godkend igen.", EN: "Read the case through and approve again."})
+
+// A Sender is whose box seals, and who approves.
 type Sender struct {
-	Box      wire.BoxID
-	Signing  ed25519.PrivateKey // the box's
-	Assessor ed25519.PrivateKey // opened by the assessor's password
+	Box     wire.BoxID
+	Signing ed25519.PrivateKey // the box's
+	Key     passkey.Key        // the assessor's, the public half
 	// Disclosure is the name to use; empty: a new one.
 	Disclosure incident.DisclosureID
 }
 
-// Seal writes the sealed copy to dst and returns what goes with it.
-func Seal(ctx context.Context, rel policy.Release, cp redact.Copy, alert wire.Alert, to []wire.Recipient, from Sender, dst io.Writer) (wire.SignedManifest, wire.Envelope, error) {
-	sm, env, err := sealParcel(ctx, rel, cp, alert, to, from, dst)
+// Seal writes the sealed copy to dst and returns what goes with it. The release
+// is the gate's answer at this moment; it must grant what the draft says, and the
+// assertion must be the assessor's passkey's signature of the draft's Challenge.
+func Seal(ctx context.Context, rel policy.Release, draft Draft, cp redact.Copy, approval passkey.Assertion, to []wire.Recipient, from Sender, dst io.Writer) (wire.SignedManifest, wire.Envelope, error) {
+	sm, env, err := sealParcel(ctx, rel, draft, cp, approval, to, from, dst)
 	if err != nil {
 		return wire.SignedManifest{}, wire.Envelope{}, err
 	}
 	return sm, env, nil
 }
 
-func sealParcel(ctx context.Context, rel policy.Release, cp redact.Copy, alert wire.Alert, to []wire.Recipient, from Sender, dst io.Writer) (sm wire.SignedManifest, env wire.Envelope, err error) {
+func sealParcel(ctx context.Context, rel policy.Release, draft Draft, cp redact.Copy, approval passkey.Assertion, to []wire.Recipient, from Sender, dst io.Writer) (sm wire.SignedManifest, env wire.Envelope, err error) {
 	if err := bound(rel, cp); err != nil {
 		return sm, env, err
 	}
-	m := manifest(rel, from)
+	if err := draft.fits(rel, from); err != nil {
+		return sm, env, err
+	}
+	m := draft.manifest
 	if err := shows(m, cp); err != nil {
 		return sm, env, err
 	}
 	if err := fits(m, to); err != nil {
 		return sm, env, err
 	}
-	content, alertKey := keys.New(), keys.New()
-	text, err := json.Marshal(alert)
-	if err != nil {
-		return sm, env, fmt.Errorf("parcel: encode the alert: %w", err)
+	if err := wire.Approve(m, from.Key, approval); err != nil {
+		return sm, env, ErrApproval.With(fmt.Errorf("parcel: %w", err))
 	}
-	env = wire.Envelope{Version: wire.Version, Disclosure: m.Disclosure, Alert: alertKey.Seal(wire.AlertContext(m.Disclosure), text)}
+	m.Box = from.Box
+	content, alertKey := keys.New(), keys.New()
+	env = wire.Envelope{Version: wire.Version, Disclosure: m.Disclosure, Alert: alertKey.Seal(wire.AlertContext(m.Disclosure), draft.alert)}
 	m.Alert = sha256.Sum256(env.Alert)
 	for _, r := range to {
 		w := wire.WrappedKeys{Member: r.Member, Box: r.Box}
@@ -90,7 +108,7 @@ func sealParcel(ctx context.Context, rel policy.Release, cp redact.Copy, alert w
 	if m.Content, err = sealContent(ctx, cp, content, wire.ContentContext(m.Disclosure), dst); err != nil {
 		return sm, env, err
 	}
-	if sm, err = wire.Sign(m, from.Signing, from.Assessor); err != nil {
+	if sm, err = wire.Sign(m, from.Signing, from.Key, approval); err != nil {
 		return sm, env, fmt.Errorf("parcel: %w", err)
 	}
 	if err := env.Check(m); err != nil {
@@ -118,36 +136,6 @@ func bound(rel policy.Release, cp redact.Copy) error {
 	return nil
 }
 
-func manifest(rel policy.Release, from Sender) wire.Manifest {
-	c, who := rel.Circle(), rel.Assessor()
-	m := wire.Manifest{
-		Version: wire.ManifestVersion, Disclosure: from.Disclosure, Sender: rel.Member(), Box: from.Box, Case: rel.Case(),
-		Clip: rel.Clip(), Copy: rel.Copy(), Proof: rel.Proof(), Sheet: rel.Sheet(),
-		Created: rel.At().UTC(), NotAfter: rel.NotAfter().UTC(), ReportDue: rel.ReportDue().UTC(),
-		Circle: wire.Circle{Area: c.Area, Place: c.Place, Trades: c.Trades, Chains: c.Chains, Members: c.Members},
-	}
-	if m.Disclosure == "" {
-		m.Disclosure = incident.DisclosureID(wire.NewID())
-	}
-	shown := rel.Shows()
-	m.Shows = &wire.Shows{Media: shown.Media, Mode: shown.Mode.String(), Subjects: shown.Subjects, Scene: shown.Scene, Flagged: shown.Flagged.Spans}
-	if shown.Sound != nil {
-		m.Shows.Sound = wire.Sound{Kept: true, Reason: shown.Sound.Reason}
-	}
-	if r := rel.Reported(); r != nil {
-		t := r.UTC()
-		m.Reported = &t
-	}
-	for i, f := range rel.Findings() {
-		m.Conditions[i] = wire.Condition{ID: string(f.Condition), Satisfied: f.Satisfied, Evidence: evidence(rel, f)}
-	}
-	m.Assessor = wire.Assessor{ID: who.ID, Name: who.Name}
-	if k, ok := from.Assessor.Public().(ed25519.PublicKey); ok {
-		m.Assessor.Key = wire.KeyIDOf(k)
-	}
-	return m
-}
-
 // shows holds what the case says of the copy against the mask that was proven.
 func shows(m wire.Manifest, cp redact.Copy) error {
 	made, err := cp.Mask()
@@ -164,23 +152,6 @@ func shows(m wire.Manifest, cp redact.Copy) error {
 		return ErrUnbound.With(fmt.Errorf("parcel: the copy shows %+v, the release says %+v", is, *m.Shows))
 	}
 	return nil
-}
-
-// evidence hashes what a finding rests on, so that the shop can show later that
-// the case was as it says. The case and reasons salt it: a bare "satisfied"
-// would hash alike everywhere.
-func evidence(rel policy.Release, f policy.Finding) footage.Hash {
-	b, err := json.Marshal(struct {
-		Case    incident.CaseID  `json:"case"`
-		Copy    footage.CopyHash `json:"copy"`
-		At      time.Time        `json:"at"`
-		Reasons string           `json:"reasons"`
-		Finding policy.Finding   `json:"finding"`
-	}{rel.Case(), rel.Copy(), rel.At().UTC(), rel.Reasons(), f})
-	if err != nil {
-		return footage.Hash{} // refused by the manifest's own check
-	}
-	return sha256.Sum256(b)
 }
 
 // fits checks that the boxes are those of the circle: none outside, and each
@@ -260,6 +231,9 @@ func OpenAlert(m wire.Manifest, sealed, wrapped []byte, priv hpke.PrivateKey, bo
 	b, err := k.Open(wire.AlertContext(m.Disclosure), sealed)
 	if err != nil {
 		return wire.Alert{}, fmt.Errorf("parcel: alert: %w", err)
+	}
+	if m.Version >= 3 && wire.TextHash(b) != m.Text {
+		return wire.Alert{}, fmt.Errorf("parcel: the alert of %s is not the one that the assessor approved: %w", m.Disclosure, wire.ErrManifest)
 	}
 	var a wire.Alert
 	if err := wire.DecodeBytes(b, &a); err != nil {

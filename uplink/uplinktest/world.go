@@ -10,7 +10,6 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"encoding/json"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -27,6 +26,7 @@ import (
 	"veilbox/capture/footage"
 	"veilbox/internal/clock"
 	"veilbox/internal/keys"
+	"veilbox/internal/passkey"
 	"veilbox/internal/problem"
 	"veilbox/uplink/extranet"
 	"veilbox/uplink/fleet"
@@ -225,38 +225,25 @@ func (w *World) Qualification() incident.Qualification {
 	return incident.Qualification{Education: "Cand.jur.", Experience: "Otte år med berigelseskriminalitet", Competences: []string{"law", "property-crime"}, From: now.Add(-time.Hour), To: now.AddDate(1, 0, 0)}
 }
 
-// Assessor registers an assessor of b's member and, where confirmed is set, has
-// the operator confirm it.
-func (w *World) Assessor(b *Box, person string, confirmed bool) ed25519.PrivateKey {
-	w.T.Helper()
-	pub, priv, err := ed25519.GenerateKey(rand.Reader)
-	w.must(err)
-	r, err := b.Link.RegisterAssessor(w.T.Context(), wire.AssessorRequest{Version: wire.Version, Person: incident.PersonID(person), Name: "Ane " + person, Key: pub,
-		Qualification: w.Qualification(), Possession: ed25519.Sign(priv, wire.PossessionOf(b.Member, incident.PersonID(person), pub))})
-	w.must(err)
-	if confirmed {
-		w.must(w.Op("POST", fmt.Sprintf("/api/v1/assessors/%s/%s/confirm", b.Member, r.Key), map[string]string{"reason": "eksamensbevis set"}, nil))
-	}
-	return priv
-}
-
 // A Parcel is a disclosure as a box would send it, with content that is random.
 type Parcel struct {
 	Manifest wire.Manifest
 	Envelope wire.Envelope
 	Content  []byte
 	Key      keys.Key // the content key
-	signers  [2]ed25519.PrivateKey
+	box      ed25519.PrivateKey
+	assessor *Assessor
+	Alert    wire.Alert // in the clear
 }
 
 // Hash returns a hash that stands for something.
 func Hash(s string) footage.Hash { return sha256.Sum256([]byte(s)) }
 
 // Parcel makes a disclosure of n bytes from b to the given boxes, which holds.
-func (w *World) Parcel(b *Box, person string, assessor ed25519.PrivateKey, n int, to ...*Box) *Parcel {
+func (w *World) Parcel(b *Box, assessor *Assessor, n int, to ...*Box) *Parcel {
 	w.T.Helper()
 	now := w.Clock.Now().UTC()
-	p := &Parcel{Content: make([]byte, n), Key: keys.New(), signers: [2]ed25519.PrivateKey{b.Signing, assessor}}
+	p := &Parcel{Content: make([]byte, n), Key: keys.New(), box: b.Signing, assessor: assessor}
 	rand.Read(p.Content)
 	p.Manifest = wire.Manifest{
 		Version: wire.ManifestVersion, Shows: &wire.Shows{Media: incident.MediaVideo, Mode: "subject-only", Subjects: 1},
@@ -265,14 +252,16 @@ func (w *World) Parcel(b *Box, person string, assessor ed25519.PrivateKey, n int
 		Content: wire.Content{Hash: sha256.Sum256(p.Content), Size: int64(n)},
 		Created: now, NotAfter: now.Add(wire.MaxAge), ReportDue: clock.EndOfDay(now).UTC(),
 		Circle:   wire.Circle{Area: "town", Place: "Aarhus", Trades: []string{"dagligvarer"}},
-		Assessor: wire.Assessor{ID: incident.PersonID(person), Name: "Ane " + person, Key: wire.KeyIDOf(assessor.Public().(ed25519.PublicKey))},
+		Assessor: wire.Assessor{ID: assessor.Person, Name: assessor.Name, Key: assessor.ID()},
 	}
 	for i, id := range wire.ConditionIDs {
 		p.Manifest.Conditions[i] = wire.Condition{ID: id, Satisfied: true, Evidence: Hash(id)}
 	}
 	alertKey := keys.New()
-	text, err := json.Marshal(wire.Alert{What: "Tyveri af kød", Offence: incident.Theft, When: now.Add(-time.Hour), Where: "Aarhus", Sender: "Butik A", Contact: "12345678"})
+	p.Alert = wire.Alert{What: "Tyveri af kød", Offence: incident.Theft, When: now.Add(-time.Hour), Where: "Aarhus", Sender: "Butik A", Contact: "12345678", Salt: []byte(rand.Text()[:16])}
+	text, err := json.Marshal(p.Alert)
 	w.must(err)
+	p.Manifest.Text = wire.TextHash(text)
 	d := p.Manifest.Disclosure
 	p.Envelope = wire.Envelope{Version: wire.Version, Disclosure: d, Alert: alertKey.Seal(wire.AlertContext(d), text)}
 	p.Manifest.Alert = sha256.Sum256(p.Envelope.Alert)
@@ -290,18 +279,21 @@ func (w *World) Parcel(b *Box, person string, assessor ed25519.PrivateKey, n int
 }
 
 // Sign signs the manifest as it stands, even where it does not hold.
-func (p *Parcel) Sign() wire.SignedManifest { return SignRaw(p.Manifest, p.signers[0], p.signers[1]) }
+func (p *Parcel) Sign() wire.SignedManifest { return SignRaw(p.Manifest, p.box, p.assessor) }
 
 // SignRaw signs any manifest, as wire.Sign would if it did not check.
-func SignRaw(m wire.Manifest, box, assessor ed25519.PrivateKey) wire.SignedManifest {
+func SignRaw(m wire.Manifest, box ed25519.PrivateKey, assessor *Assessor) wire.SignedManifest {
+	a := assessor.Sign(m.Challenge())
+	return SignBox(m, box, &a)
+}
+
+// SignBox signs any manifest with the box's key alone, beside any approval.
+func SignBox(m wire.Manifest, box ed25519.PrivateKey, approval *passkey.Assertion) wire.SignedManifest {
 	b, err := json.Marshal(m)
 	if err != nil {
 		panic(err)
 	}
-	sign := func(k ed25519.PrivateKey, role string) []byte {
-		return ed25519.Sign(k, append([]byte("veilbox manifest 1\x00"+role+"\x00"), b...))
-	}
-	return wire.SignedManifest{Manifest: b, Box: sign(box, "box"), Assessor: sign(assessor, "assessor")}
+	return wire.SignedManifest{Manifest: b, Box: ed25519.Sign(box, append([]byte("veilbox manifest 1\x00box\x00"), b...)), Approval: approval}
 }
 
 // Submit returns the first message of p.

@@ -3,14 +3,11 @@ package wire
 import (
 	"crypto/ed25519"
 	"fmt"
+	"time"
 
 	"veilbox/appliance/incident"
+	"veilbox/internal/passkey"
 )
-
-// PossessionOf is what an assessor signs to show that the key is theirs.
-func PossessionOf(member incident.MemberID, person incident.PersonID, key ed25519.PublicKey) []byte {
-	return []byte("veilbox assessor 1\x00" + string(member) + "\x00" + string(person) + "\x00" + string(key))
-}
 
 func version(v int) error {
 	if v != Version {
@@ -46,12 +43,19 @@ func (r EnrolRequest) Check() error {
 	return nil
 }
 
+// maxQualified is the longest that a qualification holds before it is looked at
+// again.
+const maxQualified = 10 * 366 * 24 * time.Hour
+
 // Check returns what is wrong with r as sent by member.
 func (r AssessorRequest) Check(member incident.MemberID) error {
 	q := r.Qualification
 	err := first(version(r.Version), person(r.Person, r.Name), Text("the education", q.Education, MaxText, true), Text("the experience", q.Experience, MaxText, true))
 	if err != nil {
 		return err
+	}
+	if !q.To.After(q.From) || q.To.Sub(q.From) > maxQualified {
+		return fmt.Errorf("wire: assessor: say from when until when the qualification holds, ten years at most (V9): %w", ErrMessage)
 	}
 	if len(q.Competences) == 0 || len(q.Competences) > 20 {
 		return fmt.Errorf("wire: assessor: name the competences (V9): %w", ErrMessage)
@@ -61,8 +65,15 @@ func (r AssessorRequest) Check(member incident.MemberID) error {
 			return err
 		}
 	}
-	if len(r.Key) != ed25519.PublicKeySize || !ed25519.Verify(r.Key, PossessionOf(member, r.Person, r.Key), r.Possession) {
-		return fmt.Errorf("wire: assessor: the key is not shown to be theirs: %w", ErrMessage)
+	if err := r.Key.Check(); err != nil {
+		return fmt.Errorf("wire: assessor: the key: %w: %w", err, ErrMessage)
+	}
+	seen, err := passkey.Verify(r.Key, PossessionChallenge(member, r.Person, r.Key), r.Possession)
+	if err != nil {
+		return fmt.Errorf("wire: assessor: the key is not shown to be theirs: %w: %w", err, ErrMessage)
+	}
+	if !seen.UserVerified {
+		return fmt.Errorf("wire: assessor: the key did not ask who it is: %w", ErrMessage)
 	}
 	return nil
 }
@@ -94,9 +105,17 @@ func (r ReassessRequest) Check() error {
 }
 
 // Check returns what is wrong with r.
+func (r DeletedRequest) Check() error {
+	return first(version(r.Version), Text("the person", string(r.Person), MaxName, false), Text("the name", r.Name, MaxName, true), Text("how it was deleted", r.Words, MaxText, true))
+}
+
+// Check returns what is wrong with r.
 func (r HeartbeatRequest) Check() error {
 	if err := first(version(r.Version), Text("the program's version", r.Program, MaxName, true)); err != nil {
 		return err
+	}
+	if r.People < 0 || r.People > MaxPeople {
+		return fmt.Errorf("wire: heartbeat: %d people: %w", r.People, ErrMessage)
 	}
 	if len(r.Health) > 50 {
 		return fmt.Errorf("wire: heartbeat: too long: %w", ErrMessage)

@@ -14,8 +14,7 @@ import (
 // the extranet.
 type BoxID string
 
-// A KeyID names an assessor's public key: 32 hex digits, the first half of the
-// SHA-256 of the key.
+// A KeyID names an assessor's public key: 32 hex digits, see KeyIDOf.
 type KeyID string
 
 var base32id = base32.StdEncoding.WithPadding(base32.NoPadding)
@@ -54,8 +53,8 @@ func ValidMember(m incident.MemberID) bool {
 	return true
 }
 
-// KeyIDOf returns the name of an assessor's public key.
-func KeyIDOf(k ed25519.PublicKey) KeyID {
+// Ed25519KeyID returns the name of an assessor's key of a manifest before version 3.
+func Ed25519KeyID(k ed25519.PublicKey) KeyID {
 	h := sha256.Sum256(k)
 	return KeyID(hex.EncodeToString(h[:16]))
 }

@@ -1,8 +1,6 @@
 package wire
 
 import (
-	"crypto/ed25519"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,6 +10,7 @@ import (
 	"veilbox/appliance/incident"
 	"veilbox/capture/footage"
 	"veilbox/internal/clock"
+	"veilbox/internal/passkey"
 	"veilbox/redact/subject"
 )
 
@@ -34,6 +33,10 @@ type Manifest struct {
 	// Shows is of manifests of version 2 on. Before, a copy was a clip in which one
 	// person is seen and everything else is veiled, without sound.
 	Shows *Shows `json:"shows,omitempty"`
+
+	// Text is of manifests of version 3 on: the hash of the alert in the clear,
+	// whose salt only the recipients know.
+	Text footage.Hash `json:"text,omitzero"`
 
 	Content Content      `json:"content"`
 	Alert   footage.Hash `json:"alert"` // of the sealed alert
@@ -95,9 +98,14 @@ type Assessor struct {
 
 // A SignedManifest is a manifest with its two signatures.
 type SignedManifest struct {
-	Manifest []byte `json:"manifest"` // the exact bytes that were signed, JSON
+	Manifest []byte `json:"manifest"` // JSON; the exact bytes that the box signed
 	Box      []byte `json:"box"`      // Ed25519
-	Assessor []byte `json:"assessor"` // Ed25519
+
+	// Approval is the assessor's passkey's signature of the manifest's Challenge.
+	Approval *passkey.Assertion `json:"approval,omitempty"`
+	// Assessor is, of manifests before version 3, an Ed25519 signature of the
+	// bytes.
+	Assessor []byte `json:"assessor,omitempty"`
 }
 
 // Errors of Verify.
@@ -127,24 +135,6 @@ func signed(r role, manifest []byte) []byte {
 	return append([]byte("veilbox manifest 1\x00"+string(r)+"\x00"), manifest...)
 }
 
-// Sign checks m, encodes it and signs it with both keys.
-func Sign(m Manifest, box, assessor ed25519.PrivateKey) (SignedManifest, error) {
-	if err := m.Check(); err != nil {
-		return SignedManifest{}, err
-	}
-	if k, ok := assessor.Public().(ed25519.PublicKey); !ok || KeyIDOf(k) != m.Assessor.Key {
-		return SignedManifest{}, fmt.Errorf("wire: the assessor's key is not the one the manifest names: %w", ErrManifest)
-	}
-	b, err := json.Marshal(m)
-	if err != nil {
-		return SignedManifest{}, fmt.Errorf("wire: encode the manifest: %w", err)
-	}
-	if len(b) > MaxManifest {
-		return SignedManifest{}, fmt.Errorf("wire: the manifest is %d bytes, %d is the most: narrow the circle: %w", len(b), MaxManifest, ErrManifest)
-	}
-	return SignedManifest{Manifest: b, Box: ed25519.Sign(box, signed(roleBox, b)), Assessor: ed25519.Sign(assessor, signed(roleAssessor, b))}, nil
-}
-
 // Parse decodes the manifest and checks it for itself, but not its signatures:
 // it tells which keys to ask for.
 func (sm SignedManifest) Parse() (Manifest, error) {
@@ -166,28 +156,6 @@ func (m Manifest) Media() string {
 	return m.Shows.Media
 }
 
-// Verify returns the manifest where both signatures and all that it claims hold
-// at now.
-func Verify(sm SignedManifest, box, assessor ed25519.PublicKey, now time.Time) (Manifest, error) {
-	m, err := sm.Parse()
-	if err != nil {
-		return Manifest{}, err
-	}
-	if len(box) != ed25519.PublicKeySize || !ed25519.Verify(box, signed(roleBox, sm.Manifest), sm.Box) {
-		return Manifest{}, fmt.Errorf("wire: disclosure %s: %w", m.Disclosure, ErrBoxSignature)
-	}
-	if len(assessor) != ed25519.PublicKeySize || KeyIDOf(assessor) != m.Assessor.Key || !ed25519.Verify(assessor, signed(roleAssessor, sm.Manifest), sm.Assessor) {
-		return Manifest{}, fmt.Errorf("wire: disclosure %s: %w", m.Disclosure, ErrAssessorSignature)
-	}
-	if m.Created.After(now.Add(Skew)) {
-		return Manifest{}, fmt.Errorf("wire: disclosure %s was made at %s: %w", m.Disclosure, m.Created.Format(time.RFC3339), ErrTimes)
-	}
-	if !now.Before(m.NotAfter) {
-		return Manifest{}, fmt.Errorf("wire: disclosure %s ended at %s (V8): %w", m.Disclosure, m.NotAfter.Format(time.RFC3339), ErrOver)
-	}
-	return m, nil
-}
-
 // Check returns the first thing that is wrong with m, whoever signed it and
 // whenever it is read.
 func (m Manifest) Check() error {
@@ -195,10 +163,12 @@ func (m Manifest) Check() error {
 		return fmt.Errorf("wire: manifest: "+format+": %w", append(a, ErrManifest)...)
 	}
 	switch {
-	case m.Version != 1 && m.Version != ManifestVersion:
-		return bad("version %d, this program knows 1 and %d", m.Version, ManifestVersion)
-	case (m.Shows != nil) != (m.Version == ManifestVersion):
-		return bad("what the copy shows is said of it by version %d alone", ManifestVersion)
+	case m.Version < 1 || m.Version > ManifestVersion:
+		return bad("version %d, this program knows 1 to %d", m.Version, ManifestVersion)
+	case (m.Shows != nil) != (m.Version >= 2):
+		return bad("what the copy shows is said of it from version 2 on")
+	case m.Text.IsZero() == (m.Version >= 3):
+		return bad("the hash of the alert's text is given from version 3 on")
 	case !ValidID(string(m.Disclosure)) || !ValidID(string(m.Case)) || !ValidID(string(m.Box)):
 		return bad("an id is malformed")
 	case !ValidMember(m.Sender):

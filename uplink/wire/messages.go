@@ -5,6 +5,7 @@ import (
 
 	"veilbox/appliance/incident"
 	"veilbox/capture/footage"
+	"veilbox/internal/passkey"
 )
 
 // An Alert is the text that recipients read in their list. The extranet sees
@@ -17,6 +18,9 @@ type Alert struct {
 	Where    string           `json:"where"`
 	Sender   string           `json:"sender"`  // the sending shop's name
 	Contact  string           `json:"contact"` // whom to call there
+	// Salt is 16 random bytes, so that the hash of a short text tells nothing of
+	// it to who does not know them.
+	Salt []byte `json:"salt,omitempty"`
 }
 
 // EnrolRequest is a box's first words (POST /v1/enrol).
@@ -67,6 +71,7 @@ type Member struct {
 	Trade     string            `json:"trade"`
 	Chain     string            `json:"chain"`
 	Active    bool              `json:"active"`
+	People    int               `json:"people"` // who may view there, as its boxes count them (V7)
 	Boxes     []BoxKeys         `json:"boxes"`
 	Assessors []AssessorKey     `json:"assessors"`
 }
@@ -82,8 +87,11 @@ type BoxKeys struct {
 // AssessorKey is an assessor's public key and where its registration stands.
 type AssessorKey struct {
 	Person incident.PersonID `json:"person"`
-	Key    []byte            `json:"key"` // Ed25519
-	State  AssessorState     `json:"state"`
+	ID     KeyID             `json:"id"`
+	Key    *passkey.Key      `json:"key,omitempty"`
+	// Ed25519 is a key of manifests before version 3, in place of Key.
+	Ed25519 []byte        `json:"ed25519,omitempty"`
+	State   AssessorState `json:"state"`
 }
 
 // An AssessorState is where an assessor's registration stands.
@@ -92,18 +100,20 @@ type AssessorState string
 const (
 	AssessorPending   AssessorState = "pending"   // waits for the operator
 	AssessorConfirmed AssessorState = "confirmed" // may approve
-	AssessorReplaced  AssessorState = "replaced"  // by a newer key
+	AssessorReplaced  AssessorState = "replaced"  // by a newer key; approves nothing more
 	AssessorRevoked   AssessorState = "revoked"
 )
 
-// AssessorRequest registers or replaces an assessor's key (POST /v1/assessors).
+// AssessorRequest registers a passkey of an assessor (POST /v1/assessors). A
+// person may have several.
 type AssessorRequest struct {
 	Version       int                    `json:"version"`
 	Person        incident.PersonID      `json:"person"`
 	Name          string                 `json:"name"`
-	Key           []byte                 `json:"key"`
+	Key           passkey.Key            `json:"key"`
+	File          bool                   `json:"file"` // the key is a file on a computer, no authenticator
 	Qualification incident.Qualification `json:"qualification"`
-	Possession    []byte                 `json:"possession"` // signature over PossessionOf
+	Possession    passkey.Assertion      `json:"possession"` // over PossessionChallenge
 }
 
 // AssessorResponse says where the registration stands.
@@ -188,6 +198,11 @@ type InboxItem struct {
 	Reported   *time.Time            `json:"reported,omitempty"`
 	Viewings   int                   `json:"viewings"` // of everyone where own, else of my member
 	Ended      *Ending               `json:"ended,omitempty"`
+	// Dropped are, of an own disclosure, the members whose access has ended, and
+	// who of them has recorded that what they had is deleted.
+	Dropped []incident.Dropped `json:"dropped,omitempty"`
+	// Deleted is when my member recorded that, of a disclosure of another's.
+	Deleted *time.Time `json:"deleted,omitempty"`
 }
 
 // ViewRequest asks for one viewing by a named person (S6). It is logged before
@@ -219,6 +234,38 @@ type WithdrawRequest struct {
 	Name    string            `json:"name"`
 }
 
+// DeletedRequest records that a recipient has deleted all that it had of a
+// disclosure to which its access has ended (V6, V8; POST
+// /v1/disclosures/{id}/deleted). Person is empty where the box acts by itself,
+// because nothing was taken out of the system there; Name is then the box's.
+type DeletedRequest struct {
+	Version int               `json:"version"`
+	Person  incident.PersonID `json:"person"`
+	Name    string            `json:"name"`
+	Words   string            `json:"words"`
+}
+
+// AccessLog is who has looked at an own disclosure (GET
+// /v1/disclosures/{id}/accesses; S6), the newest first.
+type AccessLog struct {
+	At    time.Time `json:"at"`
+	Items []Access  `json:"items"`
+	More  bool      `json:"more"` // there are older ones that are not listed
+}
+
+// An Access is one viewing. The sender learns which shop looked, in which
+// function and why, and the name of the account there; the names of other shops'
+// people stay with the operator, whom the sender asks where it has to know.
+type Access struct {
+	Number     int64             `json:"number"`
+	Member     incident.MemberID `json:"member"`
+	MemberName string            `json:"member_name"`
+	Person     incident.PersonID `json:"person"`
+	Function   string            `json:"function"`
+	Purpose    string            `json:"purpose"`
+	At         time.Time         `json:"at"`
+}
+
 // ReportRequest documents the report to the police (V4). The number itself
 // stays in the shop.
 type ReportRequest struct {
@@ -232,12 +279,15 @@ type ReportRequest struct {
 // ReassessRequest says that the conditions were looked at again (V8), and who
 // drops out of the circle (V6).
 type ReassessRequest struct {
-	Version int                 `json:"version"`
-	At      time.Time           `json:"at"`
-	Person  incident.PersonID   `json:"person"`
-	Name    string              `json:"name"`
-	Reason  string              `json:"reason"`
-	Drop    []incident.MemberID `json:"drop"`
+	Version int               `json:"version"`
+	At      time.Time         `json:"at"`
+	Person  incident.PersonID `json:"person"`
+	Name    string            `json:"name"`
+	Reason  string            `json:"reason"`
+	// Next is the date of the reassessment after it; zero where the circle was
+	// narrowed and no more.
+	Next time.Time           `json:"next,omitzero"`
+	Drop []incident.MemberID `json:"drop"`
 }
 
 // HeartbeatRequest says that a box lives (POST /v1/heartbeat).
@@ -246,6 +296,7 @@ type HeartbeatRequest struct {
 	Program string            `json:"program"`
 	At      time.Time         `json:"at"`
 	Health  map[string]string `json:"health"` // a few words a part; no names
+	People  int               `json:"people"` // who may view what is shared, a number and no names
 }
 
 // HeartbeatResponse tells the box what the extranet knows of it.

@@ -9,13 +9,23 @@
 // # The manifest
 //
 // A manifest says what is disclosed, by whom, to whom, until when and on which
-// grounds. Its exact bytes travel with two Ed25519 signatures (RFC 8032): the
-// sending box's, and that of the assessor, whose private key only the
-// assessor's password opens; that signature is the approval (V9). Each is made
-// over the domain label, the signer's role and the bytes (signed below), so
-// that one cannot stand for the other. Evidence travels as hashes: it stays in
-// the shop. What the copy is and shows is said in the clear, so that the extranet
-// can refuse what may not be disclosed.
+// grounds. Its exact bytes travel with the Ed25519 signature (RFC 8032) of the
+// sending box, made over a domain label, the role and the bytes, and with the
+// approval of the assessor (V9): an assertion (WebAuthn Level 3) of a passkey
+// that the operator has confirmed, whose challenge is the hash of the manifest's
+// Statement. So who holds the box and not the assessor's passkey can approve
+// nothing, and what was approved fits no other copy, circle, text or time.
+// Evidence travels as hashes: it stays in the shop. What the copy is and shows is
+// said in the clear, so that the extranet can refuse what may not be disclosed.
+//
+// A passkey shows its holder who asks, not what for: a box that was taken over can
+// let an assessor believe that a log-in is all that they sign. Each touch of the
+// key gives one disclosure at most, which the extranet lists with the assessor's
+// name; an approval from veilctl is signed on the assessor's own computer.
+//
+// Manifests of version 1 and 2 carry an Ed25519 signature of the assessor over
+// the bytes instead. They are read for as long as disclosures run that were made
+// with them; new ones are not taken.
 //
 // # Wrapped keys
 //
@@ -47,10 +57,10 @@ import (
 // Version is the version of the messages.
 const Version = 1
 
-// ManifestVersion is the version of the manifests that are made. Version 1 is
-// read as well, without its Shows: disclosures that were made with it run for
-// their 30 days.
-const ManifestVersion = 2
+// ManifestVersion is the version of the manifests that are made. Version 1, which
+// has no Shows, and version 2, which has no Text, are read as well: disclosures
+// that were made with them run for their 30 days.
+const ManifestVersion = 3
 
 // Limits of what is sent.
 const (
@@ -58,10 +68,11 @@ const (
 	MaxSubmit    = 16 << 20 // a SubmitRequest
 	MaxManifest  = 256 << 10
 	MaxAlert     = 32 << 10
-	MaxText      = 2000 // characters of a reason, a purpose
-	MaxName      = 200  // characters of a name
-	MaxMembers   = 2000 // members in a circle
-	MaxKeys      = 4000 // boxes a disclosure is wrapped to
+	MaxText      = 2000    // characters of a reason, a purpose
+	MaxName      = 200     // characters of a name
+	MaxMembers   = 2000    // members in a circle
+	MaxKeys      = 4000    // boxes a disclosure is wrapped to
+	MaxPeople    = 100_000 // people of one box
 	MaxContent   = int64(16) << 30
 	MaxAge       = 30 * 24 * time.Hour // V8
 	Skew         = 2 * time.Minute     // how far two clocks may differ

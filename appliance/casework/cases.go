@@ -43,49 +43,6 @@ func checkWhat(what string) error {
 	return checkWords("what", what, maxWords)
 }
 
-func checkEvidence(e incident.Evidence) error {
-	words := map[string]string{
-		"basis_words": e.BasisWords, "repetition": e.Repetition, "professional": e.Professional,
-		"repeat_reasons": e.RepeatReasons, "circle.reason": e.Circle.Reason,
-	}
-	names := map[string]string{"circle.area": e.Circle.Area, "circle.place": e.Circle.Place, "offence": string(e.Offence), "basis": string(e.Basis)}
-	if e.Report != nil {
-		names["report.number"] = e.Report.Number
-	}
-	for _, list := range [][]string{e.Circle.Trades, e.Circle.Chains} {
-		if len(list) > 500 {
-			return badInput("input.circle", "Kredsen har for mange brancher eller kæder.", "The circle has too many trades or chains.")
-		}
-		for _, s := range list {
-			if err := checkWords("circle", s, maxName); err != nil {
-				return err
-			}
-		}
-	}
-	if len(e.Circle.Members) > 20_000 {
-		return badInput("input.circle", "Kredsen er for stor.", "The circle is too large.")
-	}
-	for _, m := range e.Circle.Members {
-		if err := checkWords("circle.members", string(m), maxName); err != nil {
-			return err
-		}
-	}
-	for f, s := range words {
-		if err := checkWords(f, s, maxWords); err != nil {
-			return err
-		}
-	}
-	for f, s := range names {
-		if err := checkWords(f, s, maxName); err != nil {
-			return err
-		}
-	}
-	if e.ValueDKK != nil && (*e.ValueDKK < 0 || *e.ValueDKK > maxValue) {
-		return badInput("input.value", "Værdien skal være et beløb i hele kroner.", "The value must be an amount in whole kroner.")
-	}
-	return nil
-}
-
 // NewCase marks an incident: the span is held in the ring and its clip hashed,
 // so that it can be played at once and is the same for ever.
 func (s *Service) NewCase(ctx context.Context, a Actor, n NewCase) (CaseView, error) {
@@ -234,7 +191,7 @@ func (s *Service) save(ctx context.Context, c incident.Case) (incident.Case, err
 	return saved, nil
 }
 
-// Cases returns the cases of this box, newest first.
+// Cases returns the cases of this box but the deleted, newest first.
 func (s *Service) Cases(ctx context.Context, a Actor) ([]CaseView, error) {
 	if err := s.allow(a, account.ViewCases); err != nil {
 		return nil, err
@@ -245,6 +202,9 @@ func (s *Service) Cases(ctx context.Context, a Actor) ([]CaseView, error) {
 	}
 	views := make([]CaseView, 0, len(cases))
 	for _, c := range cases {
+		if c.State == incident.Deleted {
+			continue
+		}
 		v, err := s.view(ctx, a, c)
 		if err != nil {
 			return nil, err
@@ -292,13 +252,20 @@ func (s *Service) ChangeCase(ctx context.Context, a Actor, id incident.CaseID, c
 		if err := changeable(c); err != nil {
 			return err
 		}
+		if err := s.checkLinks(ctx, *c, ch.Evidence.Links); err != nil {
+			return err
+		}
 		c.What, c.HappenedAt, c.Evidence = ch.What, ch.HappenedAt.UTC(), ch.Evidence
+		applyFacts(c)
 		return nil
 	})
 }
 
 // view says all that can be said about c to a.
 func (s *Service) view(ctx context.Context, a Actor, c incident.Case) (CaseView, error) {
+	if c.State == incident.Deleted {
+		return tombView(c), nil
+	}
 	if err := s.hold(ctx, &c); err != nil {
 		return CaseView{}, err
 	}
@@ -335,7 +302,7 @@ func (s *Service) may(a Actor, c incident.Case) []string {
 		}
 	}
 	open := changeable(&c) == nil
-	running := c.State == incident.Released || c.State == incident.Disclosed
+	running := c.State.Running()
 	add("change", account.Tag, open)
 	add("redact", account.Tag, open)
 	add("submit", account.Submit, open && c.Copy != nil && !training(c))
@@ -343,6 +310,13 @@ func (s *Service) may(a Actor, c incident.Case) []string {
 	add("sound", account.Assess, c.State == incident.Submitted && c.Clip.Heard && c.Choice.Still == nil)
 	add("report", account.Tag, running && c.Evidence.Report == nil)
 	add("withdraw", account.Withdraw, running)
+	add("reassess", account.Assess, delivered(c))
+	add("narrow", account.Narrow, delivered(c))
+	add("fact", account.RecordFact, !c.State.Over())
+	add("delete", account.DeleteCase, !running && c.State != incident.Submitted && c.State != incident.Tagged)
+	if s.documentable(a, c) == nil {
+		may = append(may, "document")
+	}
 	add("download", account.ExportFootage, training(c))
 	return may
 }

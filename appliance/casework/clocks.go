@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"time"
 
 	"veilbox/appliance/incident"
@@ -45,15 +43,13 @@ func (s *Service) Sweep(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("casework: %w", err)
 	}
-	errs := []error{s.forgetExports(ctx)}
+	errs := []error{s.forgetExports(ctx), s.deleteExpired(ctx, cases)}
 	for _, c := range cases {
 		switch {
 		case c.State.Running():
 			errs = append(errs, s.sweepOne(ctx, c.ID))
-		case c.State.Over():
-			if _, err := os.Stat(s.copyFiles(c.ID).path); !errors.Is(err, fs.ErrNotExist) {
-				errs = append(errs, s.dropCopy(ctx, c.ID))
-			}
+		case c.State.Over() && s.remains(c.ID):
+			errs = append(errs, s.dropCopy(ctx, c.ID))
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -104,7 +100,7 @@ func (s *Service) sweepOne(ctx context.Context, id incident.CaseID) error {
 	}
 	ending, ends := policy.Ends(c, s.deadlineNow())
 	if !ends {
-		return nil
+		return s.remind(ctx, c)
 	}
 	reason := ending.Refusal.Text.DA
 	if err := c.Move(incident.ActExpire, incident.ByClock); err != nil {
@@ -121,6 +117,22 @@ func (s *Service) sweepOne(ctx context.Context, id incident.CaseID) error {
 		return err
 	}
 	return s.dropCopy(ctx, id)
+}
+
+// remind makes a case due for reassessment some days before its date.
+func (s *Service) remind(ctx context.Context, c incident.Case) error {
+	at, ok := policy.RemindAt(c)
+	if !ok || s.deadlineNow().Before(at) {
+		return nil
+	}
+	if err := c.Move(incident.ActRemind, incident.ByClock); err != nil {
+		return err
+	}
+	if err := s.recordAs(ctx, clockWho, "", "disclosure.reassessment-due", "", caseAbout(c)); err != nil {
+		return err
+	}
+	_, err := s.save(ctx, c)
+	return err
 }
 
 // Delivered is called when the extranet has taken a disclosure.

@@ -393,6 +393,14 @@ func (s *Service) keepKnown(id incident.CaseID, all []subject.Subject) {
 	ms.close(id)
 }
 
+// forget drops all that was followed of a case.
+func (ms *markings) forget(id incident.CaseID) {
+	ms.mu.Lock()
+	defer ms.mu.Unlock()
+	delete(ms.known, id)
+	ms.close(id)
+}
+
 // takeKnown returns the mask that was kept for a copy, once.
 func (s *Service) takeKnown(id incident.CaseID, all []subject.Subject, veiled []subject.Rect) []byte {
 	ms := &s.markings

@@ -107,6 +107,13 @@ func (j *jobs) done() {
 	j.running, j.stop, j.seen = "", nil, nil
 }
 
+// forget drops what is said of a case's copy.
+func (j *jobs) forget(id incident.CaseID) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	delete(j.state, id)
+}
+
 var errCancelled = problem.New(409, "redact.cancelled",
 	problem.Text{DA: "Sløringen blev afbrudt.", EN: "The veiling was cancelled."},
 	problem.Text{DA: "Start den igen, når du er klar.", EN: "Start it again when you are ready."})

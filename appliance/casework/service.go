@@ -90,6 +90,8 @@ type Options struct {
 	Identify func(context.Context, camera.Source) (Device, error)
 	// Signer signs what is said of an exported original: the audit log's key.
 	Signer note.Signer
+	// KeepCases is how long a case is kept after it has ended; 0: 365 days.
+	KeepCases time.Duration
 	// MaxClip is the longest clip of a case.
 	MaxClip time.Duration
 	// Checks adds the daemon's own lines to the health page.

@@ -40,6 +40,15 @@ func (cs *caseSpans) add(c incident.Case) {
 	cs.m[c.Clip.Camera] = slices.Insert(list, at, caseSpan{c.ID, c.Clip.Span})
 }
 
+// drop takes a case out that is deleted.
+func (cs *caseSpans) drop(id incident.CaseID) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	for cam, list := range cs.m {
+		cs.m[cam] = slices.DeleteFunc(list, func(x caseSpan) bool { return x.id == id })
+	}
+}
+
 // within returns the cases of cam that overlap span. No clip is longer than
 // longest, which bounds how far before the span one can begin.
 func (cs *caseSpans) within(cam footage.CameraID, span footage.Span, longest footage.Ticks) []TimelineCase {

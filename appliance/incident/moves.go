@@ -139,7 +139,6 @@ var Moves = []Move{
 	{ReassessmentDue, ActExpire, Expired, []Mover{ByClock, ByExtranet}},
 	{Narrowed, ActExpire, Expired, []Mover{ByClock, ByExtranet}},
 	{Draft, ActDelete, Deleted, []Mover{ByManager, ByClock}},
-	{Tagged, ActDelete, Deleted, []Mover{ByManager, ByClock}},
 	{Redacted, ActDelete, Deleted, []Mover{ByManager, ByClock}},
 	{Refused, ActDelete, Deleted, []Mover{ByManager, ByClock}},
 	{Withdrawn, ActDelete, Deleted, []Mover{ByManager, ByClock}},

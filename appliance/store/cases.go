@@ -116,8 +116,14 @@ type storedCase struct {
 	Subject *subject.Subject `json:"subject"`
 }
 
+// wasTagged is what tagged was called until schema version 4.
+const wasTagged incident.State = "redacting"
+
 func (k storedCase) upgraded() incident.Case {
 	c := k.Case
+	if c.State == wasTagged {
+		c.State = incident.Tagged
+	}
 	if len(c.Subjects) == 0 && k.Subject != nil && len(k.Subject.Keyframes) > 0 {
 		c.Subjects = []subject.Subject{*k.Subject}
 	}

@@ -1,0 +1,1 @@
+UPDATE cases SET state = 'tagged' WHERE state = 'redacting';

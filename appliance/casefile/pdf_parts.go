@@ -397,7 +397,7 @@ func (p *page) log() {
 		p.paragraph(p.t("none"))
 		return
 	}
-	p.table([]column{{"no", 0.08, false}, {"when", 0.19, false}, {"who", 0.2, false}, {"act", 0.2, false}, {"why", 0.33, false}}, rows)
+	p.table([]column{{"no", 0.07, false}, {"when", 0.19, false}, {"who", 0.26, false}, {"act", 0.2, false}, {"why", 0.28, false}}, rows)
 }
 
 func (p *page) hashes() {
@@ -407,7 +407,7 @@ func (p *page) hashes() {
 		rows = append(rows, []string{p.name("hash.", h.Of), h.Name, h.SHA256})
 	}
 	if len(rows) > 0 {
-		p.table([]column{{"of", 0.2, false}, {"name", 0.3, false}, {"sha256", 0.5, true}}, rows)
+		p.table([]column{{"of", 0.18, false}, {"name", 0.26, false}, {"sha256", 0.56, true}}, rows)
 	}
 	p.sub(p.t("audit-head"))
 	p.note(p.t("audit-note"))

@@ -106,6 +106,9 @@ func (s *Service) heldFootage(ctx context.Context, c incident.Case, h *Holdings)
 // takenOut tells of originals that were taken out of the box and that overlap the
 // case's.
 func (s *Service) takenOut(ctx context.Context, c incident.Case, h *Holdings) error {
+	if c.Clip.Camera == "" {
+		return nil // deleted: what was its camera and its time is not known any more
+	}
 	entries, err := s.o.Audit.Entries(ctx, audit.Filter{Act: "footage.export", About: "camera=" + string(c.Clip.Camera)})
 	if err != nil {
 		return fmt.Errorf("casework: %w", err)

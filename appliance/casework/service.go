@@ -151,6 +151,9 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	if err := s.dropUnfinished(); err != nil {
 		return nil, err
 	}
+	if err := s.sweepDocuments(ctx); err != nil {
+		return nil, err
+	}
 	if err := s.resume(ctx); err != nil {
 		return nil, err
 	}
@@ -220,8 +223,13 @@ func who(a Actor) audit.Who {
 	return audit.Who{ID: string(p.ID), Name: p.Name, Role: role}
 }
 
-// clockWho is who acts where no person does.
-var clockWho = audit.Who{ID: "clock", Name: "clock", Role: "system"}
+// Who acts where no person does.
+var (
+	clockWho    = audit.Who{ID: "clock", Name: clockName, Role: "system"}
+	workerWho   = audit.Who{ID: "worker", Name: "Boksens sløring", Role: "system"}
+	extranetWho = audit.Who{ID: "extranet", Name: "Ekstranettet", Role: "system"}
+	boxWho      = audit.Who{ID: "box", Name: "Boksen", Role: "system"}
+)
 
 func (s *Service) recordAs(ctx context.Context, who audit.Who, from, act, why string, about map[string]string) error {
 	_, err := s.o.Audit.Append(ctx, audit.Entry{Act: act, Who: who, From: from, About: about, Why: why})

@@ -8,11 +8,13 @@ import (
 	"crypto/ed25519"
 	"crypto/hpke"
 	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"sync"
 	"testing"
 	"time"
@@ -22,9 +24,12 @@ import (
 	"veilbox/capture/footage"
 	"veilbox/internal/clock"
 	"veilbox/internal/footagetest"
+	"veilbox/internal/keys"
+	"veilbox/internal/passkey"
 	"veilbox/redact"
 	"veilbox/redact/subject"
 	"veilbox/uplink/parcel"
+	"veilbox/uplink/uplinktest"
 	"veilbox/uplink/wire"
 )
 
@@ -104,7 +109,7 @@ func approved(c redact.Copy) incident.Case {
 	submitter := person("p2", "Ida Berg")
 	value, next := 900, noon.AddDate(0, 0, 10)
 	return incident.Case{
-		ID: incident.CaseID(wire.NewID()), Version: 4, State: incident.Submitted, Member: "butik-a", Created: noon.Add(-3 * time.Hour), Changed: noon,
+		ID: "CCCCCCCCCCCCCCCCCCCCCCCCCC", Version: 4, State: incident.Submitted, Member: "butik-a", Created: noon.Add(-3 * time.Hour), Changed: noon,
 		Tagged: person("p1", "Bo Dam"), What: "Tog to flasker", HappenedAt: noon.Add(-4 * time.Hour),
 		Clip: incident.Clip{Camera: "till-1", Span: footage.SpanOf(noon.Add(-4*time.Hour), noon.Add(-4*time.Hour+2*time.Second)), Hash: c.Clip()},
 		Copy: new(shown(c)),
@@ -136,27 +141,39 @@ func TestSeal(t *testing.T) {
 	rel := release(t, approved(c))
 	_, boxKey, err := ed25519.GenerateKey(rand.Reader)
 	must(t, err)
-	_, assessorKey, err := ed25519.GenerateKey(rand.Reader)
-	must(t, err)
+	assessor := uplinktest.NewAssessor("p3")
 	hk, err := wire.KEM().GenerateKey()
 	must(t, err)
 	b := wire.Recipient{Member: "butik-b", Box: wire.BoxID(wire.NewID()), Key: hk.PublicKey().Bytes()}
-	from := parcel.Sender{Box: wire.BoxID(wire.NewID()), Signing: boxKey, Assessor: assessorKey}
+	from := parcel.Sender{Box: wire.BoxID(wire.NewID()), Signing: boxKey, Key: assessor.Key}
 	alert := wire.Alert{What: "Tyveri", Offence: incident.Theft, When: noon.UTC(), Where: "Odense", Sender: "Butik A", Contact: "12345678"}
 	var dst bytes.Buffer
-	sm, env, err := parcel.Seal(t.Context(), rel, c, alert, []wire.Recipient{b}, from, &dst)
+	draft, err := parcel.Prepare(rel, alert, from)
 	must(t, err)
-	m, err := wire.Verify(sm, boxKey.Public().(ed25519.PublicKey), assessorKey.Public().(ed25519.PublicKey), noon)
+	approval := assessor.Sign(draft.Challenge())
+	sm, env, err := parcel.Seal(t.Context(), rel, draft, c, approval, []wire.Recipient{b}, from, &dst)
+	must(t, err)
+	m, err := wire.Verify(sm, wire.Keys{Box: boxKey.Public().(ed25519.PublicKey), Assessor: assessor.Key}, noon)
 	must(t, err)
 	if m.Case != rel.Case() || m.Copy != c.Hash() || m.Clip != c.Clip() || m.Proof != c.ProofHash() || m.Sheet != c.SheetHash() ||
 		m.Sender != "butik-a" || !m.NotAfter.Equal(rel.NotAfter()) || !m.ReportDue.Equal(clock.EndOfDay(noon)) || m.Reported == nil || m.Content.Size != int64(dst.Len()) {
 		t.Fatalf("manifest %+v", m)
 	}
 	must(t, env.Check(m))
+	if m.Disclosure != draft.Disclosure() || !bytes.Equal(m.Statement(), draft.Statement()) {
+		t.Fatalf("what was sealed is not what was signed: %s", m.Statement())
+	}
+	if bytes.Contains(sm.Manifest, []byte(alert.What)) || bytes.Contains(draft.Statement(), []byte("Personen har ramt")) {
+		t.Fatal("the manifest says what only recipients may read")
+	}
 
 	got, err := parcel.OpenAlert(m, env.Alert, env.Keys[0].Alert, hk, b.Box)
 	must(t, err)
-	if got != alert {
+	if len(got.Salt) != 16 {
+		t.Fatalf("salt %x", got.Salt)
+	}
+	got.Salt = nil
+	if !reflect.DeepEqual(got, alert) {
 		t.Fatalf("alert %+v", got)
 	}
 	ra, err := parcel.OpenContent(m, env.Keys[0].Content, hk, b.Box, bytes.NewReader(dst.Bytes()))
@@ -191,6 +208,22 @@ func TestSeal(t *testing.T) {
 		}
 	})
 
+	t.Run("another text than was approved", func(t *testing.T) {
+		k := keys.New()
+		x := m
+		sealed := k.Seal(wire.AlertContext(m.Disclosure), []byte(`{"what":"Mord"}`))
+		x.Alert = sha256.Sum256(sealed)
+		wrapped, err := wire.Wrap(b, wire.PurposeAlert, m.Disclosure, k)
+		must(t, err)
+		if _, err := parcel.OpenAlert(x, sealed, wrapped, hk, b.Box); !errors.Is(err, wire.ErrManifest) {
+			t.Errorf("it opens: %v", err)
+		}
+		x.Version, x.Text = 2, footage.Hash{} // the same, of a version that signed no text
+		if _, err := parcel.OpenAlert(x, sealed, wrapped, hk, b.Box); err != nil {
+			t.Error(err)
+		}
+	})
+
 	t.Run("refusals", func(t *testing.T) {
 		changed := func(f func(*incident.Case)) policy.Release {
 			x := approved(c)
@@ -217,19 +250,76 @@ func TestSeal(t *testing.T) {
 			{"a member without a box", rel, c, nil, parcel.ErrRecipients},
 			{"the same box twice", rel, c, []wire.Recipient{b, b}, wire.ErrEnvelope},
 		} {
-			sm, env, err := parcel.Seal(t.Context(), tt.rel, tt.copy, alert, tt.to, from, io.Discard)
+			sm, env, err := parcel.Seal(t.Context(), tt.rel, draft, tt.copy, approval, tt.to, from, io.Discard)
 			if !errors.Is(err, tt.want) || sm.Manifest != nil || env.Keys != nil {
 				t.Errorf("%s: %v", tt.name, err)
 			}
 		}
+		// What is sealed is what was signed, by who was asked, in time.
+		later := func(d time.Duration) policy.Release {
+			v := policy.Assess(approved(c), noon.Add(d), policy.Settings{TwoPersons: true})
+			r, ok := v.Release()
+			if !ok {
+				t.Fatalf("refused: %+v", v.Missing())
+			}
+			return r
+		}
+		prepare := func(rel policy.Release, from parcel.Sender) parcel.Draft {
+			d, err := parcel.Prepare(rel, alert, from)
+			must(t, err)
+			return d
+		}
+		other2, bo := prepare(rel, from), uplinktest.NewAssessor("p3")
+		another := from
+		another.Key = bo.Key
+		renamed := from
+		renamed.Disclosure = incident.DisclosureID(wire.NewID())
+		for _, tt := range []struct {
+			name  string
+			rel   policy.Release
+			draft parcel.Draft
+			sign  passkey.Assertion
+			from  parcel.Sender
+			want  error
+		}{
+			{"a few minutes later", later(5 * time.Minute), draft, approval, from, nil},
+			{"too late", later(parcel.MaxDraft + time.Second), draft, approval, from, parcel.ErrStale},
+			{"before it was asked", rel, prepare(later(time.Minute), from), approval, from, parcel.ErrStale},
+			{"no draft", rel, parcel.Draft{}, approval, from, parcel.ErrUnbound},
+			{"not signed", rel, draft, passkey.Assertion{}, from, parcel.ErrApproval},
+			{"another draft's signature", rel, other2, approval, from, parcel.ErrApproval},
+			{"another person's signature", rel, draft, bo.Sign(draft.Challenge()), from, parcel.ErrApproval},
+			{"another person's key", rel, draft, approval, another, parcel.ErrStale},
+			{"a log-in", rel, draft, assessor.Sign(make([]byte, 32)), from, parcel.ErrApproval},
+			{"under another name", rel, draft, approval, renamed, parcel.ErrStale},
+			{"a wider circle", changed(func(x *incident.Case) {
+				x.Evidence.Circle.Members = append(x.Evidence.Circle.Members, "butik-c")
+			}), draft, approval, from, parcel.ErrStale},
+			{"another reason for the circle", changed(func(x *incident.Case) {
+				x.Evidence.Circle.Reason = "Personen bor i nærheden af disse butikker på Fyn"
+			}), draft, approval, from, parcel.ErrStale},
+			{"another reason of the assessor", changed(func(x *incident.Case) { x.Assessments[0].Reasons = "En anden begrundelse end den læste" }), draft, approval, from, parcel.ErrStale},
+			{"another report", changed(func(x *incident.Case) { x.Evidence.Report.At = noon.Add(-2 * time.Hour) }), draft, approval, from, parcel.ErrStale},
+		} {
+			_, _, err := parcel.Seal(t.Context(), tt.rel, tt.draft, c, tt.sign, []wire.Recipient{b}, tt.from, io.Discard)
+			if !errors.Is(err, tt.want) {
+				t.Errorf("%s: %v", tt.name, err)
+			}
+		}
+		if _, err := parcel.Prepare(policy.Release{}, alert, from); !errors.Is(err, parcel.ErrUnbound) {
+			t.Errorf("prepared without a release: %v", err)
+		}
+		if _, err := parcel.Prepare(rel, alert, parcel.Sender{}); !errors.Is(err, parcel.ErrApproval) {
+			t.Errorf("prepared without a key: %v", err)
+		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if _, _, err := parcel.Seal(ctx, rel, c, alert, []wire.Recipient{b}, from, io.Discard); !errors.Is(err, context.Canceled) {
+		if _, _, err := parcel.Seal(ctx, rel, draft, c, approval, []wire.Recipient{b}, from, io.Discard); !errors.Is(err, context.Canceled) {
 			t.Errorf("cancelled: %v", err)
 		}
 		// The stored copy was exchanged after it was proved.
 		store.b[len(store.b)/2] ^= 1
-		if _, _, err := parcel.Seal(t.Context(), rel, c, alert, []wire.Recipient{b}, from, io.Discard); err == nil {
+		if _, _, err := parcel.Seal(t.Context(), rel, draft, c, approval, []wire.Recipient{b}, from, io.Discard); err == nil {
 			t.Error("a changed copy was sealed")
 		}
 	})

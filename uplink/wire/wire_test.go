@@ -1,154 +1,22 @@
 package wire
 
 import (
-	"bytes"
-	"crypto/ed25519"
-	"crypto/rand"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
-	"flag"
-	"os"
-	"path/filepath"
-	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"veilbox/appliance/incident"
 	"veilbox/capture/footage"
-	"veilbox/internal/clock"
 	"veilbox/internal/keys"
+	"veilbox/internal/passkey"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+// goldenChallenge is what a passkey signs for testdata/statement-3.json.
+const goldenChallenge = "40449b6b2b8d84ac6d5a5113b17aee219e5f191169e0b701a0f46a43af869fc4"
 
 var noon = time.Date(2026, 3, 10, 11, 0, 0, 0, time.UTC)
-
-func pair(t testing.TB) (ed25519.PublicKey, ed25519.PrivateKey) {
-	t.Helper()
-	pub, priv, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pub, priv
-}
-
-func good(assessor ed25519.PublicKey) Manifest {
-	h := func(s string) footage.Hash { return sha256.Sum256([]byte(s)) }
-	m := Manifest{
-		Version: ManifestVersion, Shows: &Shows{Media: "video/mp4", Mode: "subject-only", Subjects: 1}, Disclosure: "AAAAAAAAAAAAAAAAAAAAAAAAAA", Sender: "a", Box: "BBBBBBBBBBBBBBBBBBBBBBBBBB", Case: "CCCCCCCCCCCCCCCCCCCCCCCCCC",
-		Clip: footage.ClipHash{Hash: h("clip")}, Copy: footage.CopyHash{Hash: h("copy")}, Proof: footage.ProofHash{Hash: h("proof")}, Sheet: footage.SheetHash{Hash: h("sheet")},
-		Content: Content{Hash: h("content"), Size: 10}, Alert: h("alert"),
-		Created: noon, NotAfter: noon.Add(MaxAge), ReportDue: clock.EndOfDay(noon).UTC(),
-		Circle:   Circle{Area: "town", Place: "Århus", Members: []incident.MemberID{"b"}},
-		Assessor: Assessor{ID: "ane", Name: "Ane", Key: KeyIDOf(assessor)},
-	}
-	for i, id := range ConditionIDs {
-		m.Conditions[i] = Condition{id, true, h(id)}
-	}
-	return m
-}
-
-func TestSignVerify(t *testing.T) {
-	boxPub, boxPriv := pair(t)
-	asPub, asPriv := pair(t)
-	otherPub, otherPriv := pair(t)
-	m := good(asPub)
-	sm, err := Sign(m, boxPriv, asPriv)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := Verify(sm, boxPub, asPub, noon)
-	if err != nil || !reflect.DeepEqual(got, m) {
-		t.Fatalf("%v\n%+v\n%+v", err, got, m)
-	}
-	if _, err := Sign(m, boxPriv, otherPriv); err == nil {
-		t.Error("signed with a key that the manifest does not name")
-	}
-	swapped := sm
-	swapped.Box, swapped.Assessor = sm.Assessor, sm.Box
-	for name, tt := range map[string]struct {
-		sm            SignedManifest
-		box, assessor ed25519.PublicKey
-		now           time.Time
-		want          error
-	}{
-		"another box":         {sm, otherPub, asPub, noon, ErrBoxSignature},
-		"another assessor":    {sm, boxPub, otherPub, noon, ErrAssessorSignature},
-		"no box key":          {sm, nil, asPub, noon, ErrBoxSignature},
-		"no assessor key":     {sm, boxPub, nil, noon, ErrAssessorSignature},
-		"signatures swapped":  {swapped, boxPub, asPub, noon, ErrBoxSignature},
-		"swapped, keys too":   {swapped, asPub, boxPub, noon, ErrBoxSignature},
-		"at its end":          {sm, boxPub, asPub, m.NotAfter, ErrOver},
-		"before it was made":  {sm, boxPub, asPub, noon.Add(-Skew - time.Second), ErrTimes},
-		"within the skew":     {sm, boxPub, asPub, noon.Add(-Skew), nil},
-		"a moment before end": {sm, boxPub, asPub, m.NotAfter.Add(-time.Second), nil},
-	} {
-		if _, err := Verify(tt.sm, tt.box, tt.assessor, tt.now); !errors.Is(err, tt.want) {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	for i := range sm.Manifest {
-		bad := SignedManifest{append([]byte{}, sm.Manifest...), sm.Box, sm.Assessor}
-		bad.Manifest[i] ^= 1
-		if _, err := Verify(bad, boxPub, asPub, noon); err == nil {
-			t.Fatalf("byte %d changed and nobody saw", i)
-		}
-	}
-}
-
-// golden holds the exact bytes of manifests, as what has been signed must be read
-// for 30 days and more.
-var golden = []struct {
-	file   string
-	change func(*Manifest)
-}{
-	{"manifest-1.json", func(m *Manifest) { m.Version, m.Shows = 1, nil }},
-	{"manifest-2.json", func(*Manifest) {}},
-	{"manifest-2-picture.json", func(m *Manifest) {
-		m.Shows = &Shows{Media: "image/jpeg", Mode: "still-scene", Subjects: 2, Scene: true, Flagged: 3}
-	}},
-	{"manifest-2-sound.json", func(m *Manifest) { m.Shows.Sound = Sound{Kept: true, Reason: "Han truer ekspedienten."} }},
-}
-
-func TestGoldenManifests(t *testing.T) {
-	seed := func(b byte) ed25519.PrivateKey { return ed25519.NewKeyFromSeed(bytes.Repeat([]byte{b}, 32)) }
-	box, assessor := seed(1), seed(2)
-	for _, g := range golden {
-		m := good(assessor.Public().(ed25519.PublicKey))
-		g.change(&m)
-		sm, err := Sign(m, box, assessor)
-		if err != nil {
-			t.Fatal(g.file, err)
-		}
-		got, err := json.MarshalIndent(sm, "", " ")
-		if err != nil {
-			t.Fatal(err)
-		}
-		path := filepath.Join("testdata", g.file)
-		if *update {
-			if err := os.WriteFile(path, append(got, '\n'), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !bytes.Equal(bytes.TrimSpace(want), got) {
-			t.Errorf("%s is\n%s\nand is made as\n%s", g.file, want, got)
-		}
-		var kept SignedManifest
-		if err := json.Unmarshal(want, &kept); err != nil {
-			t.Fatal(err)
-		}
-		read, err := Verify(kept, box.Public().(ed25519.PublicKey), assessor.Public().(ed25519.PublicKey), noon)
-		if err != nil || !reflect.DeepEqual(read, m) {
-			t.Errorf("%s: %v\n%+v", g.file, err, read)
-		}
-	}
-}
 
 // The report is due at midnight in Copenhagen, also on days of 23 and 25 hours.
 func TestReportDue(t *testing.T) {
@@ -163,7 +31,7 @@ func TestReportDue(t *testing.T) {
 		{"2026-10-25T00:30:00+02:00", "2026-10-25T22:00:00Z", false},
 		{"2026-03-10T23:59:59+01:00", "2026-03-10T23:00:00Z", true},
 	} {
-		m := good(make(ed25519.PublicKey, 32))
+		m := good(passkey.Key{})
 		var err error
 		if m.Created, err = time.Parse(time.RFC3339, tt.made); err != nil {
 			t.Fatal(err)
@@ -256,7 +124,7 @@ func TestChecks(t *testing.T) {
 }
 
 func FuzzManifest(f *testing.F) {
-	m := good(make(ed25519.PublicKey, 32))
+	m := good(passkey.Key{})
 	b, err := json.Marshal(m)
 	if err != nil {
 		f.Fatal(err)
@@ -269,7 +137,7 @@ func FuzzManifest(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if s := m.Shows; (s == nil) != (m.Version == 1) || s != nil && (s.Mode == "blur-everything" || s.Sound.Kept != (s.Sound.Reason != "")) {
+		if s := m.Shows; (s == nil) != (m.Version == 1) || m.Text.IsZero() != (m.Version < 3) || s != nil && (s.Mode == "blur-everything" || s.Sound.Kept != (s.Sound.Reason != "")) {
 			t.Fatalf("accepted version %d, %+v", m.Version, s)
 		}
 		// What is accepted holds, whatever it was written like.

@@ -1,10 +1,10 @@
 package casework
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -48,12 +48,6 @@ var (
 		problem.Text{DA: "Der venter for mange godkendelser på en underskrift.", EN: "Too many approvals wait for a signature."},
 		problem.Text{DA: "Vent fem minutter og prøv igen.", EN: "Wait five minutes and try again."})
 )
-
-// An approvalKey is a passkey of an assessor that may sign approvals.
-type approvalKey struct {
-	id  string // base64url
-	key passkey.Key
-}
 
 // A pendingApproval waits for its signature.
 type pendingApproval struct {
@@ -180,7 +174,7 @@ func (s *Service) PrepareApproval(ctx context.Context, a Actor, id incident.Case
 	}
 	now := s.o.Clock.Now().UTC()
 	p := pendingApproval{
-		person: a.Session.Person.Clone(), session: sessionOf(a), verdict: v, version: c.Version, key: key.key, until: now.Add(approvalLife),
+		person: a.Session.Person.Clone(), session: sessionOf(a), verdict: v, version: c.Version, key: key, until: now.Add(approvalLife),
 		assessment: incident.Assessment{
 			Assessor: a.Session.Person.Clone(), At: now, Decision: v.Decision, Reasons: v.Reasons,
 			SawSheet: v.Sheet, Copy: v.Copy, Guideline: v.Guideline, SawFlagged: v.SawFlagged,
@@ -211,7 +205,7 @@ func (s *Service) PrepareApproval(ctx context.Context, a Actor, id incident.Case
 		return ApprovalView{}, err
 	}
 	return ApprovalView{
-		Ceremony: ApprovalCeremony{ID: ceremony, Options: options}, Statement: string(p.approval.Statement),
+		Ceremony: account.Ceremony{ID: ceremony, Options: options}, Statement: string(p.approval.Statement),
 		Hash: hex.EncodeToString(p.approval.Challenge), Opinion: !released, Until: p.until,
 	}, nil
 }
@@ -240,7 +234,7 @@ func (s *Service) Assess(ctx context.Context, a Actor, id incident.CaseID, v Ver
 	if v.Decision == incident.Refuse {
 		return s.refuse(ctx, a, id, v)
 	}
-	p, signature, err := s.signed(a, v)
+	p, signature, err := s.signed(ctx, a, v)
 	if err != nil {
 		return CaseView{}, err
 	}
@@ -270,7 +264,9 @@ func (s *Service) Assess(ctx context.Context, a Actor, id incident.CaseID, v Ver
 			return err
 		}
 		// Counted from when it was signed for: what follows is never longer.
-		c.Disclosure = &incident.Disclosure{ID: p.disclosure, Released: p.rel.At(), NotAfter: p.rel.NotAfter(), ReportDue: p.rel.ReportDue()}
+		c.Disclosure = &incident.Disclosure{
+			ID: p.disclosure, Released: p.rel.At(), NotAfter: p.rel.NotAfter(), ReportDue: p.rel.ReportDue(), Members: now.Circle().Members,
+		}
 		s.releasing[c.ID], rel = true, now
 		return nil
 	})
@@ -304,7 +300,7 @@ func (s *Service) refuse(ctx context.Context, a Actor, id incident.CaseID, v Ver
 
 // signed returns what v's ceremony was prepared for and its signature, where
 // that holds and v is as it was then.
-func (s *Service) signed(a Actor, v Verdict) (pendingApproval, passkey.Assertion, error) {
+func (s *Service) signed(ctx context.Context, a Actor, v Verdict) (pendingApproval, passkey.Assertion, error) {
 	if v.Ceremony == "" || len(v.Response) == 0 {
 		return pendingApproval{}, passkey.Assertion{}, errSignature
 	}
@@ -319,8 +315,15 @@ func (s *Service) signed(a Actor, v Verdict) (pendingApproval, passkey.Assertion
 	if err != nil {
 		return p, signature, errSignature.With(err)
 	}
-	if _, err := passkey.Verify(p.key, p.approval.Challenge, signature); err != nil {
+	if !bytes.Equal(signature.Credential, p.key.ID) {
+		return p, signature, errSignature
+	}
+	k, err := s.o.Accounts.Assert(ctx, a.Session.Person.ID, p.approval.Challenge, signature)
+	if err != nil {
 		return p, signature, errSignature.With(err)
+	}
+	if k.Confirmed == nil || !bytes.Equal(k.Key.Public, p.key.Public) {
+		return p, signature, errNoKey
 	}
 	return p, signature, nil
 }
@@ -344,18 +347,18 @@ func sameRelease(now, then policy.Release) bool {
 
 // approvalKey returns the passkey that a signs with: the one asked for, or the
 // first that the operator has confirmed.
-func (s *Service) approvalKey(ctx context.Context, a Actor, want string) (approvalKey, error) {
+func (s *Service) approvalKey(ctx context.Context, a Actor, want string) (passkey.Key, error) {
 	keys, err := s.approvalKeys(ctx, a.Session.Person.ID)
 	if err != nil {
-		return approvalKey{}, err
+		return passkey.Key{}, err
 	}
 	i := slices.IndexFunc(keys, func(k approvalKey) bool {
 		return want == "" || subtle.ConstantTimeCompare([]byte(k.id), []byte(want)) == 1
 	})
 	if i < 0 {
-		return approvalKey{}, errNoKey
+		return passkey.Key{}, errNoKey
 	}
-	return keys[i], nil
+	return keys[i].Key, nil
 }
 
 // requestOptions is what navigator.credentials.get is given (WebAuthn Level 3,

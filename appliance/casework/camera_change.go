@@ -204,7 +204,7 @@ func (s *Service) pin(ctx context.Context, id footage.CameraID, pin string) erro
 			other = c.Pin != pin
 			return nil
 		}
-		if err := s.recordAs(ctx, clockWho, "", "camera.pin", "", map[string]string{"camera": string(id), "pin": pin}); err != nil {
+		if err := s.recordAs(ctx, boxWho, "", "camera.pin", "", map[string]string{"camera": string(id), "pin": pin}); err != nil {
 			return err
 		}
 		c.Pin = pin

@@ -117,7 +117,7 @@ func (s *Service) lookAt(ctx context.Context, c store.Camera) (store.Camera, err
 			}
 		}
 		about := map[string]string{"camera": string(now.ID), "manufacturer": d.Manufacturer, "model": d.Model, "firmware": d.Firmware, "serial": d.Serial}
-		if err := s.recordAs(ctx, clockWho, "", act, "", about); err != nil {
+		if err := s.recordAs(ctx, boxWho, "", act, "", about); err != nil {
 			return err
 		}
 		now.Device = d

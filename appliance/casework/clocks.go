@@ -43,7 +43,7 @@ func (s *Service) Sweep(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("casework: %w", err)
 	}
-	errs := []error{s.forgetExports(ctx), s.deleteExpired(ctx, cases)}
+	errs := []error{s.forgetExports(ctx), s.deleteExpired(ctx, cases), s.pollDropped(ctx, cases)}
 	for _, c := range cases {
 		switch {
 		case c.State.Running():
@@ -128,7 +128,7 @@ func (s *Service) remind(ctx context.Context, c incident.Case) error {
 	if err := c.Move(incident.ActRemind, incident.ByClock); err != nil {
 		return err
 	}
-	if err := s.recordAs(ctx, clockWho, "", "disclosure.reassessment-due", "", caseAbout(c)); err != nil {
+	if err := s.recordAs(ctx, clockWho, "", "disclosure.reassessment-due", "the date of the next reassessment is near", caseAbout(c)); err != nil {
 		return err
 	}
 	_, err := s.save(ctx, c)
@@ -137,7 +137,7 @@ func (s *Service) remind(ctx context.Context, c incident.Case) error {
 
 // Delivered is called when the extranet has taken a disclosure.
 func (s *Service) Delivered(ctx context.Context, id incident.DisclosureID, at time.Time) error {
-	return s.onDisclosure(ctx, id, "disclosure.delivered", "", func(c *incident.Case) bool {
+	return s.onDisclosure(ctx, id, "disclosure.delivered", "the extranet has it", func(c *incident.Case) bool {
 		if c.Move(incident.ActDeliver, incident.ByExtranet) != nil {
 			return false
 		}
@@ -162,7 +162,7 @@ func (s *Service) Rejected(ctx context.Context, id incident.DisclosureID, why *p
 // Ended is called when the extranet has ended a disclosure: the operator, or
 // its clock.
 func (s *Service) Ended(ctx context.Context, id incident.DisclosureID, by, reason string) error {
-	return s.onDisclosure(ctx, id, "disclosure.ended", reason, func(c *incident.Case) bool {
+	return s.onDisclosure(ctx, id, "disclosure.ended", by+": "+reason, func(c *incident.Case) bool {
 		if c.Move(incident.ActExpire, incident.ByExtranet) != nil {
 			return false
 		}
@@ -186,7 +186,7 @@ func (s *Service) onDisclosure(ctx context.Context, id incident.DisclosureID, ac
 		if !f(&c) {
 			return nil
 		}
-		if err := s.recordAs(ctx, clockWho, "", act, why, about); err != nil {
+		if err := s.recordAs(ctx, extranetWho, "", act, why, about); err != nil {
 			return err
 		}
 		_, err := s.save(ctx, c)

@@ -37,6 +37,11 @@ func (s *Service) Submit(ctx context.Context, a Actor, id incident.CaseID, versi
 	if err != nil {
 		return CaseView{}, err
 	}
+	members, unknown := s.o.Uplink.Members(ctx)
+	if unknown != nil {
+		// The extranet checks the circle itself; its absence delays nothing here.
+		s.o.Log.Info("a circle is submitted without the list of members", "case", id, "error", unknown)
+	}
 	return s.change(ctx, a, id, version, "case.submit", "", func(c *incident.Case) error {
 		if err := changeable(c); err != nil {
 			return err
@@ -51,6 +56,11 @@ func (s *Service) Submit(ctx context.Context, a Actor, id incident.CaseID, versi
 		}
 		if missing := policy.Assess(*c, s.deadlineNow(), s.o.Settings).MissingBefore(); len(missing) > 0 {
 			return missingProblem(missing)
+		}
+		if unknown == nil {
+			if err := fitCircle(c.Evidence.Circle, members); err != nil {
+				return err
+			}
 		}
 		return s.move(c, a, incident.ActSubmit)
 	})

@@ -366,10 +366,10 @@ func (s *Service) settle(ctx context.Context, id incident.CaseID, m *finished) e
 	if c.State != incident.Tagged {
 		return nil
 	}
-	act, move := "case.redact.none", incident.ActCancel
+	act, move, why := "case.redact.none", incident.ActCancel, "no copy was made"
 	c.Copy = nil
 	if m != nil {
-		act, move = "case.redact.done", incident.ActMade
+		act, move, why = "case.redact.done", incident.ActMade, "the copy is made and its proof holds"
 		if c.Assessing {
 			move = incident.ActReturn
 		}
@@ -379,7 +379,7 @@ func (s *Service) settle(ctx context.Context, id incident.CaseID, m *finished) e
 		return err
 	}
 	c.Assessing = false
-	if err := s.recordAs(ctx, clockWho, "", act, "", copyAbout(c)); err != nil {
+	if err := s.recordAs(ctx, workerWho, "", act, why, copyAbout(c)); err != nil {
 		return err
 	}
 	if m == nil {

@@ -125,6 +125,7 @@ type Service struct {
 	approvals approvals
 	seen      seen
 	high      highWater
+	polled    polled
 }
 
 // New returns a Service and starts again the redactions that a stop cut off.

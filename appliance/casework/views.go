@@ -5,6 +5,7 @@ import (
 	"io"
 	"time"
 
+	"veilbox/appliance/account"
 	"veilbox/appliance/incident"
 	"veilbox/appliance/policy"
 	"veilbox/capture/footage"
@@ -83,7 +84,7 @@ type Verdict struct {
 
 // An ApprovalView is what an assessor signs, and the ceremony that signs it.
 type ApprovalView struct {
-	Ceremony ApprovalCeremony `json:"ceremony"`
+	Ceremony account.Ceremony `json:"ceremony"`
 	// Statement is the exact text whose hash is signed, JSON in a string.
 	Statement string `json:"statement"`
 	Hash      string `json:"hash"` // the challenge that the passkey signs, hex
@@ -91,12 +92,6 @@ type ApprovalView struct {
 	// assessor's competences are needed beside it.
 	Opinion bool      `json:"opinion,omitempty"`
 	Until   time.Time `json:"until"` // five minutes
-}
-
-// An ApprovalCeremony is what the browser's navigator.credentials.get is given.
-type ApprovalCeremony struct {
-	ID      string          `json:"id"`
-	Options json.RawMessage `json:"options"` // as parseRequestOptionsFromJSON takes them
 }
 
 // A NewFact is something new about a case that stands in the way of sharing it.

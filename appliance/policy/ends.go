@@ -64,6 +64,9 @@ func Ends(c incident.Case, now time.Time) (Ending, bool) {
 	if !planned {
 		return clocked(v8, string(V8), refuse("v8.next", "Der er ingen dato for næste vurdering, og delingen er derfor slut.", "There is no date for the next assessment, and the sharing has therefore ended."))
 	}
+	if !next.Before(q.notAfter()) {
+		return clocked(v8, string(V8), refuse("v8.far", "Datoen for næste vurdering er flyttet til efter fristen, og delingen er derfor slut.", "The date of the next assessment was moved past the limit, and the sharing has therefore ended."))
+	}
 	return Ending{}, false
 }
 

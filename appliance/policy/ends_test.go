@@ -64,6 +64,7 @@ var endCases = []struct {
 		narrow(c, "butik-b")
 		c.Evidence.Circle.Members = append(c.Evidence.Circle.Members, "butik-b")
 	}, time.Hour, "V6", "v6.dropped"},
+	{"reassessment moved past the limit", ev(func(e *incident.Evidence) { e.NextReassessment = at(30 * day) }), time.Hour, "V8", "v8.far"},
 	{"reassessed", reassessed(9*day, 20*day), 12 * day, "", ""},
 	{"reassessed, and the next one missed", reassessed(9*day, 20*day), 20 * day, ByReassessmentMissed, "v8.missed"},
 	{"a later date than the reassessment set", func(c *incident.Case) {

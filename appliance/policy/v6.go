@@ -86,7 +86,9 @@ func reasons(q question) []Refusal {
 		area = k.Reason
 	}
 	var out []Refusal
-	if slices.ContainsFunc([]string{k.Reason, area, trades, chains}, onlyNotExcluded) {
+	given := []string{k.Reason, area, trades, chains}
+	slices.Sort(given)
+	if slices.ContainsFunc(slices.Compact(given), onlyNotExcluded) {
 		out = append(out, refuse("v6.not-excluded", "At det ikke kan udelukkes, er ikke en grund. Skriv, hvad der konkret gør netop disse butikker udsatte.", "That it cannot be excluded is not a reason. Write what concretely exposes just these shops."))
 	}
 	if !fullReason.says(area) {

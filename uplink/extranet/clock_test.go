@@ -25,7 +25,7 @@ func TestReportMissing(t *testing.T) {
 	} {
 		t.Run(day.Format(time.DateOnly), func(t *testing.T) {
 			s := three(t, day)
-			p, reported := s.parcel(1000), s.Parcel(s.a, "ane", s.assessor, 1000, s.b)
+			p, reported := s.parcel(1000), s.Parcel(s.a, s.assessor, 1000, s.b)
 			s.Send(s.a, reported)
 			must(t, s.Report(s.a, reported))
 			s.Send(s.a, p)

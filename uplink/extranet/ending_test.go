@@ -139,7 +139,7 @@ func TestPurgeIsTriedAgain(t *testing.T) {
 
 func TestNarrowed(t *testing.T) {
 	s := three(t, uplinktest.Noon)
-	p := s.Parcel(s.a, "ane", s.assessor, 1000, s.b, s.c)
+	p := s.Parcel(s.a, s.assessor, 1000, s.b, s.c)
 	s.Send(s.a, p)
 	must(t, s.a.Link.Reassess(t.Context(), p.Manifest.Disclosure, wire.ReassessRequest{Version: wire.Version, At: s.Clock.Now(), Person: "ane", Name: "Ane", Reason: "Kun Aarhus nord", Drop: []incident.MemberID{"c"}}))
 	_, err := s.view(t, s.c, p)

@@ -3,7 +3,6 @@ package extranet_test
 import (
 	"bytes"
 	"context"
-	"crypto/ed25519"
 	"crypto/sha256"
 	"errors"
 	"io"
@@ -40,7 +39,7 @@ func must(t *testing.T, err error) {
 type shops struct {
 	*uplinktest.World
 	a, b, c  *uplinktest.Box
-	assessor ed25519.PrivateKey
+	assessor *uplinktest.Assessor
 }
 
 func three(t *testing.T, at time.Time) shops {
@@ -53,7 +52,7 @@ func three(t *testing.T, at time.Time) shops {
 	return s
 }
 
-func (s shops) parcel(n int) *uplinktest.Parcel { return s.Parcel(s.a, "ane", s.assessor, n, s.b) }
+func (s shops) parcel(n int) *uplinktest.Parcel { return s.Parcel(s.a, s.assessor, n, s.b) }
 
 func (s shops) view(t *testing.T, b *uplinktest.Box, p *uplinktest.Parcel) (wire.ViewResponse, error) {
 	return b.Link.View(t.Context(), p.Manifest.Disclosure, uplinktest.Viewer())

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"crypto/rand"
-	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -22,13 +21,13 @@ func TestSubmitRefuses(t *testing.T) {
 	must(t, err)
 	pending := s.Assessor(s.a, "pia", false)
 	revoked := s.Assessor(s.a, "rie", true)
-	must(t, s.Op("POST", fmt.Sprintf("/api/v1/assessors/a/%s/revoke", wire.KeyIDOf(revoked.Public().(ed25519.PublicKey))), map[string]string{"reason": "fratrådt"}, nil))
+	must(t, s.Decide(s.a, revoked, "revoke"))
 	others := s.Assessor(s.b, "ole", true)
-	key := func(k ed25519.PrivateKey) wire.KeyID { return wire.KeyIDOf(k.Public().(ed25519.PublicKey)) }
+	unknown := uplinktest.NewAssessor("ane")
 	type submit = wire.SubmitRequest
-	by := func(person string, k ed25519.PrivateKey) func(p *uplinktest.Parcel) submit {
+	by := func(person string, k *uplinktest.Assessor) func(p *uplinktest.Parcel) submit {
 		return func(p *uplinktest.Parcel) submit {
-			p.Manifest.Assessor = wire.Assessor{ID: incident.PersonID(person), Name: person, Key: key(k)}
+			p.Manifest.Assessor = wire.Assessor{ID: incident.PersonID(person), Name: person, Key: k.ID()}
 			r := p.Submit()
 			r.Manifest = uplinktest.SignRaw(p.Manifest, s.a.Signing, k)
 			return r
@@ -53,12 +52,12 @@ func TestSubmitRefuses(t *testing.T) {
 		}},
 		{"assessor signature", "disclosure.assessor-signature", func(p *uplinktest.Parcel) submit {
 			r := p.Submit()
-			r.Manifest.Assessor[3] ^= 1
+			r.Manifest.Approval.Signature[9] ^= 1
 			return r
 		}},
 		{"box's signature as the assessor's", "disclosure.assessor-signature", func(p *uplinktest.Parcel) submit {
 			r := p.Submit()
-			r.Manifest.Assessor = r.Manifest.Box
+			r.Manifest.Assessor, r.Manifest.Approval = r.Manifest.Box, nil
 			return r
 		}},
 		{"manifest changed after signing", "disclosure.box-signature", func(p *uplinktest.Parcel) submit {
@@ -66,7 +65,7 @@ func TestSubmitRefuses(t *testing.T) {
 			r.Manifest.Manifest = bytes.Replace(r.Manifest.Manifest, []byte("Aarhus"), []byte("Odense"), 1)
 			return r
 		}},
-		{"assessor unknown", "disclosure.assessor-unknown", by("ane", stranger)},
+		{"assessor unknown", "disclosure.assessor-unknown", by("ane", unknown)},
 		{"assessor of another shop", "disclosure.assessor-unknown", by("ole", others)},
 		{"assessor under another name", "disclosure.assessor-unknown", by("bo", s.assessor)},
 		{"assessor unconfirmed", "disclosure.assessor-unconfirmed", by("pia", pending)},
@@ -109,9 +108,12 @@ func TestSubmitRefuses(t *testing.T) {
 		}},
 		{"too large", "disclosure.size", change(func(m *wire.Manifest) { m.Content.Size = extranet.Defaults().MaxContent + 1 })},
 		{"a hash missing", "disclosure.malformed", change(func(m *wire.Manifest) { m.Proof.Hash = [32]byte{} })},
-		{"another version", "disclosure.malformed", change(func(m *wire.Manifest) { m.Version = 3 })},
-		{"of version 2 and silent on what it shows", "disclosure.malformed", change(func(m *wire.Manifest) { m.Shows = nil })},
+		{"another version", "disclosure.malformed", change(func(m *wire.Manifest) { m.Version = 4 })},
+		{"of version 3 and silent on what it shows", "disclosure.malformed", change(func(m *wire.Manifest) { m.Shows = nil })},
 		{"of version 1 and saying what it shows", "disclosure.malformed", change(func(m *wire.Manifest) { m.Version = 1 })},
+		{"of version 3 without the text's hash", "disclosure.malformed", change(func(m *wire.Manifest) { m.Text = [32]byte{} })},
+		{"of version 2", "disclosure.version", change(func(m *wire.Manifest) { m.Version, m.Text = 2, [32]byte{} })},
+		{"of version 1", "disclosure.version", change(func(m *wire.Manifest) { m.Version, m.Shows, m.Text = 1, nil, [32]byte{} })},
 		{"another kind of file", "disclosure.shows", change(func(m *wire.Manifest) { m.Shows.Media = "video/webm" })},
 		{"a copy for training", "disclosure.shows", change(func(m *wire.Manifest) { m.Shows.Mode = "blur-everything" })},
 		{"an odd mode", "disclosure.shows", change(func(m *wire.Manifest) { m.Shows.Mode = "all" })},
@@ -136,7 +138,7 @@ func TestSubmitRefuses(t *testing.T) {
 	s.Send(s.a, s.parcel(100))
 }
 
-// What may be shown is taken, and what a box of the version before sends.
+// What may be shown is taken.
 func TestSubmitTakes(t *testing.T) {
 	s := three(t, uplinktest.Noon)
 	for name, change := range map[string]func(m *wire.Manifest){
@@ -145,7 +147,6 @@ func TestSubmitTakes(t *testing.T) {
 		"two, with sound": func(m *wire.Manifest) {
 			m.Shows.Subjects, m.Shows.Sound = 2, wire.Sound{Kept: true, Reason: "han truer højt"}
 		},
-		"of version 1":      func(m *wire.Manifest) { m.Version, m.Shows = 1, nil },
 		"scene without one": func(m *wire.Manifest) { m.Shows.Mode = "still-scene" },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -110,6 +110,6 @@ func BenchmarkUpload(b *testing.B) {
 	assessor := w.Assessor(from, "ane", true)
 	b.SetBytes(32 << 20)
 	for b.Loop() {
-		w.Send(from, w.Parcel(from, "ane", assessor, 32<<20, to))
+		w.Send(from, w.Parcel(from, assessor, 32<<20, to))
 	}
 }

@@ -43,7 +43,7 @@ func TestInbox(t *testing.T) {
 		_, err := i.Directory(t.Context())
 		must(t, err)
 	}
-	p := w.Parcel(a, "ane", w.Assessor(a, "ane", true), 1, b)
+	p := w.Parcel(a, w.Assessor(a, "ane", true), 1, b)
 	video := make([]byte, 3<<20+5)
 	rand.Read(video)
 	var sealed bytes.Buffer

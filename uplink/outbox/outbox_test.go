@@ -2,7 +2,6 @@ package outbox_test
 
 import (
 	"context"
-	"crypto/ed25519"
 	"errors"
 	"os"
 	"path/filepath"
@@ -23,7 +22,7 @@ import (
 type bench struct {
 	*uplinktest.World
 	a, b     *uplinktest.Box
-	assessor ed25519.PrivateKey
+	assessor *uplinktest.Assessor
 	dir      string
 	key      keys.Key
 	box      *outbox.Outbox
@@ -145,7 +144,7 @@ func (b *bench) got() (int, int) {
 func TestSurvives(t *testing.T) {
 	b := newBench(t)
 	b.open()
-	p := b.Parcel(b.a, "ane", b.assessor, 5<<20, b.b)
+	p := b.Parcel(b.a, b.assessor, 5<<20, b.b)
 	b.Stop()
 	b.run()
 	b.queue(p)
@@ -183,7 +182,7 @@ func TestSurvives(t *testing.T) {
 func TestResumes(t *testing.T) {
 	b := newBench(t)
 	b.open()
-	p := b.Parcel(b.a, "ane", b.assessor, 6<<20, b.b)
+	p := b.Parcel(b.a, b.assessor, 6<<20, b.b)
 	r, err := b.a.Link.Submit(t.Context(), p.Submit())
 	must(t, err)
 	// Two thirds were sent before the power went.
@@ -213,7 +212,7 @@ func TestResumes(t *testing.T) {
 func TestRefused(t *testing.T) {
 	b := newBench(t)
 	b.open()
-	p := b.Parcel(b.a, "pia", b.Assessor(b.a, "pia", false), 100, b.b)
+	p := b.Parcel(b.a, b.Assessor(b.a, "pia", false), 100, b.b)
 	b.queue(p)
 	b.run()
 	b.until("the refusal", func() bool { _, n := b.got(); return n == 1 })
@@ -233,7 +232,7 @@ func TestReportWhileAway(t *testing.T) {
 	b := newBench(t)
 	b.open()
 	b.offline = true
-	p := b.Parcel(b.a, "ane", b.assessor, 100, b.b)
+	p := b.Parcel(b.a, b.assessor, 100, b.b)
 	b.run()
 	b.queue(p)
 	must(t, b.box.Report(t.Context(), p.Manifest.Disclosure, wire.ReportRequest{Version: wire.Version, Number: uplinktest.Hash("nr"), At: b.Clock.Now(), Person: "bo", Name: "Bo"}))
@@ -258,7 +257,7 @@ func TestWithdraw(t *testing.T) {
 	b := newBench(t)
 	b.open()
 	req := wire.WithdrawRequest{Version: wire.Version, Reason: "Forkert person", Person: "bo", Name: "Bo"}
-	waits := b.Parcel(b.a, "ane", b.assessor, 100, b.b)
+	waits := b.Parcel(b.a, b.assessor, 100, b.b)
 	b.queue(waits)
 	must(t, b.box.Withdraw(t.Context(), waits.Manifest.Disclosure, req))
 	if it := b.item(outbox.Disclose); it.State != outbox.Cancelled {
@@ -270,7 +269,7 @@ func TestWithdraw(t *testing.T) {
 		_, err := os.Stat(filepath.Join(b.dir, "outbox", string(waits.Manifest.Disclosure)+".sealed"))
 		return errors.Is(err, os.ErrNotExist)
 	})
-	sent := b.Parcel(b.a, "ane", b.assessor, 100, b.b)
+	sent := b.Parcel(b.a, b.assessor, 100, b.b)
 	b.queue(sent)
 	b.until("the receipt", func() bool { n, _ := b.got(); return n == 1 })
 	must(t, b.box.Withdraw(t.Context(), sent.Manifest.Disclosure, req))
@@ -307,7 +306,7 @@ func TestLeftOverFilesGo(t *testing.T) {
 func TestDisclosureIsFoundBehindManyItems(t *testing.T) {
 	b := newBench(t)
 	b.open()
-	p := b.Parcel(b.a, "ane", b.assessor, 1<<10, b.b)
+	p := b.Parcel(b.a, b.assessor, 1<<10, b.b)
 	b.queue(p)
 	for range 1001 {
 		must(t, b.box.Withdraw(t.Context(), incident.DisclosureID(wire.NewID()), wire.WithdrawRequest{Version: wire.Version, Reason: "prøve", Person: "ane", Name: "Ane Andersen"}))

@@ -1,6 +1,7 @@
 package casefile
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
@@ -123,6 +124,10 @@ func VerifyDeletion(text []byte, v note.Verifier) (Deletion, error) {
 	}
 	if len(n.Sigs) != 1 || string(text) != n.Text+"\n— "+n.Sigs[0].Name+" "+n.Sigs[0].Base64+"\n" {
 		return fail(errors.New("it is not a text and one signature"))
+	}
+	// The last character of the signature has spare bits.
+	if _, err := base64.StdEncoding.Strict().DecodeString(n.Sigs[0].Base64); err != nil {
+		return fail(err)
 	}
 	d, err := parseDeletion(n.Text)
 	if err != nil {

@@ -1,6 +1,7 @@
 package casefile
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"crypto/sha256"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
 	"veilbox/appliance/audit"
@@ -72,21 +74,17 @@ func sample() Input {
 	return in
 }
 
-func signer(t testing.TB) interface {
-	Name() string
-	KeyHash() uint32
-	Sign([]byte) ([]byte, error)
-	Verify(msg, sig []byte) bool
-} {
+// A key signs and verifies.
+type key interface {
+	note.Signer
+	note.Verifier
+}
+
+func signer(t testing.TB, seed byte) key {
 	t.Helper()
-	s, err := statement.NewSigner("test-box", ed25519.NewKeyFromSeed(make([]byte, 32)))
+	s, err := statement.NewSigner("test-box", ed25519.NewKeyFromSeed(bytes.Repeat([]byte{seed}, 32)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s.(interface {
-		Name() string
-		KeyHash() uint32
-		Sign([]byte) ([]byte, error)
-		Verify(msg, sig []byte) bool
-	})
+	return s.(key)
 }

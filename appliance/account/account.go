@@ -1,16 +1,21 @@
 // Package account is the people of a box: personal accounts, roles, formal
 // authorisations (condition 7), qualifications (condition 9), passwords,
-// sessions, and the assessor's signing key.
+// passkeys, authenticator apps and sessions.
 //
 // Accounts are personal: a name is asked, and generic ones are refused. A role
 // says which acts are open (the table in role.go); footage asks for a valid
-// authorisation beside, which ends by itself. Passwords are kept as argon2id;
-// sessions live on the box and end by themselves: after 12 hours, and an
-// assessor's after 30 minutes without an act.
+// authorisation beside, which ends by itself.
 //
-// An assessor approves by a signature. The Ed25519 key is made on the box and
-// kept sealed under a key derived from the assessor's password, so that nobody
-// else, the box's own services among them, can sign.
+// People log in with a passkey, which verifies its user, or with a password and a
+// code of an authenticator app. A generated password alone lets its person in to
+// set one of them up, and to nothing else (Session.Must). Passwords are kept as
+// argon2id (RFC 9106) and chosen as NIST SP 800-63B asks: length and no list of
+// known ones, no rules of composition. Sessions live on the box and end by
+// themselves: after 12 hours, and an assessor's after 30 minutes without an act.
+//
+// The host name that passkeys are made for is Options.RPID. A box that gets
+// another name leaves its people's passkeys behind: a manager with a password and
+// a code resets the others.
 //
 // The methods that a manager calls take who calls and check that person's
 // permission. The caller records acts in the audit log. Errors that a person
@@ -23,13 +28,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
-	"unicode"
 
+	"veilbox/appliance/account/internal/known"
 	"veilbox/appliance/incident"
-	"veilbox/appliance/policy"
 	"veilbox/appliance/store"
 	"veilbox/internal/clock"
 )
@@ -47,6 +50,12 @@ type Options struct {
 	// a name it must be named before anyone can be authorised by or as it.
 	FirstLogin string // empty: "leder"
 	FirstName  string
+	// RPID is the host name that passkeys are made for, and RPName what people
+	// know the box by. A name that is none, such as an address: no passkeys.
+	RPID, RPName string
+	// Breached is a file in the form of Pwned Passwords, SHA-1 and count in order
+	// of the SHA-1; empty: only the passwords that come with the program.
+	Breached string
 }
 
 // Accounts is the people of one box. It is safe for concurrent use.
@@ -55,6 +64,9 @@ type Accounts struct {
 	hashing chan struct{}
 	limits  *limits
 	decoy   passwordHash // what an unknown name is checked against
+
+	ceremonies ceremonies
+	breached   *known.File
 
 	mu sync.Mutex // orders changes of accounts
 }
@@ -73,7 +85,14 @@ func New(o Options) (*Accounts, error) {
 	if o.FirstLogin == "" {
 		o.FirstLogin = "leder"
 	}
-	a := &Accounts{o: o, hashing: make(chan struct{}, 2), limits: newLimits()}
+	a := &Accounts{o: o, hashing: make(chan struct{}, 2), ceremonies: ceremonies{m: map[string]ceremony{}}}
+	var err error
+	if a.limits, err = newLimits(o.Store, a.now()); err != nil {
+		return nil, err
+	}
+	if a.breached, err = known.Open(o.Breached); err != nil {
+		return nil, err
+	}
 	a.decoy = passwordHash{Params: o.Params, Salt: make([]byte, 16), Hash: make([]byte, 32)}
 	rand.Read(a.decoy.Salt)
 	rand.Read(a.decoy.Hash)
@@ -137,7 +156,7 @@ func (a *Accounts) create(ctx context.Context, n NewPerson, name string, au inci
 	if err != nil {
 		return Person{}, "", err
 	}
-	if !known(n.Roles) || !compatible(n.Roles) {
+	if !knownRoles(n.Roles) || !compatible(n.Roles) {
 		return Person{}, "", ErrRoles
 	}
 	if err := checkQualification(n.Qualification, slices.Contains(n.Roles, Assessor)); err != nil {
@@ -148,13 +167,8 @@ func (a *Accounts) create(ctx context.Context, n NewPerson, name string, au inci
 		ID: incident.PersonID(rand.Text()), Login: login, Name: name, Roles: slices.Clone(n.Roles), Active: true,
 		Created: a.now(), Authorisation: au, Qualification: n.Qualification, MustChange: true,
 	}}
-	if r.Password, err = a.hash(ctx, password); err != nil {
+	if r.Hash, err = a.hash(ctx, password); err != nil {
 		return Person{}, "", err
-	}
-	if r.Has(Assessor) {
-		if err := a.newSigner(ctx, r, password, SignerFirst); err != nil {
-			return Person{}, "", err
-		}
 	}
 	row, err := r.row()
 	if err != nil {
@@ -195,21 +209,9 @@ func (a *Accounts) People(ctx context.Context) ([]Person, error) {
 	return out, nil
 }
 
-// Review returns the active people whose authorisation ends within d, or has
-// ended: the list that a manager goes through each year.
-func (a *Accounts) Review(ctx context.Context, d time.Duration) ([]Person, error) {
-	all, err := a.People(ctx)
-	if err != nil {
-		return nil, err
-	}
-	until := a.now().Add(d)
-	return slices.DeleteFunc(all, func(p Person) bool {
-		return !p.Active || p.Authorisation.By == "" || p.Authorisation.To.After(until)
-	}), nil
-}
-
 // Change changes an account. Whoever loses a role, an authorisation or the
-// account is logged out.
+// account is logged out. Nobody gives rights to himself as long as somebody else
+// could give them.
 func (a *Accounts) Change(ctx context.Context, by, id incident.PersonID, c Change) (Person, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -221,7 +223,7 @@ func (a *Accounts) Change(ctx context.Context, by, id incident.PersonID, c Chang
 	if err != nil {
 		return Person{}, err
 	}
-	logout := false
+	logout, more := false, false // rights were lost; rights were given
 	if c.Name != nil {
 		if r.Name, err = checkName(*c.Name); err != nil {
 			return Person{}, err
@@ -232,18 +234,16 @@ func (a *Accounts) Change(ctx context.Context, by, id incident.PersonID, c Chang
 	}
 	wasManager := r.Active && r.Has(Manager)
 	if c.Roles != nil {
-		if !known(*c.Roles) || !compatible(*c.Roles) {
+		if !knownRoles(*c.Roles) || !compatible(*c.Roles) {
 			return Person{}, ErrRoles
 		}
-		logout = logout || !slices.Equal(r.Roles, *c.Roles)
+		logout = logout || !sameRoles(r.Roles, *c.Roles)
+		more = more || slices.ContainsFunc(*c.Roles, func(x Role) bool { return !r.Has(x) })
 		r.Roles = slices.Clone(*c.Roles)
-		if !r.Has(Assessor) {
-			a.retireSigner(r)
-		}
 	}
 	if c.Qualification != nil {
 		q := *c.Qualification
-		r.Qualification = &q
+		r.Qualification, more = &q, true
 	}
 	if c.Qualification != nil || c.Roles != nil {
 		if err := checkQualification(r.Qualification, r.Has(Assessor)); err != nil {
@@ -251,7 +251,15 @@ func (a *Accounts) Change(ctx context.Context, by, id incident.PersonID, c Chang
 		}
 	}
 	if c.Function != nil || c.Need != nil || c.Until != nil {
-		if err := a.reauthorise(giver, r, c); err != nil {
+		lost, err := a.reauthorise(giver, r, c)
+		if err != nil {
+			return Person{}, err
+		}
+		logout = logout || lost
+		more = more || c.Until == nil || c.Until.After(a.now())
+	}
+	if more {
+		if err := a.self(ctx, giver, id); err != nil {
 			return Person{}, err
 		}
 	}
@@ -275,37 +283,8 @@ func (a *Accounts) Change(ctx context.Context, by, id incident.PersonID, c Chang
 	return r.public(), nil
 }
 
-// ResetPassword gives an account a generated password, which is returned once,
-// and logs the person out. An assessor gets a new signing key, as the old one
-// cannot be opened without the old password; the operator must register it.
-func (a *Accounts) ResetPassword(ctx context.Context, by, id incident.PersonID) (Person, string, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if _, err := a.manager(ctx, by); err != nil {
-		return Person{}, "", err
-	}
-	r, err := a.load(ctx, id)
-	if err != nil {
-		return Person{}, "", err
-	}
-	password := GeneratePassword()
-	if r.Password, err = a.hash(ctx, password); err != nil {
-		return Person{}, "", err
-	}
-	r.MustChange = true
-	a.retireSigner(r)
-	if r.Has(Assessor) {
-		if err := a.newSigner(ctx, r, password, SignerReset); err != nil {
-			return Person{}, "", err
-		}
-	}
-	if err := a.save(ctx, r); err != nil {
-		return Person{}, "", err
-	}
-	if err := a.o.Store.DeleteSessions(ctx, id); err != nil {
-		return Person{}, "", err
-	}
-	return r.public(), password, nil
+func sameRoles(x, y []Role) bool {
+	return len(x) == len(y) && !slices.ContainsFunc(x, func(r Role) bool { return !slices.Contains(y, r) })
 }
 
 func (a *Accounts) load(ctx context.Context, id incident.PersonID) (*record, error) {
@@ -358,106 +337,4 @@ func (a *Accounts) otherManager(ctx context.Context, id incident.PersonID) error
 		}
 	}
 	return ErrLastManager
-}
-
-func (a *Accounts) authorisation(giver *record, name, function, need string, until *time.Time) (incident.Authorisation, error) {
-	now := a.now()
-	au := incident.Authorisation{By: giver.Name, Function: strings.TrimSpace(function), Need: strings.TrimSpace(need), From: now, To: DefaultAuthorisation(now)}
-	if until != nil {
-		au.To = until.UTC()
-	}
-	if giver.Name == provisional || name == provisional {
-		return au, ErrName
-	}
-	if au.Function == "" || au.Need == "" || len(au.Function) > maxTextLen || len(au.Need) > maxTextLen || !au.To.After(now) || au.To.Sub(now) > maxAuthorised {
-		return au, ErrAuthorisationText
-	}
-	return au, nil
-}
-
-func (a *Accounts) reauthorise(giver, r *record, c Change) error {
-	old, now := r.Authorisation, a.now()
-	if c.Until != nil && !c.Until.After(now) {
-		if old.To.After(now) {
-			r.Authorisation.To = now
-		}
-		return nil
-	}
-	function, need, until := old.Function, old.Need, c.Until
-	if c.Function != nil {
-		function = *c.Function
-	}
-	if c.Need != nil {
-		need = *c.Need
-	}
-	if until == nil && old.Valid(now) {
-		until = &old.To
-	}
-	au, err := a.authorisation(giver, r.Name, function, need, until)
-	if err == nil {
-		r.Authorisation = au
-	}
-	return err
-}
-
-func normalLogin(s string) (string, error) {
-	s = strings.ToLower(strings.TrimSpace(s))
-	n := 0
-	for _, c := range s {
-		if !unicode.IsLetter(c) && !unicode.IsDigit(c) && !strings.ContainsRune("._-@", c) {
-			return "", ErrLoginName
-		}
-		n++
-	}
-	if n < 2 || n > 64 || len(s) > 128 {
-		return "", ErrLoginName
-	}
-	return s, nil
-}
-
-// generic are words that name a place or a function, not a person.
-var generic = []string{"butik", "butikken", "butikschef", "kasse", "kassen", "personale", "medarbejder", "leder", "admin", "administrator", "bruger", "user", "staff", "shop", "store", "manager", "test", "fælles", "shared", "vagt", "assessor", "operator"}
-
-// checkName returns name tidied, or ErrName where it is not a person's: a first
-// and a last name in letters, not all of them generic words.
-func checkName(name string) (string, error) {
-	words := strings.Fields(name)
-	if len(words) < 2 || len(name) > 200 {
-		return "", ErrName
-	}
-	own := 0
-	for _, w := range words {
-		for _, c := range w {
-			if !unicode.IsLetter(c) && !unicode.IsMark(c) && !strings.ContainsRune("-'’.", c) {
-				return "", ErrName
-			}
-		}
-		if !slices.Contains(generic, strings.ToLower(w)) {
-			own++
-		}
-	}
-	if own < 2 {
-		return "", ErrName
-	}
-	return strings.Join(words, " "), nil
-}
-
-// checkQualification checks q, which an assessor must have.
-func checkQualification(q *incident.Qualification, needed bool) error {
-	if q == nil {
-		if needed {
-			return ErrQualification
-		}
-		return nil
-	}
-	if strings.TrimSpace(q.Education) == "" || strings.TrimSpace(q.Experience) == "" || len(q.Education) > maxTextLen || len(q.Experience) > maxTextLen ||
-		len(q.Competences) == 0 || len(q.Competences) > maxCompetences || !q.To.After(q.From) {
-		return ErrQualification
-	}
-	for i, c := range q.Competences {
-		if !slices.Contains(policy.Competences[:], c) || slices.Contains(q.Competences[:i], c) {
-			return ErrQualification
-		}
-	}
-	return nil
 }

@@ -36,7 +36,7 @@ func (a *Accounts) EnsureFirst(ctx context.Context) (login, password string, cre
 }
 
 // RenewFirst gives the first account a new password where nobody can have used
-// the one it got: it is the only account, and its password was never changed. A
+// the one it got: it is the only account, with the generated password and no factor. A
 // stop between the account and the note of its log-in would lock everyone out.
 func (a *Accounts) RenewFirst(ctx context.Context) (login, password string, renewed bool, err error) {
 	a.mu.Lock()
@@ -53,7 +53,7 @@ func (a *Accounts) RenewFirst(ctx context.Context) (login, password string, rene
 		return "", "", false, err
 	}
 	password = GeneratePassword()
-	if r.Password, err = a.hash(ctx, password); err != nil {
+	if r.Hash, err = a.hash(ctx, password); err != nil {
 		return "", "", false, err
 	}
 	if err := a.save(ctx, r); err != nil {

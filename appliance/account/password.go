@@ -4,14 +4,14 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
-	_ "embed"
 	"fmt"
 	"runtime/debug"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/crypto/argon2"
+
+	"veilbox/appliance/account/internal/known"
 )
 
 // Bounds of a password.
@@ -86,70 +86,32 @@ func (a *Accounts) fits(ctx context.Context, h passwordHash, password string) (b
 	return password != "" && len(h.Hash) == len(got) && subtle.ConstantTimeCompare(got, h.Hash) == 1, nil
 }
 
-//go:embed common.txt
-var commonText string
-
-// common is passwords and their stems that are tried first, folded by stem.
-var common = func() map[string]bool {
-	m := map[string]bool{}
-	for _, w := range strings.Fields(commonText) {
-		m[stem(w)] = true
-	}
-	return m
-}()
-
-// stem folds what people vary: case, digits for letters, and what they put
-// behind or before to reach a length.
-func stem(s string) string {
-	s = strings.ToLower(strings.TrimSpace(s))
-	if t := strings.TrimFunc(s, func(r rune) bool { return !unicode.IsLetter(r) }); t != "" {
-		s = t
-	}
-	s = strings.NewReplacer("0", "o", "1", "i", "3", "e", "4", "a", "5", "s", "7", "t", "@", "a", "$", "s", "!", "i").Replace(s)
-	return strings.Map(func(r rune) rune {
-		if r == ' ' || r == '-' || r == '_' || r == '.' {
-			return -1
-		}
-		return r
-	}, s)
-}
-
 // CheckPassword returns the problem with password as the choice of the person
-// with that log-in and name, or nil. There are no rules of composition.
-func CheckPassword(password, login, name string) error {
+// with that log-in and name in that shop, or nil. There are no rules of
+// composition.
+func CheckPassword(password, login, name, shop string) error {
 	if len(password) > MaxPassword {
 		return ErrLongPassword
 	}
-	if !utf8.ValidString(password) || utf8.RuneCountInString(password) < MinPassword {
+	if !utf8.ValidString(password) || utf8.RuneCountInString(password) < MinPassword || known.Guess(password, login, name, shop, "Veilbox") {
 		return ErrWeakPassword
-	}
-	if s := stem(password); common[s] || monotonous(password) || s != "" && (s == stem(login) || s == stem(name)) {
-		return ErrWeakPassword
-	}
-	// A word of the list said twice or more is the word.
-	for unit := 1; unit <= len(password)/2; unit++ {
-		if len(password)%unit == 0 && strings.Repeat(password[:unit], len(password)/unit) == password && (unit < MinPassword) {
-			return ErrWeakPassword
-		}
 	}
 	return nil
 }
 
-// monotonous reports few different characters, or runs such as 123456 and
-// abcdef through most of the password.
-func monotonous(s string) bool {
-	r := []rune(strings.ToLower(s))
-	seen := map[rune]bool{}
-	steps := 0
-	for i, c := range r {
-		seen[c] = true
-		if i > 0 {
-			if d := c - r[i-1]; d == 0 || d == 1 || d == -1 {
-				steps++
-			}
-		}
+// choose is CheckPassword, and the operator's list of known passwords.
+func (a *Accounts) choose(password string, r *record) error {
+	if err := CheckPassword(password, r.Login, r.Name, a.o.RPName); err != nil {
+		return err
 	}
-	return len(seen) < 5 || steps*4 >= (len(r)-1)*3
+	found, err := a.breached.Contains(password)
+	if err != nil {
+		return err
+	}
+	if found {
+		return ErrWeakPassword
+	}
+	return nil
 }
 
 // alphabet is 31 characters that are hard to confuse when read aloud or copied.

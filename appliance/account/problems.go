@@ -18,7 +18,7 @@ var (
 		"Prøv igen. Har du glemt adgangskoden, kan butikschefen give dig en ny.", "Try again. If you forgot the password, the shop manager can give you a new one.")
 	ErrSlow = newProblem(http.StatusTooManyRequests, "slow",
 		"Der er for mange mislykkede forsøg herfra lige nu.", "There have been too many failed attempts from here just now.",
-		"Vent et minut og prøv igen. Kontoen er ikke spærret.", "Wait a minute and try again. The account is not locked.")
+		"Vent et minut og prøv igen. Kontoen er ikke spærret, og en adgangsnøgle virker stadig.", "Wait a minute and try again. The account is not locked, and a passkey still works.")
 	ErrSession = newProblem(http.StatusUnauthorized, "session",
 		"Du er ikke logget ind, eller din session er udløbet.", "You are not logged in, or your session has run out.",
 		"Log ind igen.", "Log in again.")
@@ -48,7 +48,7 @@ var (
 		"Skriv navnet på den person, som kontoen tilhører; fælles konti er ikke tilladt.", "Write the name of the person whom the account belongs to; shared accounts are not allowed.")
 	ErrRoles = newProblem(http.StatusUnprocessableEntity, "roles",
 		"Rollerne kan ikke bruges sammen, eller de findes ikke.", "The roles cannot be combined, or do not exist.",
-		"Vælg mindst én rolle. En revisor kan ikke også være medarbejder eller fagperson.", "Choose at least one role. An auditor cannot be staff or assessor too.")
+		"Vælg mindst én rolle. En revisor kan ikke også være medarbejder, leder eller fagperson.", "Choose at least one role. An auditor cannot be staff, manager or assessor too.")
 	ErrNoAccount = newProblem(http.StatusNotFound, "missing",
 		"Kontoen findes ikke.", "The account does not exist.",
 		"Vælg den på listen over personer.", "Choose it from the list of people.")
@@ -64,9 +64,48 @@ var (
 	ErrQualification = newProblem(http.StatusUnprocessableEntity, "qualification",
 		"En fagpersons kvalifikation er ikke udfyldt rigtigt (vilkår 9).", "An assessor's qualification is not filled in properly (condition 9).",
 		"Angiv uddannelse, erfaring med berigelseskriminalitet, mindst én af kompetencerne jura, sikkerhed og berigelseskriminalitet, og en periode.", "Give education, experience with property crime, at least one of the competences law, security and property crime, and a period.")
-	ErrNoSigner = newProblem(http.StatusForbidden, "no-signer",
-		"Kontoen har ingen underskriftsnøgle.", "The account has no signing key.",
-		"Kun en fagperson kan godkende. Er rollen ny, så log ud og ind igen; så laves nøglen.", "Only an assessor can approve. If the role is new, log out and in again; the key is made then.")
+	ErrCode = problem.New(http.StatusUnauthorized, "login.code",
+		problem.Text{DA: "Der mangler en kode fra din kode-app.", EN: "A code from your authenticator app is missing."},
+		problem.Text{DA: "Skriv de seks cifre, som appen viser lige nu.", EN: "Type the six digits that the app shows just now."})
+	ErrBadCode = problem.New(http.StatusUnauthorized, "login.code-wrong",
+		problem.Text{DA: "Koden passer ikke, eller den er brugt.", EN: "The code is not right, or has been used."},
+		problem.Text{DA: "Vent på den næste kode i appen. Bliver det ved, så kontrollér, at telefonens ur går rigtigt.", EN: "Wait for the next code in the app. If it goes on, check that the phone's clock is right."})
+	ErrUsePasskey = newProblem(http.StatusUnauthorized, "use-passkey",
+		"Adgangskoden er ikke nok til at logge ind med.", "The password is not enough to log in with.",
+		"Log ind med din adgangsnøgle. Har du mistet den, kan butikschefen nulstille din konto.", "Log in with your passkey. If you lost it, the shop manager can reset your account.")
+	ErrPasskey = newProblem(http.StatusUnauthorized, "passkey",
+		"Adgangsnøglen kan ikke bruges her.", "The passkey cannot be used here.",
+		"Prøv igen med en adgangsnøgle, som du har tilføjet til din konto på denne boks, eller brug adgangskode og kode.", "Try again with a passkey that you added to your account on this box, or use password and code.")
+	ErrPasskeyCopied = newProblem(http.StatusUnauthorized, "passkey-copied",
+		"Adgangsnøglen kan være kopieret: dens tæller er gået baglæns.", "The passkey may have been copied: its counter went backwards.",
+		"Brug en anden adgangsnøgle, fjern denne, og fortæl butikschefen det.", "Use another passkey, remove this one, and tell the shop manager.")
+	ErrPasskeyMade = newProblem(http.StatusUnprocessableEntity, "passkey-made",
+		"Adgangsnøglen kunne ikke tilføjes.", "The passkey could not be added.",
+		"Åbn siden under boksens eget navn, prøv igen, og bekræft med fingeraftryk, ansigt eller pinkode.", "Open the page under the box's own name, try again, and confirm with finger, face or PIN.")
+	ErrPasskeyName = newProblem(http.StatusUnprocessableEntity, "passkey-name",
+		"Adgangsnøglen skal have et navn på højst 60 tegn.", "The passkey needs a name of at most 60 characters.",
+		"Skriv, hvor den er, for eksempel Mettes telefon.", "Write where it is, such as Mette's phone.")
+	ErrManyPasskeys = newProblem(http.StatusConflict, "passkeys-many",
+		"Kontoen har 20 adgangsnøgler.", "The account has 20 passkeys.",
+		"Fjern en, der ikke bruges mere.", "Remove one that is no longer used.")
+	ErrNoPasskey = newProblem(http.StatusNotFound, "passkey-missing",
+		"Adgangsnøglen findes ikke på din konto.", "The passkey is not on your account.",
+		"Hent siden igen, og vælg en på listen.", "Load the page again and choose one from the list.")
+	ErrNoPasskeys = newProblem(http.StatusConflict, "passkeys-off",
+		"Boksen har intet værtsnavn, og uden det kan der ikke laves adgangsnøgler.", "The box has no host name, and without one no passkeys can be made.",
+		"Brug adgangskode og kode-app, eller få driften til at give boksen et navn (web.hostnames).", "Use password and authenticator app, or have the operator give the box a name (web.hostnames).")
+	ErrLastFactor = newProblem(http.StatusConflict, "last-factor",
+		"Det er det sidste, du kan logge ind med.", "This is the last thing that you can log in with.",
+		"Tilføj en anden adgangsnøgle, eller adgangskode og kode-app, først.", "Add another passkey, or password and authenticator app, first.")
+	ErrCeremony = newProblem(http.StatusUnauthorized, "ceremony",
+		"Der gik for lang tid, eller svaret er brugt før.", "It took too long, or the answer was used before.",
+		"Begynd forfra.", "Begin again.")
+	ErrFresh = newProblem(http.StatusForbidden, "fresh",
+		"Det er over et kvarter siden, du loggede ind.", "It is more than a quarter of an hour since you logged in.",
+		"Log ind igen, og ændr så, hvordan du logger ind.", "Log in again, and then change how you log in.")
+	ErrSelf = newProblem(http.StatusForbidden, "self",
+		"Ingen giver sig selv rettigheder.", "Nobody gives himself rights.",
+		"Bed en anden leder om at gøre det.", "Ask another manager to do it.")
 	ErrPassword = newProblem(http.StatusForbidden, "reauthenticate",
 		"Adgangskoden passer ikke.", "The password is not right.",
 		"Skriv din egen adgangskode igen.", "Type your own password again.")

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -34,15 +35,32 @@ type Session struct {
 	Created time.Time
 	Expires time.Time // at the latest
 	From    string    // address of the log-in
-	// MustChange says that someone else knows the password.
-	MustChange bool
+	How     How
+	// Must is what the person must do first; until then only the own account is
+	// open.
+	Must []Need
 
 	token [32]byte
 }
 
+// How says by what a session was begun.
+type How string
+
+const (
+	ByPasskey  How = "passkey"
+	ByCode     How = "password+totp"
+	ByPassword How = "password" // the first set-up, before there is a second factor
+)
+
 type sessionBody struct {
 	From string `json:"from"`
+	How  How    `json:"how,omitempty"`
 }
+
+// ID names the session for lists and for what is bound to it. It opens nothing.
+func (s Session) ID() string { return sessionID(s.token) }
+
+func sessionID(token [32]byte) string { return hex.EncodeToString(token[:12]) }
 
 // Can reports whether one of the person's roles has permission p. It does not
 // ask for the authorisation; Allow does.
@@ -63,104 +81,94 @@ func (s Session) Allow(p Permission, now time.Time) error {
 	return nil
 }
 
-// LogIn checks a log-in name and password and begins a session. The token is
-// returned once; only its hash is kept. address is where the attempt comes from,
-// with or without a port.
-func (a *Accounts) LogIn(ctx context.Context, login, password, address string) (token string, s Session, err error) {
-	address = trimmed(address)
-	name, err := normalLogin(login)
-	if err != nil {
-		name = "" // no account has it; the attempt costs the same
-	}
-	good, err := a.limits.login(name, address, a.now())
-	if err != nil {
-		return "", Session{}, err
-	}
-	r, err := a.prove(ctx, name, password)
-	if err != nil {
-		return "", Session{}, err
-	}
-	good()
-	if err := a.afterProof(ctx, r, password); err != nil {
-		return "", Session{}, err
-	}
+func (a *Accounts) session(r *record, x store.Session, body sessionBody) Session {
+	return Session{Person: r.Incident(), Login: r.Login, Roles: slices.Clone(r.Roles), Created: x.Created, Expires: x.Created.Add(SessionLife),
+		From: body.From, How: body.How, Must: r.Must(), token: x.Token}
+}
+
+// begin makes a session with a token of its own for r, and returns the token.
+func (a *Accounts) begin(ctx context.Context, r *record, address string, how How) (token string, s Session, err error) {
 	raw := make([]byte, 32)
 	rand.Read(raw)
 	token = base64.RawURLEncoding.EncodeToString(raw)
 	now := a.now()
-	body, err := json.Marshal(sessionBody{From: address})
+	body := sessionBody{From: address, How: how}
+	b, err := json.Marshal(body)
 	if err != nil {
 		return "", Session{}, fmt.Errorf("account: %w", err)
 	}
-	x := store.Session{Token: sha256.Sum256([]byte(token)), Person: r.ID, Created: now, Used: now, Body: body}
+	x := store.Session{Token: sha256.Sum256([]byte(token)), Person: r.ID, Created: now, Used: now, Body: b}
 	if err := a.o.Store.CreateSession(ctx, x); err != nil {
 		return "", Session{}, err
 	}
-	return token, a.session(r, x, address), nil
+	return token, a.session(r, x, body), nil
 }
 
-// prove returns the account with that log-in and password. Whatever is wrong,
-// it costs one password hash and is ErrLogin.
-func (a *Accounts) prove(ctx context.Context, login, password string) (*record, error) {
-	h := a.decoy
-	var r *record
-	row, err := a.o.Store.PersonByLogin(ctx, login)
-	switch {
-	case err == nil:
-		if r, err = decode(row); err != nil {
-			return nil, err
-		}
-		h = r.Password
-	case !errors.Is(err, store.ErrNotFound):
-		return nil, err
-	}
-	ok, err := a.fits(ctx, h, password)
-	if err != nil {
-		return nil, err
-	}
-	if !ok || r == nil || !r.Active {
-		return nil, ErrLogin
-	}
-	return r, nil
-}
+// freshFor is how long after a log-in the factors of an account may be changed:
+// who finds a page left open, or steals its session, makes no key of his own.
+const freshFor = 15 * time.Minute
 
-// afterProof does what needs the password in the clear: it hashes it anew where
-// the parameters were raised, and makes a new assessor's signing key.
-func (a *Accounts) afterProof(ctx context.Context, r *record, password string) error {
-	_, has := r.Signer()
-	needs := r.Has(Assessor) && !has
-	if r.Password.Params == a.o.Params && !needs {
-		return nil
+func (a *Accounts) fresh(s Session) error {
+	if d := a.now().Sub(s.Created); d >= freshFor || d < -backwards {
+		return ErrFresh
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	fresh, err := a.load(ctx, r.ID)
-	if err != nil {
-		return err
-	}
-	if !slices.Equal(fresh.Password.Hash, r.Password.Hash) {
-		return ErrLogin // the password was changed meanwhile
-	}
-	if fresh.Password.Params != a.o.Params {
-		if fresh.Password, err = a.hash(ctx, password); err != nil {
-			return err
-		}
-	}
-	if _, has := fresh.Signer(); fresh.Has(Assessor) && !has {
-		if err := a.newSigner(ctx, fresh, password, SignerFirst); err != nil {
-			return err
-		}
-	}
-	if err := a.save(ctx, fresh); err != nil {
-		return err
-	}
-	*r = *fresh
 	return nil
 }
 
-func (a *Accounts) session(r *record, x store.Session, from string) Session {
-	return Session{Person: r.Incident(), Login: r.Login, Roles: slices.Clone(r.Roles), Created: x.Created, Expires: x.Created.Add(SessionLife),
-		From: from, MustChange: r.MustChange, token: x.Token}
+// A SessionInfo is one of a person's own sessions.
+type SessionInfo struct {
+	ID      string    `json:"id"`
+	Created time.Time `json:"created"`
+	Used    time.Time `json:"used"`
+	From    string    `json:"from"`
+	How     How       `json:"how"`
+	Current bool      `json:"current"` // it is the one that asks
+}
+
+// Sessions returns the sessions of the person of s that run, the oldest first.
+func (a *Accounts) Sessions(ctx context.Context, s Session) ([]SessionInfo, error) {
+	rows, err := a.o.Store.Sessions(ctx, s.Person.ID)
+	if err != nil {
+		return nil, err
+	}
+	assessor := slices.Contains(s.Roles, Assessor)
+	var out []SessionInfo
+	for _, x := range rows {
+		if a.over(x, assessor) {
+			continue
+		}
+		var body sessionBody
+		if err := json.Unmarshal(x.Body, &body); err != nil {
+			return nil, fmt.Errorf("account: session: %w", err)
+		}
+		out = append(out, SessionInfo{ID: sessionID(x.Token), Created: x.Created, Used: x.Used, From: body.From, How: body.How, Current: x.Token == s.token})
+	}
+	return out, nil
+}
+
+// EndOther ends one of the person's sessions; one that is gone is no error.
+func (a *Accounts) EndOther(ctx context.Context, s Session, id string) error {
+	rows, err := a.o.Store.Sessions(ctx, s.Person.ID)
+	if err != nil {
+		return err
+	}
+	for _, x := range rows {
+		if sessionID(x.Token) == id {
+			return a.o.Store.DeleteSession(ctx, x.Token)
+		}
+	}
+	return nil
+}
+
+// EndOthers ends all of the person's sessions but s.
+func (a *Accounts) EndOthers(ctx context.Context, s Session) error {
+	return a.o.Store.DeleteOtherSessions(ctx, s.Person.ID, s.token)
+}
+
+// over reports whether x has run out.
+func (a *Accounts) over(x store.Session, assessor bool) bool {
+	now := a.now()
+	return !now.Before(x.Created.Add(SessionLife)) || now.Before(x.Used.Add(-backwards)) || assessor && !now.Before(x.Used.Add(AssessorIdle))
 }
 
 // Authenticate returns the session of token, or ErrSession, and counts as an act
@@ -180,16 +188,13 @@ func (a *Accounts) Authenticate(ctx context.Context, token string) (Session, err
 	if err != nil {
 		return Session{}, err
 	}
-	now := a.now()
-	over := !now.Before(x.Created.Add(SessionLife)) || now.Before(x.Used.Add(-backwards))
-	idle := r.Has(Assessor) && !now.Before(x.Used.Add(AssessorIdle))
-	if over || idle || !r.Active {
+	if !r.Active || a.over(x, r.Has(Assessor)) {
 		if err := a.o.Store.DeleteSession(ctx, x.Token); err != nil {
 			return Session{}, err
 		}
 		return Session{}, ErrSession
 	}
-	if now.Sub(x.Used) >= touchEvery {
+	if now := a.now(); now.Sub(x.Used) >= touchEvery {
 		if err := a.o.Store.TouchSession(ctx, x.Token, now); errors.Is(err, store.ErrNotFound) {
 			return Session{}, ErrSession // ended meanwhile
 		} else if err != nil && !sqlitedb.DiskFault(err) {
@@ -202,7 +207,7 @@ func (a *Accounts) Authenticate(ctx context.Context, token string) (Session, err
 	if err := json.Unmarshal(x.Body, &body); err != nil {
 		return Session{}, fmt.Errorf("account: session: %w", err)
 	}
-	return a.session(r, x, body.From), nil
+	return a.session(r, x, body), nil
 }
 
 // LogOut ends the session of token; one that is gone is no error.
@@ -215,87 +220,13 @@ func (a *Accounts) End(ctx context.Context, s Session) error {
 	return a.o.Store.DeleteSession(ctx, s.token)
 }
 
-// Sweep forgets sessions that are over and returns how many.
+// Sweep forgets sessions that are over and returns how many, and the attempts to
+// log in that say nothing any more.
 func (a *Accounts) Sweep(ctx context.Context) (int64, error) {
+	if err := a.limits.sweep(ctx, a.now()); err != nil {
+		return 0, err
+	}
 	return a.o.Store.DeleteSessionsBefore(ctx, a.now().Add(-SessionLife))
-}
-
-// Reauthenticate checks a logged-in person's own password again.
-func (a *Accounts) Reauthenticate(ctx context.Context, id incident.PersonID, password string) error {
-	_, err := a.reauthenticate(ctx, id, password)
-	return err
-}
-
-func (a *Accounts) reauthenticate(ctx context.Context, id incident.PersonID, password string) (*record, error) {
-	good, err := a.limits.person(id, a.now())
-	if err != nil {
-		return nil, err
-	}
-	r, err := a.load(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	ok, err := a.fits(ctx, r.Password, password)
-	if err != nil {
-		return nil, err
-	}
-	if !ok || !r.Active {
-		return nil, ErrPassword
-	}
-	good()
-	return r, nil
-}
-
-// ChangePassword sets the person's own password and ends that person's other
-// sessions. An assessor's signing key is sealed anew under it; where someone
-// else knew the old password the key is replaced, and the operator must register
-// the new one.
-func (a *Accounts) ChangePassword(ctx context.Context, s Session, old, new string) error {
-	r, err := a.reauthenticate(ctx, s.Person.ID, old)
-	if err != nil {
-		return err
-	}
-	if old == new {
-		return ErrSamePassword
-	}
-	if err := CheckPassword(new, r.Login, r.Name); err != nil {
-		return err
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	fresh, err := a.load(ctx, r.ID)
-	if err != nil {
-		return err
-	}
-	if !slices.Equal(fresh.Password.Hash, r.Password.Hash) {
-		return ErrConflict
-	}
-	if err := a.resealSigner(ctx, fresh, old, new); err != nil {
-		return err
-	}
-	if fresh.Password, err = a.hash(ctx, new); err != nil {
-		return err
-	}
-	fresh.MustChange = false
-	if err := a.save(ctx, fresh); err != nil {
-		return err
-	}
-	return a.o.Store.DeleteOtherSessions(ctx, fresh.ID, s.token)
-}
-
-func (a *Accounts) resealSigner(ctx context.Context, r *record, old, new string) error {
-	if !r.Has(Assessor) {
-		return nil
-	}
-	if _, ok := r.Signer(); !ok || r.MustChange {
-		return a.newSigner(ctx, r, new, SignerOwned)
-	}
-	private, err := a.openSigner(ctx, r, old)
-	if err != nil {
-		return err
-	}
-	r.Sealed, err = a.sealSigner(ctx, r.ID, private, new)
-	return err
 }
 
 // trimmed keeps an address short enough to be kept.

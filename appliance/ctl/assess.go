@@ -73,44 +73,6 @@ func (c *caseSubmitCmd) Run(e *env) error {
 	})
 }
 
-type caseAssessCmd struct {
-	caseID
-	Approve      bool   `help:"Approve the disclosure." xor:"decision" required:""`
-	Refuse       bool   `help:"Refuse it." xor:"decision" required:""`
-	Reasons      string `required:"" help:"Why, in words; kept with the case."`
-	Copy         string `required:"" help:"Hash of the copy that you have played, from \"case copy\"." placeholder:"HASH"`
-	Sheet        string `required:"" help:"Hash of the sheet that you have looked through, from \"case sheet\"." placeholder:"HASH"`
-	SawFlagged   int    `help:"How many flagged stretches you have looked at, from \"case sheet\"; an approval needs all." placeholder:"N"`
-	Guideline    string `help:"The written guideline that a clear case follows."`
-	PasswordFile string `help:"File with your password, which signs the decision; - is standard input. Without it you are asked." placeholder:"FILE"`
-}
-
-func (c *caseAssessCmd) Run(e *env) error {
-	v := casework.Verdict{Decision: incident.Refuse, Reasons: c.Reasons, Guideline: c.Guideline, SawFlagged: c.SawFlagged}
-	if c.Approve {
-		v.Decision = incident.Approve
-	}
-	if err := v.Copy.UnmarshalText([]byte(c.Copy)); err != nil {
-		return usage("--copy: %v", err)
-	}
-	if err := v.Sheet.UnmarshalText([]byte(c.Sheet)); err != nil {
-		return usage("--sheet: %v", err)
-	}
-	password, err := e.secret(c.PasswordFile, "your password, to sign the decision")
-	if err != nil {
-		return err
-	}
-	v.Password = password.Reveal()
-	return e.withCase(func(cl *client.Client) (casework.CaseView, error) {
-		now, err := cl.Case(e.ctx, c.id())
-		if err != nil {
-			return now, err
-		}
-		v.Version = now.Version
-		return cl.Assess(e.ctx, c.id(), v)
-	})
-}
-
 type caseReportCmd struct {
 	caseID
 	Number string `required:"" help:"The receipt's or journal's number."`

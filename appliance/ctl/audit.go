@@ -1,25 +1,39 @@
 package ctl
 
 import (
-	"bufio"
 	"crypto/ed25519"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"veilbox/appliance/audit"
-	"veilbox/internal/durable"
 	"veilbox/internal/keys"
 )
 
 type auditCmd struct {
 	Verify auditVerifyCmd `cmd:"" help:"Check that the log is as it was written: on a data folder, or on the box with --api."`
-	Export auditExportCmd `cmd:"" help:"Write the box's audit log to a file."`
+	Export auditExportCmd `cmd:"" help:"Write the box's audit log to a file. That is on record."`
+	Prove  auditProveCmd  `cmd:"" help:"Take one entry out of a data folder with the proof that the log has it."`
+	Check  auditProofCmd  `cmd:"" help:"Check such a proof, without the log."`
+	Prune  auditPruneCmd  `cmd:"" help:"Drop what entries over a year old say, on the data folder of a stopped box. A running box does it by itself."`
+}
+
+// folderFlags name a data folder and what is not in it.
+type folderFlags struct {
+	Dir      string `arg:"" help:"Data folder of a box or of the extranet, or a copy of one." type:"existingdir"`
+	Key      string `help:"The master key's file, where it is not in DIR (a systemd credential)." placeholder:"FILE" type:"existingfile"`
+	Verifier string `help:"The log's verifier key, kept since the first start. Better than the one in DIR: whoever changed the log could change that too." placeholder:"KEY"`
+}
+
+func (f folderFlags) keys() (logKeys, error) {
+	k, err := keysOf(f.Dir, f.Key)
+	if f.Verifier != "" {
+		k.verifier = f.Verifier
+	}
+	return k, err
 }
 
 type auditVerifyCmd struct {
@@ -48,12 +62,9 @@ func (c *auditVerifyCmd) Run(e *env) error {
 		}
 		return e.verdict(r)
 	}
-	key, verifier, err := logKeys(c.Dir, c.Key)
+	k, err := folderFlags{c.Dir, c.Key, c.Verifier}.keys()
 	if err != nil {
 		return err
-	}
-	if c.Verifier != "" {
-		verifier = c.Verifier
 	}
 	var known []audit.Head
 	if c.Head != "" {
@@ -61,13 +72,13 @@ func (c *auditVerifyCmd) Run(e *env) error {
 		if err != nil {
 			return err
 		}
-		h, err := audit.ParseHead(b, verifier)
+		h, err := audit.ParseHead(b, k.verifier)
 		if err != nil {
 			return err
 		}
 		known = append(known, h)
 	}
-	r, err := audit.VerifyFile(e.ctx, filepath.Join(c.Dir, "audit.db"), key, verifier, known...)
+	r, err := audit.VerifyFile(e.ctx, filepath.Join(c.Dir, "audit.db"), k.entries, k.verifier, known...)
 	if err != nil && !errors.Is(err, audit.ErrTampered) {
 		return err
 	}
@@ -83,6 +94,9 @@ func (e *env) verdict(r audit.Report) error {
 		state = "NOT AS IT WAS WRITTEN: " + r.Bad
 	}
 	t := table{{"log", r.Origin}, {"entries", fmt.Sprint(r.Size)}, {"head", r.Hash}, {"first", local(r.First)}, {"last", local(r.Last)}, {"verdict", state}}
+	if r.Pruned > 0 {
+		t = append(t, []string{"pruned", fmt.Sprintf("entries 1 to %d: their hashes are checked, what they said is gone", r.Pruned)})
+	}
 	if r.BadSeq > 0 {
 		t = append(t, []string{"first bad entry", fmt.Sprint(r.BadSeq)})
 	}
@@ -107,14 +121,22 @@ type layout struct {
 }
 
 var layouts = []layout{
-	{master: "keys/box.key", name: "box", entries: "veilbox audit v1", verifier: "audit.pub"},
+	{master: "keys/box.key", name: "box", entries: "veilbox audit v1", signing: "veilbox audit signing v1", verifier: "audit.pub"},
 	{master: "extranet.key", name: "extranet", entries: "audit", signing: "audit signing", logName: "veilbox-extranet"},
 }
 
-// logKeys finds the keys of the log in dir. Nothing is made where it is missing.
-func logKeys(dir, keyFile string) (keys.Key, string, error) {
+// logKeys are the keys of a log.
+type logKeys struct {
+	entries  keys.Key
+	signing  ed25519.PrivateKey
+	verifier string
+	box      bool // not the extranet's
+}
+
+// keysOf finds the keys of the log in dir. Nothing is made where it is missing.
+func keysOf(dir, keyFile string) (logKeys, error) {
 	if _, err := os.Stat(filepath.Join(dir, "audit.db")); err != nil {
-		return keys.Key{}, "", fmt.Errorf("ctl: %s is no data folder of a box or of the extranet: %w", dir, err)
+		return logKeys{}, fmt.Errorf("ctl: %s is no data folder of a box or of the extranet: %w", dir, err)
 	}
 	for _, l := range layouts {
 		file := filepath.Join(dir, filepath.FromSlash(l.master))
@@ -127,93 +149,32 @@ func logKeys(dir, keyFile string) (keys.Key, string, error) {
 			}
 			file = keyFile
 		} else if err != nil {
-			return keys.Key{}, "", fmt.Errorf("ctl: %w", err)
+			return logKeys{}, fmt.Errorf("ctl: %w", err)
 		} else if keyFile != "" {
 			file = keyFile
 		}
 		b, err := os.ReadFile(file)
 		if err != nil {
-			return keys.Key{}, "", fmt.Errorf("ctl: %w", err)
+			return logKeys{}, fmt.Errorf("ctl: %w", err)
 		}
 		master, err := keys.FromBytes(b)
 		if err != nil {
-			return keys.Key{}, "", fmt.Errorf("ctl: %s: %w", file, err)
+			return logKeys{}, fmt.Errorf("ctl: %s: %w", file, err)
 		}
+		k := logKeys{master.Derive(l.entries), ed25519.NewKeyFromSeed(master.Derive(l.signing).Bytes()), pub, l.logName == ""}
 		if has {
-			return master.Derive(l.entries), pub, nil
+			return k, nil
 		}
 		if l.logName == "" {
-			return keys.Key{}, "", fmt.Errorf("ctl: %s has no %s: give the verifier key with --verifier", dir, l.verifier)
+			return logKeys{}, fmt.Errorf("ctl: %s has no %s: give the verifier key with --verifier", dir, l.verifier)
 		}
-		public := ed25519.NewKeyFromSeed(master.Derive(l.signing).Bytes()).Public().(ed25519.PublicKey)
-		v, err := audit.VerifierKey(l.logName, public)
-		return master.Derive(l.entries), v, err
+		k.verifier, err = audit.VerifierKey(l.logName, k.signing.Public().(ed25519.PublicKey))
+		return k, err
 	}
-	return keys.Key{}, "", fmt.Errorf("ctl: %s has no master key: give it with --key FILE (from its systemd credential: systemd-creds decrypt)", dir)
+	return logKeys{}, fmt.Errorf("ctl: %s has no master key: give it with --key FILE (from its systemd credential: systemd-creds decrypt)", dir)
 }
 
 func readText(path string) (string, error) {
 	b, err := os.ReadFile(path)
 	return strings.TrimSpace(string(b)), err
-}
-
-type auditExportCmd struct {
-	Output string `required:"" short:"o" help:"The file to write; JSON, one entry a line." placeholder:"FILE" type:"path"`
-	From   string `help:"From when: RFC 3339, \"2026-02-03 14:05\" in Copenhagen time, \"now\" or \"10m ago\"."`
-	To     string `help:"Until when."`
-	Act    string `help:"Only this act, or those below it, such as \"case.\"."`
-}
-
-func (c *auditExportCmd) Run(e *env) error {
-	f := audit.Filter{Act: c.Act}
-	for _, k := range []struct {
-		to   *time.Time
-		text string
-	}{{&f.From, c.From}, {&f.To, c.To}} {
-		if k.text == "" {
-			continue
-		}
-		t, err := e.when(k.text)
-		if err != nil {
-			return err
-		}
-		*k.to = t
-	}
-	cl, err := e.client()
-	if err != nil {
-		return err
-	}
-	defer cl.Close()
-	n := 0
-	err = durable.WriteFunc(c.Output, 0o600, func(out io.Writer) error {
-		w := bufio.NewWriter(out)
-		for f.Limit = 1000; ; {
-			page, err := cl.Audit(e.ctx, f)
-			if err != nil {
-				return err
-			}
-			for _, entry := range page {
-				line, err := compact(entry)
-				if err != nil {
-					return err
-				}
-				if _, err := fmt.Fprintln(w, line); err != nil {
-					return err
-				}
-			}
-			n += len(page)
-			if len(page) < f.Limit {
-				return w.Flush()
-			}
-			last := page[len(page)-1].Seq
-			if last <= f.After {
-				return errors.New("ctl: the box gives the same entries again: use a veilctl of the box's own version")
-			}
-			f.After = last
-		}
-	})
-	if err != nil {
-		return err
-	}
-	return e.show(map[string]any{"file": c.Output, "entries": n}, table{{"FILE", "ENTRIES"}, {c.Output, fmt.Sprint(n)}})
 }

@@ -6,7 +6,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"veilbox/appliance/audit"
 	"veilbox/internal/clock"
@@ -106,5 +108,71 @@ func TestAuditVerifyMakesNothing(t *testing.T) {
 	}
 	if code, _, _ := s.run("", "audit", "verify", dir, "--key", moved, "--verifier", strings.TrimSpace(string(pub))); code != 1 {
 		t.Errorf("another verifier: %d", code)
+	}
+}
+
+func TestAuditProveAndCheck(t *testing.T) {
+	for _, extranet := range []bool{false, true} {
+		s, dir := newShell(t), dataFolder(t, extranet)
+		proof := filepath.Join(s.dir, "proof.json")
+		if out := s.ok("audit", "prove", dir, "2", "-o", proof); !strings.Contains(out, "footage.view") || !strings.Contains(out, "Mette Holm") {
+			t.Errorf("prove: %s", out)
+		}
+		k, err := keysOf(dir, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		pub := s.file("audit.pub", k.verifier+"\n")
+		for _, key := range []string{k.verifier, pub} {
+			if out := s.ok("audit", "check", proof, "--verifier", key); !strings.Contains(out, "the log has this entry") {
+				t.Errorf("check: %s", out)
+			}
+		}
+		b, err := os.ReadFile(proof)
+		if err != nil {
+			t.Fatal(err)
+		}
+		forged := s.file("forged.json", strings.Replace(string(b), "Mette", "Malte", 1))
+		if code, out, errs := s.run("", "audit", "check", forged, "--verifier", pub); code != 1 || out != "" || !strings.Contains(errs, "does not cover") {
+			t.Errorf("forged: %d %s %s", code, out, errs)
+		}
+		if code, _, errs := s.run("", "audit", "prove", dir, "9", "-o", filepath.Join(s.dir, "x")); code != 1 || !strings.Contains(errs, "no entry 9") {
+			t.Errorf("no such entry: %d %s", code, errs)
+		}
+	}
+}
+
+func TestAuditPruneOfAStoppedBox(t *testing.T) {
+	s, dir := newShell(t), dataFolder(t, false)
+	later := clock.NewFake(at.Add(500 * 24 * time.Hour))
+	s.clock = later
+	lock := filepath.Join(dir, "ring", "ring.lock")
+	if err := os.MkdirAll(filepath.Dir(lock), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Create(lock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, errs := s.run("", "audit", "prune", dir, "--before", "2027-01-01"); code != 1 || !strings.Contains(errs, "box that runs") {
+		t.Fatalf("a running box: %d %s", code, errs)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if out := s.ok("audit", "prune", dir, "--before", "2027-01-01"); !strings.Contains(out, "3        3            4") {
+		t.Errorf("prune: %s", out)
+	}
+	if out := s.ok("audit", "verify", dir); !strings.Contains(out, "as it was written") || !strings.Contains(out, "entries 1 to 3") || strings.Contains(out, "NOT") {
+		t.Errorf("verify: %s", out)
+	}
+	if code, _, errs := s.run("", "audit", "prove", dir, "2", "-o", filepath.Join(s.dir, "x")); code != 1 || !strings.Contains(errs, "before the prune") {
+		t.Errorf("prove a pruned entry: %d %s", code, errs)
+	}
+	if code, _, errs := s.run("", "audit", "prune", dataFolder(t, true), "--before", "2027-01-01"); code != 1 || !strings.Contains(errs, "extranet") {
+		t.Errorf("the extranet's: %d %s", code, errs)
 	}
 }

@@ -31,6 +31,16 @@ type caseCmd struct {
 	Assess   caseAssessCmd   `cmd:"" help:"Approve or refuse a disclosure, as its assessor."`
 	Report   caseReportCmd   `cmd:"" help:"Document the report to the police (condition 4)."`
 	Withdraw caseWithdrawCmd `cmd:"" help:"End a disclosure at once."`
+
+	Fact     caseFactCmd     `cmd:"" help:"Record something new about a case, such as a charge; it may end the disclosure."`
+	Reassess caseReassessCmd `cmd:"" help:"Look at all nine conditions again while a disclosure runs (condition 8)."`
+	Narrow   caseNarrowCmd   `cmd:"" help:"Take members out of the circle while a disclosure runs (condition 6)."`
+	Document caseDocumentCmd `cmd:"" help:"Documents of a case: add, list, get, remove."`
+	File     caseFileCmd     `cmd:"" help:"Save the case file, for the regulator or the police."`
+	Holdings caseHoldingsCmd `cmd:"" help:"List everything that is kept about a case."`
+	Inform   caseInformCmd   `cmd:"" help:"Note that the person on the footage was told, or why not."`
+	Delete   caseDeleteCmd   `cmd:"" help:"Delete everything personal of a case that has ended."`
+	Gone     caseGoneCmd     `cmd:"" name:"deletion-proof" help:"Save the signed statement of what was deleted."`
 }
 
 func (e *env) withCase(f func(*client.Client) (casework.CaseView, error)) error {

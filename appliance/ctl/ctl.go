@@ -51,6 +51,7 @@ type commands struct {
 	Login    loginCmd    `cmd:"" help:"Log in to a box and keep the session for the commands that follow." group:"session"`
 	Logout   logoutCmd   `cmd:"" help:"End the session." group:"session"`
 	Password passwordCmd `cmd:"" help:"Change your own password." group:"session"`
+	Key      keyCmd      `cmd:"" help:"Key files: passkeys for work without a browser." group:"session"`
 	Camera   cameraCmd   `cmd:"" help:"Cameras: find, probe, add, change, list, trust, remove, simulate." group:"footage"`
 	Clip     clipCmd     `cmd:"" help:"Recorded footage: export, verify." group:"footage"`
 	Redact   redactCmd   `cmd:"" help:"Make a veiled copy of any video file, without a box." group:"footage"`
@@ -59,7 +60,7 @@ type commands struct {
 	People   peopleCmd   `cmd:"" help:"Personal accounts on the box." group:"system"`
 	Enrol    enrolCmd    `cmd:"" help:"Join an extranet with a one-time code." group:"system"`
 	Member   memberCmd   `cmd:"" help:"The connected members." group:"system"`
-	Audit    auditCmd    `cmd:"" help:"The audit log: verify, export." group:"system"`
+	Audit    auditCmd    `cmd:"" help:"The audit log: verify, export, prove, prune." group:"system"`
 	Check    checkCmd    `cmd:"" help:"Read the whole recording of a stopped box and say what is damaged." group:"system"`
 	Health   healthCmd   `cmd:"" help:"How the box is; exit status 1 if a check fails." group:"system"`
 }

@@ -8,8 +8,10 @@ import (
 	"os"
 	"path/filepath"
 
+	"veilbox/appliance/account"
 	"veilbox/appliance/ctl/client"
 	"veilbox/internal/durable"
+	"veilbox/internal/problem"
 )
 
 // A sessionFile is what "login" keeps, mode 0600.
@@ -25,11 +27,16 @@ type loginCmd struct {
 	Box          string `required:"" help:"The box's address." placeholder:"https://HOST:PORT"`
 	CA           string `help:"The box's CA certificate (PEM)." placeholder:"FILE" type:"existingfile" name:"ca" xor:"trust"`
 	Fingerprint  string `help:"SHA-256 of the box's certificate or of its CA's, from the box's log." placeholder:"SHA256" xor:"trust"`
-	User         string `required:"" help:"Your own log-in name." placeholder:"NAME"`
+	User         string `help:"Your own log-in name, for a log-in with password and code." placeholder:"NAME"`
 	PasswordFile string `help:"File with the password; - is standard input. Without it you are asked." placeholder:"FILE"`
+	CodeFile     string `help:"File with the code of the moment, where the box asks for one. Without it you are asked." placeholder:"FILE"`
+	keyFlags
 }
 
 func (c *loginCmd) Run(e *env) error {
+	if (c.User == "") == (c.Key == "") {
+		return usage("give either --user, for a log-in with password and code, or --key, for one with your key file")
+	}
 	s := sessionFile{Box: c.Box, Fingerprint: c.Fingerprint}
 	if c.CA != "" {
 		b, err := os.ReadFile(c.CA)
@@ -47,11 +54,7 @@ func (c *loginCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	password, err := e.secret(c.PasswordFile, "password")
-	if err != nil {
-		return err
-	}
-	who, err := cl.Login(e.ctx, c.User, password.Reveal())
+	who, err := c.logIn(e, cl)
 	if err != nil {
 		return err
 	}
@@ -66,8 +69,42 @@ func (c *loginCmd) Run(e *env) error {
 	if err := durable.WriteFile(path, append(b, '\n'), 0o600); err != nil {
 		return fmt.Errorf("ctl: keep the session: %w", err)
 	}
-	rows := table{{"NAME", "ROLES"}, {who.Person.Name, fmt.Sprint(who.Roles)}}
-	return e.show(who, rows)
+	for _, m := range who.Must {
+		e.notice("%s", first[m])
+	}
+	return e.show(who, table{{"NAME", "ROLES"}, {who.Person.Name, fmt.Sprint(who.Roles)}})
+}
+
+// first is what a person must do before anything else.
+var first = map[account.Need]string{
+	account.NeedPassword: "Others know your password: it was made for you. Add a key (veilctl key add FILE) or choose your own password (veilctl password) before anything else.",
+	account.NeedFactor:   "Your account has a password alone. Add a key (veilctl key add FILE), or a code on the account's page, before anything else.",
+}
+
+// logIn logs in with the key file, or with the password and, where the box wants
+// one, the code of the moment.
+func (c *loginCmd) logIn(e *env, cl *client.Client) (client.Session, error) {
+	key, err := c.open(e)
+	if err != nil {
+		return client.Session{}, err
+	}
+	if key != nil {
+		who, err := cl.LogInPasskey(e.ctx, key)
+		return who, errors.Join(err, key.keep())
+	}
+	password, err := e.secret(c.PasswordFile, "password")
+	if err != nil {
+		return client.Session{}, err
+	}
+	who, err := cl.Login(e.ctx, c.User, password.Reveal())
+	if err == nil || problem.Of(err).Code != "login.code" {
+		return who, err
+	}
+	code, err := e.secret(c.CodeFile, "code")
+	if err != nil {
+		return client.Session{}, err
+	}
+	return cl.LoginCode(e.ctx, c.User, password.Reveal(), code.Reveal())
 }
 
 func (s sessionFile) client() (*client.Client, error) {

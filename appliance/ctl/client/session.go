@@ -15,6 +15,8 @@ import (
 type Session struct {
 	Person incident.Person `json:"person"`
 	Roles  []account.Role  `json:"roles"`
+	// Must is what the person has to do before anything else.
+	Must []account.Need `json:"must"`
 }
 
 // Login logs a person in with a password; c keeps the session's token. It is

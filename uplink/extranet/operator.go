@@ -24,6 +24,7 @@ import (
 //	POST /api/v1/members/{id}/codes         -> {code, expires}
 //	GET  /api/v1/boxes                      POST .../{id}/revoke {reason}, .../{id}/alarm {reason}
 //	GET  /api/v1/assessors                  POST .../{member}/{key}/confirm {reason}, .../revoke {reason}
+//	                                        confirm also takes up a qualification that waits
 //	GET  /api/v1/disclosures                POST .../{id}/end {reason}
 //	GET  /api/v1/access
 //	GET  /api/v1/pentests                   POST: {held, tester, findings}

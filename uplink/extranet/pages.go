@@ -33,6 +33,10 @@ var words = map[string][2]string{
 	"auditlog": {"Revisionslog (poster)", "Audit log (entries)"}, "until": {"Certifikat til", "Certificate until"}, "alarm": {"Loggen hænger ikke sammen", "The log does not hold together"},
 	"revoked": {"Spærret", "Revoked"}, "revoke": {"Spær", "Revoke"}, "reason": {"Begrundelse", "Reason"}, "seen": {"Undersøgt", "Looked into"},
 	"qualification": {"Kvalifikation", "Qualification"}, "pending": {"Afventer", "Waiting"}, "confirmed": {"Bekræftet", "Confirmed"}, "replaced": {"Afløst", "Replaced"}, "confirm": {"Bekræft", "Confirm"},
+	"passkey": {"Adgangsnøgle", "Passkey"}, "oldkey": {"Ældre nøgle, godkender ikke mere", "Older key, approves no more"}, "keyfile": {"Nøglen er en fil på en computer", "The key is a file on a computer"},
+	"expired": {"Kvalifikationen gælder ikke nu", "The qualification does not hold now"}, "next": {"Afventer bekræftelse", "Waits for confirmation"},
+	"compare": {"Få personen til selv at læse nøglens navn op, før den bekræftes; tag det ikke fra boksen alene.", "Have the person read the key's name aloud before it is confirmed; do not take it from the box alone."},
+	"told":    {"adgang ophørt", "access ended"}, "deleted": {"slettet", "deleted"}, "notdeleted": {"sletning ikke bekræftet", "deletion not recorded"}, "people": {"Personer med adgang", "People with access"},
 	"circle": {"Kreds", "Circle"}, "ends": {"Slutter", "Ends"}, "report": {"Politianmeldt", "Police report"}, "due": {"frist", "due"}, "viewings": {"Visninger", "Viewings"},
 	"uploading": {"Sendes", "Uploading"}, "available": {"Tilgængelig", "Available"}, "ended": {"Afsluttet", "Ended"}, "purging": {"Video endnu ikke slettet", "Video not deleted yet"}, "endit": {"Afslut", "End"},
 	"time": {"Tid", "Time"}, "purpose": {"Formål", "Purpose"}, "pentestlate": {"Der skal holdes en penetrationstest nu (to om året).", "A penetration test is due now (two a year)."},
@@ -60,6 +64,18 @@ func (p page) T(key string) string {
 		return w[1]
 	}
 	return w[0]
+}
+
+// Groups shows a fingerprint in groups of four.
+func (p page) Groups(id string) string {
+	var b strings.Builder
+	for i, r := range id {
+		if i > 0 && i%4 == 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
 }
 
 // When shows an instant as people here read it.

@@ -3,13 +3,15 @@
 //
 // Nothing is kept: each list and each viewing asks the extranet, so that an
 // ending works at once. What a signature does not hold for is listed with a
-// fault and cannot be opened.
+// fault and cannot be opened. An alert and a video that are not those that the
+// assessor signed for are not shown, whatever key they were sealed with.
 package inbox
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -251,8 +253,24 @@ type Viewing struct {
 // has fetched serves no other.
 func (v *Viewing) Open() (*seal.ReaderAt, error) { return v.open() }
 
+// whole reads the video to its end and refuses another one than the assessor has
+// signed for: the sender's box could seal what it likes.
+func whole(m wire.Manifest, open func() (*seal.ReaderAt, error)) error {
+	r, err := open()
+	if err != nil {
+		return err
+	}
+	if err := parcel.VerifyCopy(m, io.NewSectionReader(r, 0, r.Size())); errors.Is(err, wire.ErrManifest) {
+		return ErrFault.With(err)
+	} else if err != nil {
+		return err
+	}
+	return nil
+}
+
 // View asks for a viewing by a named person. When it returns, the viewing is in
-// the extranet's access log. ctx bounds the reads too.
+// the extranet's access log, and the video is the one that was approved. ctx
+// bounds the reads too.
 func (b *Inbox) View(ctx context.Context, id incident.DisclosureID, r wire.ViewRequest) (*Viewing, error) {
 	items, err := b.List(ctx)
 	if err != nil {
@@ -277,7 +295,8 @@ func (b *Inbox) View(ctx context.Context, id incident.DisclosureID, r wire.ViewR
 			}
 			return r, nil
 		}
-		if _, err := open(); err != nil {
+		if err := whole(it.Manifest, open); err != nil {
+			b.o.Log.Error("the video is not shown", "disclosure", id, "err", err)
 			return nil, err
 		}
 		return &Viewing{Number: resp.Viewing, Manifest: it.Manifest, Alert: it.Alert, Expires: resp.Expires, open: open}, nil

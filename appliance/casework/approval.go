@@ -105,11 +105,6 @@ func (p *approvals) take(id string, now time.Time) (pendingApproval, bool) {
 	return x, ok && now.Before(x.until)
 }
 
-// sessionOf tells one session from another of the same person.
-func sessionOf(a Actor) string {
-	return string(a.Session.Person.ID) + " " + a.Session.Created.UTC().Format(time.RFC3339Nano)
-}
-
 // checkVerdict returns what is wrong with v as it was written.
 func checkVerdict(v Verdict) error {
 	if err := errors.Join(checkWords("reasons", v.Reasons, audit.MaxText), checkWords("guideline", v.Guideline, maxWords)); err != nil {
@@ -174,7 +169,7 @@ func (s *Service) PrepareApproval(ctx context.Context, a Actor, id incident.Case
 	}
 	now := s.o.Clock.Now().UTC()
 	p := pendingApproval{
-		person: a.Session.Person.Clone(), session: sessionOf(a), verdict: v, version: c.Version, key: key, until: now.Add(approvalLife),
+		person: a.Session.Person.Clone(), session: a.Session.ID(), verdict: v, version: c.Version, key: key, until: now.Add(approvalLife),
 		assessment: incident.Assessment{
 			Assessor: a.Session.Person.Clone(), At: now, Decision: v.Decision, Reasons: v.Reasons,
 			SawSheet: v.Sheet, Copy: v.Copy, Guideline: v.Guideline, SawFlagged: v.SawFlagged,
@@ -305,7 +300,7 @@ func (s *Service) signed(ctx context.Context, a Actor, v Verdict) (pendingApprov
 		return pendingApproval{}, passkey.Assertion{}, errSignature
 	}
 	p, ok := s.approvals.take(v.Ceremony, s.o.Clock.Now())
-	if !ok || p.session != sessionOf(a) {
+	if !ok || p.session != a.Session.ID() {
 		return p, passkey.Assertion{}, errApproval
 	}
 	if !reflect.DeepEqual(p.person, a.Session.Person.Clone()) || !sameVerdict(p.verdict, v) {
@@ -352,9 +347,7 @@ func (s *Service) approvalKey(ctx context.Context, a Actor, want string) (passke
 	if err != nil {
 		return passkey.Key{}, err
 	}
-	i := slices.IndexFunc(keys, func(k approvalKey) bool {
-		return want == "" || subtle.ConstantTimeCompare([]byte(k.id), []byte(want)) == 1
-	})
+	i := slices.IndexFunc(keys, func(k account.Passkey) bool { return want == "" || k.ID == want })
 	if i < 0 {
 		return passkey.Key{}, errNoKey
 	}

@@ -19,6 +19,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -180,6 +181,9 @@ var (
 	errMustChange = problem.New(403, "password.change",
 		problem.Text{DA: "Andre kender din adgangskode: den blev lavet til dig.", EN: "Others know your password: it was made for you."},
 		problem.Text{DA: "Vælg din egen adgangskode først; det, du gør, står i dit navn.", EN: "Choose your own password first; what you do is recorded in your name."})
+	errMustFactor = problem.New(403, "factor.missing",
+		problem.Text{DA: "Din konto har kun en adgangskode, og den kan gættes eller lures fra dig.", EN: "Your account has only a password, which can be guessed or tricked out of you."},
+		problem.Text{DA: "Tilføj en adgangsnøgle eller en kode-app under din konto først.", EN: "Add a passkey or an authenticator app under your account first."})
 	errConflict = problem.New(409, "case.conflict",
 		problem.Text{DA: "En anden har ændret sagen, siden du åbnede den.", EN: "Somebody else has changed the case since you opened it."},
 		problem.Text{DA: "Hent sagen igen og gem dine svar én gang til; det du har skrevet, står stadig på siden.", EN: "Load the case again and save your answers once more; what you wrote is still on the page."})
@@ -199,8 +203,11 @@ func wrongState(da, en string) *problem.Problem {
 // still has the password that was made for him may only choose another: acts
 // are recorded by name.
 func (s *Service) allow(a Actor, p account.Permission) error {
-	if a.Session.MustChange {
+	if slices.Contains(a.Session.Must, account.NeedPassword) {
 		return errMustChange
+	}
+	if len(a.Session.Must) > 0 {
+		return errMustFactor
 	}
 	if err := a.Session.Allow(p, s.o.Clock.Now()); err != nil {
 		return err

@@ -142,11 +142,3 @@ func TestSameDayOverSummerTime(t *testing.T) {
 		}
 	}
 }
-
-func TestDescribe(t *testing.T) {
-	for i, f := range Describe() {
-		if f.Condition != Conditions[i] || f.Title.DA == "" || f.Title.EN == "" || len(f.Asks.DA) < 40 || len(f.Asks.EN) < 40 || f.Satisfied {
-			t.Errorf("%+v", f)
-		}
-	}
-}

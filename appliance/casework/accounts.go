@@ -2,83 +2,14 @@ package casework
 
 import (
 	"context"
-	"crypto/ed25519"
 	"errors"
+	"slices"
+	"time"
 
 	"veilbox/appliance/account"
-	"veilbox/appliance/audit"
 	"veilbox/appliance/incident"
-	"veilbox/internal/passkey"
-	"veilbox/internal/problem"
+	"veilbox/appliance/store"
 )
-
-// Login begins a session. Where the extranet waits for the assessor's signing
-// key, it is registered now: only the password opens it.
-func (s *Service) Login(ctx context.Context, login, password, from string) (string, account.Session, error) {
-	token, session, err := s.o.Accounts.LogIn(ctx, login, password, from)
-	if err != nil {
-		// Not the name that was typed: people type passwords into that field.
-		p := problem.Of(err)
-		return "", session, errors.Join(err, s.recordAs(ctx, audit.Who{ID: "unknown", Name: "unknown"}, from, "login.refused", p.Code, nil))
-	}
-	a := Actor{Session: session, From: from}
-	if err := s.record(ctx, a, "login", "", nil); err != nil {
-		return "", session, errors.Join(err, s.o.Accounts.End(ctx, session))
-	}
-	s.offerKey(ctx, session, password)
-	return token, session, nil
-}
-
-// offerKey registers an assessor's key with the extranet where that can be done
-// now; else it is done at the next log-in.
-func (s *Service) offerKey(ctx context.Context, session account.Session, password string) {
-	if !session.Can(account.Assess) || session.MustChange {
-		return // a password that somebody else knows opens a key that is soon replaced
-	}
-	if e, err := s.o.Uplink.Enrolment(ctx); err != nil || !e.Enrolled {
-		return
-	}
-	if p, err := s.o.Accounts.Person(ctx, session.Person.ID); err == nil {
-		if signer, ok := p.Signer(); ok && (signer.Confirmed != nil || s.confirmed(ctx, p, signer.Public)) {
-			return
-		}
-	}
-	if err := s.registerKey(ctx, session.Person, password); err != nil {
-		s.o.Log.Warn("an assessor's key could not be offered for registration; the next log-in tries again", "error", err)
-	}
-}
-
-func (s *Service) registerKey(ctx context.Context, p incident.Person, password string) error {
-	_, err := s.o.Accounts.UnlockSigner(ctx, p.ID, password)
-	return err
-}
-
-// Logout ends a session.
-func (s *Service) Logout(ctx context.Context, a Actor) error {
-	if err := s.record(ctx, a, "logout", "", nil); err != nil {
-		return err
-	}
-	return s.o.Accounts.End(ctx, a.Session)
-}
-
-// Authenticate returns the session of a token.
-func (s *Service) Authenticate(ctx context.Context, token string) (account.Session, error) {
-	return s.o.Accounts.Authenticate(ctx, token)
-}
-
-// ChangePassword replaces the person's own password.
-func (s *Service) ChangePassword(ctx context.Context, a Actor, old, new string) error {
-	if err := s.record(ctx, a, "password.change", "", nil); err != nil {
-		return err
-	}
-	if err := s.o.Accounts.ChangePassword(ctx, a.Session, old, new); err != nil {
-		return err
-	}
-	session := a.Session
-	session.MustChange = false
-	s.offerKey(ctx, session, new)
-	return nil
-}
 
 // People returns the accounts.
 func (s *Service) People(ctx context.Context, a Actor) ([]PersonView, error) {
@@ -97,27 +28,71 @@ func (s *Service) People(ctx context.Context, a Actor) ([]PersonView, error) {
 }
 
 func (s *Service) personView(ctx context.Context, p account.Person) PersonView {
+	p = s.confirmKeys(ctx, p)
 	v := PersonView{
 		ID: p.ID, Login: p.Login, Name: p.Name, Active: p.Active, Roles: p.Roles,
 		Authorisation: p.Authorisation, Qualification: p.Qualification,
+		TOTP: p.TOTP, Must: slices.Concat([]account.Need{}, p.Must()), LastLogin: p.LastLogin, Reviewed: p.Reviewed,
+		Passkeys: []PasskeyView{},
 	}
-	if signer, ok := p.Signer(); ok {
-		v.KeyID = s.o.Uplink.KeyID(passkey.Key{Public: signer.Public})
-		v.Confirmed = signer.Confirmed != nil || s.confirmed(ctx, p, signer.Public)
+	for _, k := range p.Passkeys {
+		v.Passkeys = append(v.Passkeys, s.passkeyView(k))
+	}
+	if keys := p.Approving(); len(keys) > 0 {
+		v.KeyID, v.Confirmed = s.o.Uplink.KeyID(keys[0].Key), true
+	} else if i := slices.IndexFunc(p.InUse(), func(k account.Passkey) bool { return k.Registered != nil }); i >= 0 {
+		v.KeyID = s.o.Uplink.KeyID(p.InUse()[i].Key)
 	}
 	return v
 }
 
-// confirmed asks the extranet whether it takes a key, and keeps a yes.
-func (s *Service) confirmed(ctx context.Context, p account.Person, key ed25519.PublicKey) bool {
-	ok, err := s.o.Uplink.AssessorConfirmed(ctx, p.ID, passkey.Key{Public: key})
-	if err != nil || !ok {
-		return false
+func (s *Service) passkeyView(k account.Passkey) PasskeyView {
+	return PasskeyView{
+		ID: k.ID, Name: k.Name, Made: k.Made, Used: k.Used, Synced: k.Synced, File: k.File,
+		KeyID: s.o.Uplink.KeyID(k.Key), Registered: k.Registered, Confirmed: k.Confirmed, Retired: k.Retired,
 	}
-	if _, err := s.o.Accounts.ConfirmSigner(ctx, p.ID, key); err != nil {
-		s.o.Log.Warn("the registration of an assessor's key could not be kept", "error", err)
+}
+
+// ReviewPeople is the yearly list: every active person, those that are due first.
+func (s *Service) ReviewPeople(ctx context.Context, a Actor) ([]ReviewView, error) {
+	if err := s.allow(a, account.ManagePeople); err != nil {
+		return nil, err
 	}
-	return true
+	all, err := s.o.Accounts.Review(ctx)
+	if err != nil {
+		return nil, err
+	}
+	views := make([]ReviewView, 0, len(all))
+	for _, i := range all {
+		views = append(views, ReviewView{PersonView: s.personView(ctx, i.Person), Since: i.Since, Due: slices.Concat([]string{}, i.Due)})
+	}
+	return views, nil
+}
+
+// ConfirmAuthorisation records that a manager went through a person's rights and
+// that they are still needed, until until or for a year.
+func (s *Service) ConfirmAuthorisation(ctx context.Context, a Actor, id incident.PersonID, until *time.Time) (PersonView, error) {
+	if err := s.allow(a, account.ManagePeople); err != nil {
+		return PersonView{}, err
+	}
+	if err := s.recordPerson(ctx, a, "person.review", id); err != nil {
+		return PersonView{}, err
+	}
+	p, err := s.o.Accounts.ConfirmAuthorisation(ctx, a.Session.Person.ID, id, until)
+	if err != nil {
+		return PersonView{}, err
+	}
+	return s.personView(ctx, p), nil
+}
+
+// Acceptances is who has accepted which version of the conditions (S8), the
+// oldest first, for those who read the log.
+func (s *Service) Acceptances(ctx context.Context, a Actor) ([]store.Acceptance, error) {
+	if err := s.allow(a, account.ReadAudit); err != nil {
+		return nil, err
+	}
+	all, err := s.o.Store.Acceptances(ctx)
+	return slices.Concat([]store.Acceptance{}, all), err
 }
 
 // AddPerson makes a personal account; its generated password is in the answer
@@ -160,7 +135,8 @@ func (s *Service) ChangePerson(ctx context.Context, a Actor, id incident.PersonI
 	return s.personView(ctx, p), nil
 }
 
-// ResetPassword gives an account a new generated password.
+// ResetPassword gives an account a new generated password and takes its passkeys
+// and its authenticator app: the way back for who has lost them.
 func (s *Service) ResetPassword(ctx context.Context, a Actor, id incident.PersonID) (PersonView, error) {
 	if err := s.allow(a, account.ManagePeople); err != nil {
 		return PersonView{}, err

@@ -14,20 +14,5 @@ func (s *Service) approvalKeys(ctx context.Context, id incident.PersonID) ([]acc
 	if err != nil {
 		return nil, err
 	}
-	if keys := p.Approving(); len(keys) > 0 {
-		return keys, nil
-	}
-	// The operator may have confirmed one since the box last asked.
-	for _, k := range p.InUse() {
-		if k.Registered == nil {
-			continue
-		}
-		if ok, err := s.o.Uplink.AssessorConfirmed(ctx, id, k.Key); err != nil || !ok {
-			continue // an absent extranet confirms nothing
-		}
-		if p, err = s.o.Accounts.ConfirmPasskey(ctx, id, k.ID); err != nil {
-			return nil, err
-		}
-	}
-	return p.Approving(), nil
+	return s.confirmKeys(ctx, p).Approving(), nil
 }

@@ -3,6 +3,7 @@ package casework
 import (
 	"testing"
 
+	"veilbox/appliance/account"
 	"veilbox/internal/problem"
 )
 
@@ -10,7 +11,7 @@ import (
 func TestNothingIsDoneWithAPasswordThatOthersKnow(t *testing.T) {
 	b := newBox(t)
 	a := b.people["manager"]
-	a.Session.MustChange = true
+	a.Session.Must = []account.Need{account.NeedPassword}
 	for what, err := range map[string]error{
 		"cameras": second(b.Cameras(t.Context(), a)),
 		"people":  second(b.People(t.Context(), a)),

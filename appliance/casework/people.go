@@ -38,10 +38,55 @@ type PersonView struct {
 	Roles         []account.Role          `json:"roles"`
 	Authorisation incident.Authorisation  `json:"authorisation"`
 	Qualification *incident.Qualification `json:"qualification,omitempty"`
-	// KeyID and Confirmed are an assessor's: which signing key, and whether the
-	// operator has registered it.
+	// Passkeys is what the person logs in with, those that are retired among them,
+	// TOTP whether there is an authenticator app, and Must what the person has to
+	// do before anything else.
+	Passkeys  []PasskeyView     `json:"passkeys"`
+	TOTP      bool              `json:"totp"`
+	Must      []account.Need    `json:"must"`
+	LastLogin *time.Time        `json:"last_login,omitempty"`
+	Reviewed  *account.Reviewed `json:"reviewed,omitempty"`
+	// KeyID and Confirmed are an assessor's: which passkey is for approvals, and
+	// whether the operator has registered it.
 	KeyID     string `json:"key_id,omitempty"`
 	Confirmed bool   `json:"confirmed,omitempty"`
 	// Password is only in the answer that made it.
 	Password string `json:"password,omitempty"`
+}
+
+// A PasskeyView is a passkey as its person and the manager see it.
+type PasskeyView struct {
+	ID     string     `json:"id"` // base64url
+	Name   string     `json:"name"`
+	Made   time.Time  `json:"made"`
+	Used   *time.Time `json:"used,omitempty"`
+	Synced bool       `json:"synced,omitempty"` // it is kept in more places than one
+	File   bool       `json:"file,omitempty"`   // it is kept in a file
+	KeyID  string     `json:"key_id"`           // names it to the operator
+	// Registered is when the operator was asked to take it for approvals, and
+	// Confirmed when the box learnt that it does.
+	Registered *time.Time `json:"registered,omitempty"`
+	Confirmed  *time.Time `json:"confirmed,omitempty"`
+	Retired    *time.Time `json:"retired,omitempty"`
+}
+
+// An AccountView is the own account.
+type AccountView struct {
+	PersonView
+	HasPassword bool                  `json:"has_password"`
+	How         account.How           `json:"how"` // by what this session was begun
+	Sessions    []account.SessionInfo `json:"sessions"`
+	// Accepted says whether the conditions were accepted as they stand now, in
+	// the version that Conditions names (S8).
+	Accepted   bool   `json:"accepted"`
+	Conditions string `json:"conditions"`
+}
+
+// A ReviewView is one line of the yearly list.
+type ReviewView struct {
+	PersonView
+	Since time.Time `json:"since"` // when the rights were last decided upon
+	// Due says why a manager must look: "review", "ends", "ended", "qualified",
+	// "idle", "self-given", "set-up". Empty: nothing is due.
+	Due []string `json:"due"`
 }

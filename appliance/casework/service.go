@@ -125,6 +125,7 @@ type Service struct {
 	viewings  viewings
 	approvals approvals
 	seen      seen
+	proofs    keyProofs
 	high      highWater
 	polled    polled
 }
@@ -200,8 +201,8 @@ func wrongState(da, en string) *problem.Problem {
 }
 
 // allow returns an error unless the actor's roles and authorisation allow p. Who
-// still has the password that was made for him may only choose another: acts
-// are recorded by name.
+// still has the password that was made for him, or no second factor, may only see
+// to that: acts are recorded by name.
 func (s *Service) allow(a Actor, p account.Permission) error {
 	if slices.Contains(a.Session.Must, account.NeedPassword) {
 		return errMustChange

@@ -175,7 +175,7 @@ func (d *Daemon) openPeople(ctx context.Context, master keys.Key) (err error) {
 		return err
 	}
 	d.onClose(d.store.Close)
-	if d.accounts, err = account.New(account.Options{Store: d.store, Clock: d.clock}); err != nil {
+	if d.accounts, err = account.New(account.Options{Store: d.store, Clock: d.clock, RPID: d.cfg.RPID(), RPName: "Veilbox", Breached: d.cfg.People.Breached}); err != nil {
 		return err
 	}
 	return d.tellFirst(ctx)

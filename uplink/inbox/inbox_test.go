@@ -14,6 +14,7 @@ import (
 	"veilbox/appliance/incident"
 	"veilbox/capture/footage"
 	"veilbox/capture/seal"
+	"veilbox/internal/keys"
 	"veilbox/internal/problem"
 	"veilbox/uplink/inbox"
 	"veilbox/uplink/parcel"
@@ -120,5 +121,65 @@ func TestInbox(t *testing.T) {
 	must(t, err)
 	if items[0].Ended == nil || items[0].Ended.Reason != "Forkert person" || items[0].Alert != nil {
 		t.Fatalf("b's list %+v", items[0])
+	}
+}
+
+// A box that was taken over has an approval, and seals another video or another
+// text under it. The extranet cannot see that; the recipient does, and shows
+// neither.
+func TestAnotherVideoThanWasApproved(t *testing.T) {
+	w := uplinktest.New(t, uplinktest.Noon)
+	w.Member("a")
+	w.Member("b")
+	a, b := w.Box("a"), w.Box("b")
+	ib := inbox.New(inbox.Options{Identity: b.Identity, Link: b.Link, Clock: w.Clock, Log: uplinktest.Log(t)})
+	assessor := w.Assessor(a, "ane", true)
+	approved := []byte("the veiled copy that the assessor saw")
+	for name, tt := range map[string]struct {
+		video []byte
+		text  string
+		code  string
+	}{
+		"as approved":   {video: approved},
+		"another video": {video: []byte("the original, in the clear"), code: "inbox.fault"},
+		"another text":  {video: approved, text: `{"what":"Mord","salt":"AAAA"}`, code: "inbox.fault"},
+	} {
+		p := w.Parcel(a, assessor, 1, b)
+		var sealed bytes.Buffer
+		sw, err := seal.NewWriter(&sealed, p.Key, wire.ContentContext(p.Manifest.Disclosure))
+		must(t, err)
+		_, err = sw.Write(tt.video)
+		must(t, err)
+		must(t, sw.Close())
+		p.SetContent(sealed.Bytes())
+		p.Manifest.Copy = footage.CopyHash{Hash: sha256.Sum256(approved)}
+		if tt.text != "" {
+			k := keys.New()
+			p.Envelope.Alert = k.Seal(wire.AlertContext(p.Manifest.Disclosure), []byte(tt.text))
+			p.Manifest.Alert = sha256.Sum256(p.Envelope.Alert)
+			r := wire.Recipient{Member: "b", Box: b.Identity.Box, Key: b.HPKE.PublicKey().Bytes()}
+			p.Envelope.Keys[0].Alert, err = wire.Wrap(r, wire.PurposeAlert, p.Manifest.Disclosure, k)
+			must(t, err)
+		}
+		w.Send(a, p)
+		_, err = ib.View(t.Context(), p.Manifest.Disclosure, uplinktest.Viewer())
+		if code := ""; err != nil {
+			code = problem.Of(err).Code
+			if code != tt.code {
+				t.Errorf("%s: %v", name, err)
+			}
+		} else if tt.code != code {
+			t.Errorf("%s is shown", name)
+		}
+		if tt.text == "" {
+			continue
+		}
+		items, err := ib.List(t.Context())
+		must(t, err)
+		for _, it := range items {
+			if it.Disclosure == p.Manifest.Disclosure && (!it.Fault || it.Alert != nil) {
+				t.Errorf("%s is listed: %+v", name, it.Alert)
+			}
+		}
 	}
 }

@@ -28,6 +28,9 @@ var v1Cases = []change{
 	{"a witness in no words", ev(func(e *incident.Evidence) { e.Basis, e.BasisWords = incident.BasisCircumstances, "xxx ... 123" }), "v1.basis-words"},
 	{"certainty lost", ev(func(e *incident.Evidence) { e.CertaintyLost = at(0) }), "v1.certainty-lost"},
 	{"in the future", func(c *incident.Case) { c.HappenedAt = noon.Add(time.Hour) }, "v1.future"},
+	{"a theft", offence(incident.Theft), ""},
+	{"a card fraud", offence(incident.CardFraud), ""},
+	{"clearly seen on the recording", ev(func(e *incident.Evidence) { e.Basis, e.BasisWords = incident.BasisRecording, "" }), ""},
 	{"a robbery", offence(incident.Robbery), ""},
 	{"a witness's statement", ev(func(e *incident.Evidence) {
 		e.Basis = incident.BasisCircumstances

@@ -19,6 +19,7 @@ var v3Cases = []change{
 	{"the gravity", ev(func(e *incident.Evidence) {
 		e.RepeatReasons = "Varer for 40.000 kr. på én gang, læsset i en ventende bil"
 	}), ""},
+	{"other circumstances", ev(func(e *incident.Evidence) { e.RepeatReasons = "Hun spurgte en ansat, hvornår nabobutikken lukker" }), ""},
 	{"few words and a linked case", ev(func(e *incident.Evidence) {
 		e.RepeatReasons, e.Links = "Anden gang", []incident.Link{{Case: "EARLIER", Why: "Samme mand i samme jakke"}}
 	}), ""},

@@ -286,3 +286,64 @@ func contents(t *testing.T, path string) []string {
 	}
 	return out
 }
+
+// A box whose file is put back to an older state goes on as if nothing had been.
+// Whoever keeps its newest head, as the extranet does, sees it at the next head:
+// a shorter log, or one that does not extend the head known. A prune between
+// changes nothing in that.
+func TestPutBackFile(t *testing.T) {
+	for name, prune := range map[string]bool{"plain": false, "pruned": true} {
+		t.Run(name, func(t *testing.T) {
+			f, _ := aged(t)
+			f.Close()
+			older := copyOf(t, f.o.Path)
+			l, err := Open(t.Context(), f.o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if prune {
+				if _, err := l.Prune(t.Context(), f.clock.Now()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for range 3 {
+				if _, err := l.Append(t.Context(), Entry{Act: "footage.view", Who: Who{ID: "thief"}}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			kept, err := l.Head(t.Context()) // at the extranet
+			if err != nil {
+				t.Fatal(err)
+			}
+			l.Close()
+			o := f.o
+			o.Path = older
+			back, err := Open(t.Context(), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer back.Close()
+			for range 6 {
+				h, err := back.Head(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				var proof tlog.TreeProof
+				if h.Size >= kept.Size {
+					if proof, err = back.ConsistencyProof(t.Context(), kept.Size, h.Size); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err := CheckConsistency(kept, h, proof); !errors.Is(err, ErrTampered) {
+					t.Errorf("%d entries after %d: %v", h.Size, kept.Size, err)
+				}
+				if _, err := back.Verify(t.Context(), kept); !errors.Is(err, ErrTampered) {
+					t.Errorf("%d entries after %d, verified: %v", h.Size, kept.Size, err)
+				}
+				if _, err := back.Append(t.Context(), Entry{Act: "login", Who: Who{ID: "p"}}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -63,7 +63,7 @@ func TestPDFSaysWhatTheFileSays(t *testing.T) {
 		"da": {"Sagsmappe", "Videregivet, indsnævret", "Tyveri (straffelovens § 276)", "4. marts 2026 kl. 09.00.00", "1. Hændelsen",
 			"»så, så«, æøå ÆØÅ §", "2. De ni vilkår", "V1 Den rette person", "Opfyldt", "V3", "Ikke opfyldt", "3. Grundlaget", "3400 kr.", "0700-12345-00001-26",
 			"kvittering fra politiet.pdf", "4. Den slørede kopi", "Bestået", "4,20 (højst 16,00)", "5. Vurderinger", "Afvist – 4. marts 2026 kl. 11.30.00", "berigelseskriminalitet",
-			"6. Videregivelsen", "By: Odense", "Jakkehuset (butik-c), Tøj & Co (butik-b)", "7. Efter videregivelsen", "Indsnævring af kredsen", "Politiet har rejst sigtelse", "Ved skiltning",
+			"6. Videregivelsen", "By: Odense", "Jakkehuset (butik-c), Tøj & Co (butik-b)", "7. Efter videregivelsen", "Indsnævring af kredsen", "Personen er tiltalt", "Ved skiltning",
 			"8. Modtagernes adgang", "vagt-7, vagt", "9. Boksens log", "Anders Bech, medarbejder", "begrundelse nummer 59", "10. Kontroltal", sum("copy").String(), "Loggens hoved"},
 		"en": {"Case file", "Disclosed, narrowed", "Theft (criminal code § 276)", "4 March 2026 09:00:00", "The nine conditions", "Not met", "4.20 (at most 16.00)", "Town: Odense", "Anders Bech, staff", "Head of the log"},
 	} {

@@ -481,14 +481,14 @@ func TestNoWayAroundNoticesEachRule(t *testing.T) {
 func FuzzNoWayAround(f *testing.F) {
 	for seed := range uint64(20) {
 		rnd := rand.New(rand.NewPCG(seed, 2))
-		b := make([]byte, 600)
+		b := make([]byte, 300)
 		for i := range b {
 			b[i] = byte(rnd.Uint32())
 		}
 		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		in := &fromBytes{b: b[:min(len(b), 2000)]}
+		in := &fromBytes{b: b[:min(len(b), 400)]}
 		m := newModel(in)
 		for len(in.b) > 0 && !m.c.State.Over() {
 			if err := m.step(); err != nil {

@@ -2,12 +2,16 @@ package web
 
 import (
 	"context"
+	"encoding/json"
+	"io"
 	"time"
 
 	"veilbox/appliance/account"
 	"veilbox/appliance/audit"
+	"veilbox/appliance/casefile"
 	"veilbox/appliance/casework"
 	"veilbox/appliance/incident"
+	"veilbox/appliance/store"
 	"veilbox/capture/footage"
 	"veilbox/redact"
 	"veilbox/redact/subject"
@@ -20,6 +24,7 @@ type Box interface {
 	Sessions
 	Cameras
 	Cases
+	Running
 	Marking
 	Exchange
 	House
@@ -29,16 +34,37 @@ var _ Box = (*casework.Service)(nil)
 
 // Sessions is who is here and who may be.
 type Sessions interface {
-	Login(ctx context.Context, login, password, from string) (token string, s account.Session, err error)
+	Login(ctx context.Context, login, password, code, from string) (token string, s account.Session, err error)
+	PasskeyLoginOptions(ctx context.Context, from string) (account.Ceremony, error)
+	PasskeyLogin(ctx context.Context, ceremony string, response json.RawMessage, from string) (token string, s account.Session, err error)
 	Logout(context.Context, casework.Actor) error
 	Authenticate(ctx context.Context, token string) (account.Session, error)
-	ChangePassword(ctx context.Context, a casework.Actor, old, new string) error
+	Own
 	People(context.Context, casework.Actor) ([]casework.PersonView, error)
 	AddPerson(context.Context, casework.Actor, casework.NewPerson) (casework.PersonView, error)
 	ChangePerson(context.Context, casework.Actor, incident.PersonID, casework.PersonChange) (casework.PersonView, error)
 	ResetPassword(context.Context, casework.Actor, incident.PersonID) (casework.PersonView, error)
+	ReviewPeople(context.Context, casework.Actor) ([]casework.ReviewView, error)
+	ConfirmAuthorisation(ctx context.Context, a casework.Actor, id incident.PersonID, until *time.Time) (casework.PersonView, error)
+	Acceptances(context.Context, casework.Actor) ([]store.Acceptance, error)
 	AcceptedConditions(context.Context, casework.Actor) (bool, error)
 	AcceptConditions(ctx context.Context, a casework.Actor, version string) error
+}
+
+// Own is the own account, open to whoever has still to set it up.
+type Own interface {
+	Account(context.Context, casework.Actor) (casework.AccountView, error)
+	ChangePassword(ctx context.Context, a casework.Actor, old, new string) error // old is empty where there is none
+	NewPasskey(context.Context, casework.Actor) (account.Ceremony, error)
+	AddPasskey(ctx context.Context, a casework.Actor, ceremony, name string, response json.RawMessage) (casework.PasskeyView, error)
+	RemovePasskey(ctx context.Context, a casework.Actor, id string) error
+	NewTOTP(context.Context, casework.Actor) (account.TOTP, error)
+	ConfirmTOTP(ctx context.Context, a casework.Actor, code string) error
+	RemoveTOTP(ctx context.Context, a casework.Actor, password string) error
+	ApprovalKey(ctx context.Context, a casework.Actor, id string) (account.Ceremony, error)
+	RegisterApprovalKey(ctx context.Context, a casework.Actor, id, ceremony string, response json.RawMessage) (casework.PasskeyView, error)
+	EndSession(ctx context.Context, a casework.Actor, id string) error
+	EndOthers(context.Context, casework.Actor) error
 }
 
 // Cameras is what the box records.
@@ -88,6 +114,30 @@ type Cases interface {
 	KeepSound(context.Context, casework.Actor, incident.CaseID, casework.SoundChange) (casework.CaseView, error)
 	Report(context.Context, casework.Actor, incident.CaseID, casework.PoliceReport) (casework.CaseView, error)
 	Withdraw(ctx context.Context, a casework.Actor, id incident.CaseID, reason string) (casework.CaseView, error)
+	PrepareApproval(context.Context, casework.Actor, incident.CaseID, casework.Verdict) (casework.ApprovalView, error)
+	Suggest(context.Context, casework.Actor, incident.CaseID) (casework.Suggestions, error)
+	CircleCount(context.Context, casework.Actor, incident.Circle) (casework.CircleCount, error)
+	AddDocument(ctx context.Context, a casework.Actor, id incident.CaseID, n casework.NewDocument, r io.Reader) (casework.CaseView, error)
+	Document(ctx context.Context, a casework.Actor, id incident.CaseID, doc incident.DocumentID) (incident.Document, casework.Media, error)
+	RemoveDocument(ctx context.Context, a casework.Actor, id incident.CaseID, doc incident.DocumentID, r casework.DocumentRemoval) (casework.CaseView, error)
+}
+
+// Running is what comes after a disclosure, and what the person on the footage
+// may ask for.
+type Running interface {
+	SetFact(context.Context, casework.Actor, incident.CaseID, casework.NewFact) (casework.CaseView, error)
+	Reassess(context.Context, casework.Actor, incident.CaseID, casework.Reassess) (casework.CaseView, error)
+	Narrow(context.Context, casework.Actor, incident.CaseID, casework.Narrow) (casework.CaseView, error)
+	DeleteCase(ctx context.Context, a casework.Actor, id incident.CaseID, reason string) error
+	DeletionProof(context.Context, casework.Actor, incident.CaseID) ([]byte, error)
+	CaseFile(context.Context, casework.Actor, incident.CaseID) (casefile.File, error)
+	CaseFilePDF(ctx context.Context, a casework.Actor, id incident.CaseID, lang string, w io.Writer) error
+	Holdings(context.Context, casework.Actor, incident.CaseID) (casework.Holdings, error)
+	Inform(context.Context, casework.Actor, incident.CaseID, casework.NewInformed) (casework.CaseView, error)
+	SubjectCopy(context.Context, casework.Actor, incident.CaseID, casework.Handout) (casework.Media, error)
+	FindCases(context.Context, casework.Actor, casework.FindQuery) (casework.FindResult, error)
+	// DeletedHere says that this shop has deleted what it had of another's.
+	DeletedHere(ctx context.Context, a casework.Actor, id incident.DisclosureID, words string) error
 }
 
 // Marking follows people through a case's clip while a person looks on.
@@ -113,6 +163,7 @@ type Exchange interface {
 // House is the box itself.
 type House interface {
 	Audit(context.Context, casework.Actor, audit.Filter) ([]audit.Entry, error)
+	ExportAudit(ctx context.Context, a casework.Actor, w io.Writer, format audit.Format, f audit.Filter) error
 	VerifyAudit(context.Context, casework.Actor) (audit.Report, error)
 	Health(context.Context) ([]casework.Check, error)
 	Holds(context.Context, casework.Actor) ([]casework.HoldView, error)

@@ -49,6 +49,7 @@ type fakeBox struct {
 	err    error
 	calls  []string
 	filter audit.Filter
+	own    casework.AccountView
 }
 
 func person(id, name string, roles ...account.Role) account.Session {
@@ -65,6 +66,7 @@ func newFakeBox(c clock.Clock) *fakeBox {
 			"manager":  person("karen", "Karen Holm", account.Manager),
 			"assessor": person("jens", "Jens Bæk", account.Assessor),
 			"auditor":  person("ida", "Ida Lund", account.Auditor),
+			"coded":    person("kim", "Kim Dahl", account.Staff),
 		},
 		cases: map[incident.CaseID]*incident.Case{}, accepted: map[incident.PersonID]bool{"mette": true, "karen": true, "jens": true, "ida": true},
 		progress: map[incident.CaseID]*casework.Progress{},
@@ -90,13 +92,19 @@ func (b *fakeBox) called(name string) bool {
 var errLogin = problem.New(http.StatusUnauthorized, "login.wrong",
 	problem.Text{DA: "Login eller adgangskode passer ikke.", EN: "Login or password is wrong."}, problem.Text{DA: "Prøv igen.", EN: "Try again."})
 
-func (b *fakeBox) Login(_ context.Context, login, password, _ string) (string, account.Session, error) {
+func (b *fakeBox) Login(_ context.Context, login, password, code, _ string) (string, account.Session, error) {
 	if err := b.act("Login"); err != nil {
 		return "", account.Session{}, err
 	}
 	s, found := b.sessions[login]
 	if !found || password != "hemmelig-kode" {
 		return "", account.Session{}, errLogin
+	}
+	if login == "coded" && code != "123456" {
+		if code == "" {
+			return "", account.Session{}, account.ErrCode
+		}
+		return "", account.Session{}, account.ErrBadCode
 	}
 	return login, s, nil
 }
@@ -194,9 +202,14 @@ func (b *fakeBox) view(a casework.Actor, id incident.CaseID) (casework.CaseView,
 	if c.State == incident.Submitted && a.Session.Can(account.Assess) {
 		v.May = append(v.May, "assess")
 	}
-	if c.State == incident.Disclosed {
+	if c.State == incident.Disclosed || c.State == incident.Narrowed {
 		v.Sending = &casework.Sending{State: "delivered"}
-		v.May = append(v.May, "withdraw", "report")
+		v.May = append(v.May, "withdraw", "report", "reassess", "narrow", "fact")
+	} else if c.State != incident.Submitted && a.Session.Can(account.DeleteCase) {
+		v.May = append(v.May, "delete")
+	}
+	if a.Session.Can(account.Tag) {
+		v.May = append(v.May, "document")
 	}
 	return v, nil
 }
@@ -374,7 +387,7 @@ func (b *fakeBox) VerifyAudit(context.Context, casework.Actor) (audit.Report, er
 func (b *fakeBox) Health(context.Context) ([]casework.Check, error) { return b.checks, b.act("Health") }
 
 func testOptions(b Box) Options {
-	return Options{Box: b, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Clock: clock.NewFake(testNow), Version: "1.0.0",
+	return Options{Box: b, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Clock: clock.NewFake(testNow), Version: "1.0.0", Hosts: []string{"veilbox.local"}, RPID: "veilbox.local",
 		WHEP: func(w http.ResponseWriter, r *http.Request, cam footage.CameraID) {
 			if r.Method == http.MethodDelete {
 				w.WriteHeader(http.StatusNoContent)
@@ -397,17 +410,21 @@ func newTestServer(t *testing.T) *server {
 // site is the whole handler over TLS, as a browser meets it.
 type site struct {
 	*httptest.Server
-	box *fakeBox
+	box   *fakeBox
+	clock *clock.Fake
 }
 
 func newSite(t *testing.T) site {
 	t.Helper()
-	b := newFakeBox(clock.NewFake(testNow))
-	h, err := New(testOptions(b))
+	c := clock.NewFake(testNow)
+	b := newFakeBox(c)
+	o := testOptions(b)
+	o.Clock = c
+	h, err := New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	srv := httptest.NewTLSServer(h)
 	t.Cleanup(srv.Close)
-	return site{srv, b}
+	return site{srv, b, c}
 }

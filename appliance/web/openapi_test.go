@@ -12,8 +12,11 @@ import (
 	"testing"
 	"time"
 
+	"veilbox/appliance/account"
 	"veilbox/appliance/audit"
+	"veilbox/appliance/casefile"
 	"veilbox/appliance/casework"
+	"veilbox/appliance/store"
 	"veilbox/internal/problem"
 	"veilbox/redact"
 )
@@ -21,7 +24,9 @@ import (
 // described are the Go types that the API's description names.
 var described = map[string]reflect.Type{
 	"Session": reflect.TypeFor[sessionView](), "Login": reflect.TypeFor[loginBody](), "Password": reflect.TypeFor[passwordBody](),
-	"Conditions": reflect.TypeFor[conditionsView](), "Acceptance": reflect.TypeFor[acceptBody](), "Code": reflect.TypeFor[codeBody](),
+	"Ceremony": reflect.TypeFor[account.Ceremony](), "Signed": reflect.TypeFor[signedBody](), "Passkey": reflect.TypeFor[casework.PasskeyView](), "TOTP": reflect.TypeFor[account.TOTP](), "Secret": reflect.TypeFor[secretBody](),
+	"OwnAccount": reflect.TypeFor[casework.AccountView](), "ReviewItem": reflect.TypeFor[casework.ReviewView](), "Review": reflect.TypeFor[reviewBody](), "Acceptance": reflect.TypeFor[store.Acceptance](),
+	"Conditions": reflect.TypeFor[conditionsView](), "Accept": reflect.TypeFor[acceptBody](), "Code": reflect.TypeFor[codeBody](),
 	"Reason": reflect.TypeFor[reasonBody](), "Purpose": reflect.TypeFor[purposeBody](), "Version": reflect.TypeFor[versionBody](),
 	"NewPerson": reflect.TypeFor[casework.NewPerson](), "PersonChange": reflect.TypeFor[casework.PersonChange](), "Person": reflect.TypeFor[casework.PersonView](),
 	"NewCamera": reflect.TypeFor[casework.NewCamera](), "CameraDescription": reflect.TypeFor[casework.CameraDescription](), "Camera": reflect.TypeFor[casework.CameraView](),
@@ -34,6 +39,10 @@ var described = map[string]reflect.Type{
 	"Enrolment": reflect.TypeFor[casework.Enrolment](), "AuditEntry": reflect.TypeFor[audit.Entry](), "AuditReport": reflect.TypeFor[audit.Report](),
 	"Marking": reflect.TypeFor[casework.MarkingView](), "Followed": reflect.TypeFor[casework.Followed](), "Shapes": reflect.TypeFor[casework.ShapesView](),
 	"PersonFound": reflect.TypeFor[redact.Person](), "SoundChange": reflect.TypeFor[casework.SoundChange](), "VeiledChange": reflect.TypeFor[casework.VeiledChange](),
+	"Approval": reflect.TypeFor[casework.ApprovalView](), "Suggestions": reflect.TypeFor[casework.Suggestions](), "Circle": reflect.TypeFor[circleBody](), "CircleCount": reflect.TypeFor[casework.CircleCount](),
+	"DocumentRemoval": reflect.TypeFor[casework.DocumentRemoval](), "NewFact": reflect.TypeFor[casework.NewFact](), "Reassess": reflect.TypeFor[casework.Reassess](), "Narrow": reflect.TypeFor[casework.Narrow](),
+	"NewInformed": reflect.TypeFor[casework.NewInformed](), "Handout": reflect.TypeFor[casework.Handout](), "Holdings": reflect.TypeFor[casework.Holdings](), "FindQuery": reflect.TypeFor[casework.FindQuery](), "Found": reflect.TypeFor[casework.FindResult](),
+	"Words": reflect.TypeFor[wordsBody](), "CaseFile": reflect.TypeFor[casefile.File](),
 	"Check": reflect.TypeFor[casework.Check](), "Health": reflect.TypeFor[healthzView](), "Text": reflect.TypeFor[problem.Text](),
 }
 

@@ -22,7 +22,7 @@ var templateFiles embed.FS
 
 type page = *template.Template
 
-var pageNames = []string{"login", "start", "camera", "timeline", "case", "alerts", "alert", "admin", "audit", "account", "conditions", "error"}
+var pageNames = []string{"login", "start", "camera", "timeline", "case", "alerts", "alert", "admin", "people", "audit", "account", "conditions", "error"}
 
 // loadPages parses each page once per language, with the layout around it.
 func loadPages(texts map[string]catalogue) (map[string]map[string]page, error) {
@@ -31,7 +31,7 @@ func loadPages(texts map[string]catalogue) (map[string]map[string]page, error) {
 		all[lang] = map[string]page{}
 		for _, name := range pageNames {
 			t, err := template.New("layout.html").Funcs(funcs(lang, c)).ParseFS(templateFiles,
-				"templates/layout.html", "templates/parts.html", "templates/evidence.html", "templates/marking.html", "templates/"+name+".html")
+				"templates/layout.html", "templates/parts.html", "templates/steps.html", "templates/assess.html", "templates/running.html", "templates/marking.html", "templates/"+name+".html")
 			if err != nil {
 				return nil, fmt.Errorf("web: page %s: %w", name, err)
 			}
@@ -95,7 +95,10 @@ func navFor(session account.Session, now time.Time) []string {
 	if session.Allow(account.ViewShared, now) == nil {
 		nav = append(nav, "alerts")
 	}
-	if session.Allow(account.ManagePeople, now) == nil || session.Allow(account.ManageCameras, now) == nil {
+	if session.Allow(account.ManagePeople, now) == nil {
+		nav = append(nav, "people")
+	}
+	if session.Allow(account.ManageCameras, now) == nil {
 		nav = append(nav, "admin")
 	}
 	if session.Allow(account.ReadAudit, now) == nil {
@@ -150,33 +153,6 @@ func allowed[T any](v T, err error) (*T, error) {
 		return nil, err
 	}
 	return &v, nil
-}
-
-type loginData struct {
-	Next, Login string
-	Problem     *problem.Problem
-}
-
-func (s *server) loginPage(w http.ResponseWriter, r *http.Request, a casework.Actor) error {
-	return s.render(w, r, http.StatusOK, "login", a, loginData{Next: safeNext(r.URL.Query().Get("next"))})
-}
-
-func (s *server) loginForm(w http.ResponseWriter, r *http.Request, a casework.Actor) error {
-	if err := r.ParseForm(); err != nil {
-		return badForm(err)
-	}
-	next, login := safeNext(r.PostForm.Get("next")), strings.TrimSpace(r.PostForm.Get("login"))
-	token, _, err := s.Box.Login(r.Context(), login, r.PostForm.Get("password"), a.From)
-	if err != nil {
-		p := problem.Of(err)
-		if p.Status >= 500 {
-			s.Log.Error("login failed", "code", p.Code, "error", err)
-		}
-		return s.render(w, r, p.Status, "login", casework.Actor{}, loginData{next, login, p})
-	}
-	setSession(w, token)
-	http.Redirect(w, r, next, http.StatusSeeOther)
-	return nil
 }
 
 func badForm(err error) error {

@@ -23,9 +23,9 @@ import (
 )
 
 var (
-	inTemplate = regexp.MustCompile(`\{\{[^}]*\bt "([a-z0-9.-]+)"`)
+	inTemplate = regexp.MustCompile(`\{\{[^}]*\bt "([a-z0-9._-]+)"`)
 	prefixed   = regexp.MustCompile(`\btp "([a-z.]+\.)"`)
-	inScript   = regexp.MustCompile("\\bt\\(['`]([a-z0-9.-]+)")
+	inScript   = regexp.MustCompile("\\bt\\(['`]([a-z0-9._-]+)")
 	verbs      = regexp.MustCompile(`%[sdv]`)
 )
 
@@ -36,7 +36,8 @@ func valuesOf() map[string][]string {
 		"nav.": {"start", "timeline", "alerts", "admin", "audit"}, "decision.": {string(incident.Approve), string(incident.Refuse)},
 		"range.": {"10", "60", "360", "1440", "10080", "43200"}, "camera.accept.": {"pin", "device"}, "statenext.": {""}, "step.": caseData{}.Steps(), "conditions.": conditionsData{}.Rules(),
 		"stage.":   {"queued", "receive", "decode", "track", "veil", "write", "prove", "done", "failed", ""},
-		"sending.": {"queued", "sending", "waiting", "delivered", "refused"}, "field.": {"basis", "trades", "chains", "members"},
+		"sending.": {"queued", "sending", "waiting", "delivered", "refused"}, "field.": answerNames(), "form.basis.": {string(incident.BasisRecording), string(incident.BasisCircumstances)}, "form.area.": {"town", "region", "country"},
+		"fact.": caseData{}.Facts(), "factsays.": caseData{}.Facts(), "inform.": caseData{}.Hows(), "doc.": {incident.DocumentReceipt, incident.DocumentStatement, incident.DocumentOther}, "dossier.": {"met", "unmet", "waits"},
 		"camstate.": {""}, "offence.": {""}, "mode.": modes, "modesays.": modes, "copymode.": modes,
 		"what.": {"unsure", "flagged"}, "legend.": {"shown", "flagged", "unsure", "gone"}, "flag.": mask.Flags(0x1f).Names(), "reason.": {""},
 		"notice.": {incident.NoticeShortScene},
@@ -47,7 +48,7 @@ func valuesOf() map[string][]string {
 	for r := mask.Reason(1); r.String() != ""; r++ { // a reason that is added there needs words here
 		all["reason."] = append(all["reason."], r.String())
 	}
-	for s := range steps {
+	for _, s := range caseStates {
 		all["state."] = append(all["state."], string(s))
 		all["next."] = append(all["next."], string(s))
 	}
@@ -63,6 +64,13 @@ func valuesOf() map[string][]string {
 		all["rolesays."] = append(all["rolesays."], string(r))
 	}
 	return all
+}
+
+// answerNames are the answers that a merge may have to name: the form's own and
+// those kept beside its fields.
+func answerNames() []string {
+	return []string{"what", "happened_at", "offence", "attempt", "basis", "basis_words", "repetition", "professional", "repeat_reasons", "value_dkk", "statements", "links",
+		"report_number", "report_today", "area", "place", "trades", "chains", "members", "circle_reason", "area_reason", "trades_reason", "chains_reason", "next_reassessment", "doubtful", "first_of_kind"}
 }
 
 // states are the values of capture.State, as its source declares them: one that

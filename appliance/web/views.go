@@ -8,10 +8,8 @@ import (
 	"time"
 
 	"veilbox/appliance/account"
-	"veilbox/appliance/audit"
 	"veilbox/appliance/casework"
 	"veilbox/appliance/incident"
-	"veilbox/appliance/policy"
 	"veilbox/capture/footage"
 	"veilbox/internal/clock"
 	"veilbox/internal/problem"
@@ -32,6 +30,10 @@ type startData struct {
 	Review  time.Time // suggested for what is kept longer
 	Keeps   bool      // may say that the clock is right and let footage go
 	Manager bool
+	// Reads says that this person's work is the log, and Health is how all is,
+	// for whoever has no cases to see.
+	Reads  bool
+	Health []casework.Check
 	// NoAuthorisation says why there may be nothing to see (V7).
 	NoAuthorisation bool
 }
@@ -67,6 +69,9 @@ func (s *server) startPage(w http.ResponseWriter, r *http.Request, a casework.Ac
 	checks, err := s.Box.Health(r.Context())
 	if err != nil {
 		return err
+	}
+	if !a.Session.Can(account.ViewCases) {
+		d.Reads, d.Health = a.Session.Can(account.ReadAudit), checks
 	}
 	alarmed := map[string]bool{} // the alarm says what the camera's own line would
 	for _, c := range checks {
@@ -157,69 +162,6 @@ func (s *server) timelinePage(w http.ResponseWriter, r *http.Request, a casework
 	return s.render(w, r, http.StatusOK, "timeline", a, timelineData{overviews})
 }
 
-type caseData struct {
-	Case      casework.CaseView
-	Camera    string // its name, for the stamp
-	Step      int    // 1 to 5, where the case stands
-	Findings  []policy.Finding
-	Offences  []incident.Offence
-	Elsewhere []incident.Offence
-	Review    time.Time // when the next reassessment is suggested
-}
-
-// Steps names the steps; they are the sections' identifiers too.
-func (caseData) Steps() []string { return []string{"mark", "copy", "evidence", "assess", "share"} }
-
-// At is the index of the step where the case stands.
-func (d caseData) At() int { return d.Step - 1 }
-
-// Modes are what a person may choose to show, the least first.
-func (caseData) Modes() []subject.Mode {
-	return []subject.Mode{subject.SubjectOnly, subject.StillScene, subject.BlurEverything}
-}
-
-// Mode is what the case's copy shows.
-func (d caseData) Mode() string {
-	if d.Case.Copy == nil {
-		return subject.SubjectOnly.String()
-	}
-	return d.Case.Copy.Mode.String()
-}
-
-// Number is how people count the steps.
-func (caseData) Number(i int) int { return i + 1 }
-
-// steps says at which of the page's five steps a state stands.
-var steps = map[incident.State]int{
-	incident.Draft: 1, incident.Tagged: 2, incident.Redacted: 3, incident.Refused: 3, incident.Submitted: 4,
-	incident.Released: 5, incident.Disclosed: 5, incident.Withdrawn: 5, incident.Expired: 5,
-}
-
-// reviewAfter is when the page suggests to look again whether the conditions
-// still hold: halfway through the 30 days, in whole weeks.
-const reviewAfter = 14 * 24 * time.Hour
-
-func (s *server) casePage(w http.ResponseWriter, r *http.Request, a casework.Actor) error {
-	c, err := s.Box.Case(r.Context(), a, caseOf(r))
-	if err != nil {
-		return err
-	}
-	name := string(c.Clip.Camera)
-	if cams, err := allowed(s.Box.Cameras(r.Context(), a)); err != nil {
-		return err
-	} else if cams != nil {
-		for _, cam := range *cams {
-			if cam.ID == c.Clip.Camera {
-				name = cam.Name
-			}
-		}
-	}
-	described := policy.Describe()
-	d := caseData{Case: c, Camera: name, Step: steps[c.State], Findings: described[:], Offences: covered, Elsewhere: uncovered,
-		Review: s.Clock.Now().Add(reviewAfter).In(clock.Copenhagen)}
-	return s.render(w, r, http.StatusOK, "case", a, d)
-}
-
 type alertsData struct{ Running, Ended []casework.Alert }
 
 func (s *server) alertsPage(w http.ResponseWriter, r *http.Request, a casework.Actor) error {
@@ -253,23 +195,17 @@ func (s *server) alertPage(w http.ResponseWriter, r *http.Request, a casework.Ac
 }
 
 type adminData struct {
-	People    *[]casework.PersonView
 	Cameras   *[]casework.CameraView
 	Enrolment *casework.Enrolment
 	Checks    []casework.Check
-	Roles     []account.Role
-	Until     time.Time
 }
 
 func (s *server) adminPage(w http.ResponseWriter, r *http.Request, a casework.Actor) error {
-	d := adminData{Roles: account.Roles, Until: s.Clock.Now().AddDate(1, 0, 0).In(clock.Copenhagen)}
-	var err error
-	if d.People, err = allowed(s.Box.People(r.Context(), a)); err != nil {
+	if err := a.Session.Allow(account.ManageCameras, s.Clock.Now()); err != nil {
 		return err
 	}
-	if d.People == nil && a.Session.Allow(account.ManageCameras, s.Clock.Now()) != nil {
-		return a.Session.Allow(account.ManagePeople, s.Clock.Now())
-	}
+	var d adminData
+	var err error
 	if d.Cameras, err = allowed(s.Box.Cameras(r.Context(), a)); err != nil {
 		return err
 	}
@@ -280,57 +216,6 @@ func (s *server) adminPage(w http.ResponseWriter, r *http.Request, a casework.Ac
 		return err
 	}
 	return s.render(w, r, http.StatusOK, "admin", a, d)
-}
-
-type auditData struct {
-	Entries         []audit.Entry
-	Act, Who, About string
-	From, To        string // dates as the form holds them
-	Problem         *problem.Problem
-	Limit           int
-	Full            bool // there may be more entries than are shown
-}
-
-// auditDays reads the page's from and to, which are Copenhagen days.
-func auditDays(q func(string) string) (from, to time.Time, err error) {
-	day := func(name string) (time.Time, error) {
-		v := q(name)
-		if v == "" {
-			return time.Time{}, nil
-		}
-		t, err := time.ParseInLocation(time.DateOnly, v, clock.Copenhagen)
-		if err != nil {
-			return t, badField(name, "Skriv datoen som 2026-02-03.", "Write the date as 2026-02-03.").With(err)
-		}
-		return t, nil
-	}
-	if from, err = day("from"); err != nil {
-		return
-	}
-	if to, err = day("to"); err == nil && !to.IsZero() {
-		to = clock.EndOfDay(to)
-	}
-	return
-}
-
-func (s *server) auditPage(w http.ResponseWriter, r *http.Request, a casework.Actor) error {
-	q := r.URL.Query().Get
-	d := auditData{Act: q("act"), Who: q("who"), About: q("about"), From: q("from"), To: q("to"), Limit: auditPageSize}
-	f := audit.Filter{Act: d.Act, Who: d.Who, About: d.About, Newest: true, Limit: d.Limit}
-	var err error
-	if f.From, f.To, err = auditDays(q); err != nil {
-		d.Problem = problem.Of(err)
-		return s.render(w, r, d.Problem.Status, "audit", a, d)
-	}
-	if d.Entries, err = s.Box.Audit(r.Context(), a, f); err != nil {
-		return err
-	}
-	d.Full = len(d.Entries) == d.Limit
-	return s.render(w, r, http.StatusOK, "audit", a, d)
-}
-
-func (s *server) accountPage(w http.ResponseWriter, r *http.Request, a casework.Actor) error {
-	return s.render(w, r, http.StatusOK, "account", a, a.Session)
 }
 
 func (s *server) conditionsPage(w http.ResponseWriter, r *http.Request, a casework.Actor) error {

@@ -148,7 +148,7 @@ func (s *server) guard(rt route) http.Handler {
 			}
 		}
 		if rt.access == fullPage {
-			if actor.Session.MustChange {
+			if len(actor.Session.Must) > 0 {
 				http.Redirect(w, r, "/account", http.StatusSeeOther)
 				return
 			}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"veilbox/appliance/account"
 	"veilbox/appliance/casework"
 	"veilbox/appliance/incident"
 	"veilbox/internal/problem"
@@ -56,7 +57,7 @@ func (s site) do(t *testing.T, q req) (*http.Response, string) {
 
 // filled is a route's path with values in it.
 func filled(path string) string {
-	return strings.NewReplacer("{cam}", "kasse-1", "{id}", "CASE1", "{vid}", "V1", "{picture}", "0.jpg", "{session}", "1", "{file...}", "base.css", "{$}", "").Replace(path)
+	return strings.NewReplacer("{cam}", "kasse-1", "{id}", "CASE1", "{vid}", "V1", "{doc}", "DOC1", "{picture}", "0.jpg", "{session}", "1", "{sid}", "S1", "{key}", "K1", "{file...}", "base.css", "{$}", "").Replace(path)
 }
 
 func TestOnlyWhatIsMeantIsOpen(t *testing.T) {
@@ -78,11 +79,13 @@ func TestOnlyWhatIsMeantIsOpen(t *testing.T) {
 			t.Errorf("%s %s took a forged session: %d", rt.method, rt.path, resp.StatusCode)
 		}
 	}
-	want := []string{"POST /api/v1/session", "GET /login", "POST /login", "POST /language", "GET /assets/{file...}", "GET /healthz"}
+	want := []string{"POST /api/v1/session", "POST /api/v1/session/passkey/options", "POST /api/v1/session/passkey", "GET /login", "POST /login", "POST /language", "GET /assets/{file...}", "GET /healthz"}
 	if !slices.Equal(open, want) {
 		t.Errorf("open routes are %q, want %q", open, want)
 	}
-	if acts := s.box.calls; slices.ContainsFunc(acts, func(a string) bool { return a != "Health" && a != "Login" }) {
+	if acts := s.box.calls; slices.ContainsFunc(acts, func(a string) bool {
+		return !slices.Contains([]string{"Health", "Login", "PasskeyLoginOptions", "PasskeyLogin"}, a)
+	}) {
 		t.Errorf("acts were done for nobody: %q", acts)
 	}
 }
@@ -115,7 +118,7 @@ func TestPagesHaveNoInlineScriptOrStyle(t *testing.T) {
 	s := newSite(t)
 	s.box.cases["CASE1"] = testCase(incident.Redacted)
 	s.box.alerts = []casework.Alert{{ID: "D1", What: "<script>alert(1)</script>", Offence: incident.Theft, NotAfter: testNow}}
-	for _, p := range []struct{ path, as string }{{"/login", ""}, {"/", "staff"}, {"/cameras/kasse-1", "staff"}, {"/cameras/kasse-1", "manager"}, {"/timeline", "staff"}, {"/cases/CASE1", "staff"}, {"/cases/CASE1", "assessor"}, {"/alerts", "staff"}, {"/alerts/D1", "staff"}, {"/admin", "manager"}, {"/audit", "auditor"}, {"/account", "staff"}, {"/conditions", "staff"}} {
+	for _, p := range []struct{ path, as string }{{"/login", ""}, {"/", "staff"}, {"/cameras/kasse-1", "staff"}, {"/cameras/kasse-1", "manager"}, {"/timeline", "staff"}, {"/cases/CASE1", "staff"}, {"/cases/CASE1", "assessor"}, {"/alerts", "staff"}, {"/alerts/D1", "staff"}, {"/admin", "manager"}, {"/people", "manager"}, {"/audit", "auditor"}, {"/account", "staff"}, {"/conditions", "staff"}} {
 		for _, lang := range languages {
 			resp, body := s.do(t, req{method: get, path: p.path, as: p.as, header: http.Header{"Cookie": {"lang=" + lang}}})
 			if resp.StatusCode != http.StatusOK || !strings.Contains(body, `<html lang="`+lang+`">`) {
@@ -223,9 +226,9 @@ func TestFirstUse(t *testing.T) {
 	s := newSite(t)
 	s.box.accepted = map[incident.PersonID]bool{}
 	fresh := s.box.sessions["staff"]
-	fresh.MustChange = true
+	fresh.Must = []account.Need{account.NeedPassword, account.NeedFactor}
 	s.box.sessions["fresh"] = fresh
-	for _, path := range []string{"/", "/cameras/kasse-1", "/cases/CASE1", "/alerts", "/admin", "/audit"} {
+	for _, path := range []string{"/", "/cameras/kasse-1", "/cases/CASE1", "/alerts", "/admin", "/people", "/audit"} {
 		if resp, _ := s.do(t, req{method: get, path: path, as: "staff"}); resp.Header.Get("Location") != "/conditions" {
 			t.Errorf("%s before the conditions: %d to %q", path, resp.StatusCode, resp.Header.Get("Location"))
 		}
@@ -290,10 +293,10 @@ func TestProblemsReachTheReader(t *testing.T) {
 
 func TestRolesSeeTheirPages(t *testing.T) {
 	s := newSite(t)
-	for as, want := range map[string]string{"staff": "start timeline alerts", "manager": "start timeline alerts admin audit", "assessor": "start timeline alerts", "auditor": "start audit"} {
+	for as, want := range map[string]string{"staff": "start timeline alerts", "manager": "start timeline alerts people admin audit", "assessor": "start timeline alerts", "auditor": "start audit"} {
 		resp, body := s.do(t, req{method: get, path: "/", as: as})
 		var nav []string
-		for _, n := range []string{"start", "timeline", "alerts", "admin", "audit"} {
+		for _, n := range []string{"start", "timeline", "alerts", "people", "admin", "audit"} {
 			if strings.Contains(body, `data-testid="nav-`+n+`"`) {
 				nav = append(nav, n)
 			}

@@ -1,5 +1,5 @@
 // Looking at what another member shared: said why first, logged, then shown.
-import { clockOf, onSubmit, send, t } from './api.js';
+import { clockOf, el, onSubmit, send, t } from './api.js';
 
 const form = document.getElementById('view');
 onSubmit(form, async (f) => {
@@ -24,4 +24,10 @@ onSubmit(form, async (f) => {
     box.hidden = true;
     form.hidden = false;
   }, Math.min(2 ** 31 - 1, Math.max(0, new Date(v.until) - Date.now())));
+});
+
+const deleted = document.getElementById('deleted');
+onSubmit(deleted, async (f) => {
+  await send('POST', `/api/v1/alerts/${deleted.dataset.id}/deletion`, { words: f.words.value.trim() });
+  deleted.replaceChildren(el('p', { className: 'big good', role: 'status', 'data-testid': 'deleted-done' }, `✓ ${t('alert.deletedone')}`));
 });

@@ -37,10 +37,11 @@ export async function ask(path, options = {}) {
     if (e.name === 'AbortError') throw e;
     throw new Problem(0, 'away', t('js.away'), t('js.awayremedy'));
   }
-  if (answer.status === 401) {
-    location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
+  if (!answer.ok) {
+    const p = await problemOf(answer);
+    if (['session.none', 'account.session'].includes(p.code)) location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
+    throw p;
   }
-  if (!answer.ok) throw await problemOf(answer);
   return answer;
 }
 
@@ -71,7 +72,8 @@ export function showProblem(place, error) {
   if (!(error instanceof Problem)) console.error(error);
   const p = error instanceof Problem ? error : new Problem(0, 'script', t('js.broken'), t('js.tryagain'));
   place.replaceChildren(el('div', { className: 'problem', role: 'alert', 'data-testid': 'problem', 'data-code': p.code },
-    el('p', { className: 'cause' }, p.cause), el('p', { className: 'remedy' }, p.remedy)));
+    el('p', { className: 'cause' }, p.cause), el('p', { className: 'remedy' }, p.remedy),
+    p.code === 'account.fresh' ? el('p', {}, el('a', { href: `/login?next=${encodeURIComponent(location.pathname)}` }, t('login.title'))) : null));
   place.scrollIntoView({ block: 'nearest' });
 }
 

@@ -126,6 +126,8 @@ onSubmit($('newcase'), async (f) => {
     ...(f.value.value !== '' && { value_dkk: Number(f.value.value) }),
     happened_at: iso(fromLocal(f.happened.value)), offence: f.offence.value, attempt: f.attempt.checked,
   });
+  // The rest of the answer goes into the case's form. Where that fails the form asks.
+  await send('PUT', `/api/v1/cases/${made.id}`, { version: made.version, what: made.what, happened_at: made.happened_at, evidence: { ...made.evidence, basis: f.basis.value } }).catch(() => null);
   location.assign(`/cases/${made.id}`);
 });
 

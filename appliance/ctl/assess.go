@@ -17,16 +17,13 @@ type caseCopyCmd struct {
 }
 
 func (c *caseCopyCmd) Run(e *env) error {
-	cl, err := e.client()
-	if err != nil {
-		return err
-	}
-	defer cl.Close()
-	m, err := cl.CaseCopy(e.ctx, c.id())
-	if err != nil {
-		return err
-	}
-	return e.save(m, c.Output)
+	return e.withBox(func(cl *client.Client) error {
+		m, err := cl.CaseCopy(e.ctx, c.id())
+		if err != nil {
+			return err
+		}
+		return e.save(m, c.Output)
+	})
 }
 
 type caseSheetCmd struct {
@@ -35,41 +32,34 @@ type caseSheetCmd struct {
 }
 
 func (c *caseSheetCmd) Run(e *env) error {
-	cl, err := e.client()
-	if err != nil {
-		return err
-	}
-	defer cl.Close()
-	s, err := cl.Sheet(e.ctx, c.id())
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(c.Output, 0o700); err != nil {
-		return fmt.Errorf("ctl: %w", err)
-	}
-	for i := range s.Pictures {
-		b, err := cl.SheetPicture(e.ctx, c.id(), i)
+	return e.withBox(func(cl *client.Client) error {
+		s, err := cl.Sheet(e.ctx, c.id())
 		if err != nil {
 			return err
 		}
-		if err := durable.WriteFile(filepath.Join(c.Output, fmt.Sprintf("%04d.jpg", i)), b, 0o600); err != nil {
-			return err
+		if err := os.MkdirAll(c.Output, 0o700); err != nil {
+			return fmt.Errorf("ctl: %w", err)
 		}
-	}
-	e.notice("%s", outside)
-	return e.show(s, table{{"SHEET", "PICTURES", "FLAGGED", "SHOWN", "OF"},
-		{s.Hash.String(), fmt.Sprint(len(s.Pictures)), fmt.Sprint(len(s.Flagged)), fmt.Sprintf("%.1f s", s.Shown), fmt.Sprintf("%.1f s", s.Duration)}})
+		for i := range s.Pictures {
+			b, err := cl.SheetPicture(e.ctx, c.id(), i)
+			if err != nil {
+				return err
+			}
+			if err := durable.WriteFile(filepath.Join(c.Output, fmt.Sprintf("%04d.jpg", i)), b, 0o600); err != nil {
+				return err
+			}
+		}
+		e.notice("%s", outside)
+		return e.show(s, table{{"SHEET", "PICTURES", "FLAGGED", "SHOWN", "OF"},
+			{s.Hash.String(), fmt.Sprint(len(s.Pictures)), fmt.Sprint(len(s.Flagged)), fmt.Sprintf("%.1f s", s.Shown), fmt.Sprintf("%.1f s", s.Duration)}})
+	})
 }
 
 type caseSubmitCmd struct{ caseID }
 
 func (c *caseSubmitCmd) Run(e *env) error {
-	return e.withCase(func(cl *client.Client) (casework.CaseView, error) {
-		v, err := cl.Case(e.ctx, c.id())
-		if err != nil {
-			return v, err
-		}
-		return cl.Submit(e.ctx, c.id(), v.Version)
+	return e.changing(c.id(), func(cl *client.Client, version int) (casework.CaseView, error) {
+		return cl.Submit(e.ctx, c.id(), version)
 	})
 }
 
@@ -84,12 +74,8 @@ func (c *caseReportCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	return e.withCase(func(cl *client.Client) (casework.CaseView, error) {
-		v, err := cl.Case(e.ctx, c.id())
-		if err != nil {
-			return v, err
-		}
-		return cl.Report(e.ctx, c.id(), casework.PoliceReport{Version: v.Version, Number: c.Number, At: at})
+	return e.changing(c.id(), func(cl *client.Client, version int) (casework.CaseView, error) {
+		return cl.Report(e.ctx, c.id(), casework.PoliceReport{Version: version, Number: c.Number, At: at})
 	})
 }
 
@@ -110,24 +96,21 @@ type alertCmd struct {
 type alertListCmd struct{}
 
 func (*alertListCmd) Run(e *env) error {
-	cl, err := e.client()
-	if err != nil {
-		return err
-	}
-	defer cl.Close()
-	all, err := cl.Alerts(e.ctx)
-	if err != nil {
-		return err
-	}
-	t := table{{"ALERT", "FROM", "OFFENCE", "WHEN", "UNTIL", "ENDED", "WHAT"}}
-	for _, a := range all {
-		ended := ""
-		if a.Ended != nil {
-			ended = local(*a.Ended) + " " + a.Why.DA
+	return e.withBox(func(cl *client.Client) error {
+		all, err := cl.Alerts(e.ctx)
+		if err != nil {
+			return err
 		}
-		t = append(t, []string{string(a.ID), a.Sender, string(a.Offence), local(a.When), local(a.NotAfter), ended, a.What})
-	}
-	return e.show(all, t)
+		t := table{{"ALERT", "FROM", "OFFENCE", "WHEN", "UNTIL", "ENDED", "WHAT"}}
+		for _, a := range all {
+			ended := ""
+			if a.Ended != nil {
+				ended = local(*a.Ended) + " " + a.Why.DA
+			}
+			t = append(t, []string{string(a.ID), a.Sender, string(a.Offence), local(a.When), local(a.NotAfter), ended, a.What})
+		}
+		return e.show(all, t)
+	})
 }
 
 type alertViewCmd struct {
@@ -137,20 +120,17 @@ type alertViewCmd struct {
 }
 
 func (c *alertViewCmd) Run(e *env) error {
-	cl, err := e.client()
-	if err != nil {
-		return err
-	}
-	defer cl.Close()
-	v, err := cl.View(e.ctx, incident.DisclosureID(c.ID), c.Purpose)
-	if err != nil {
-		return err
-	}
-	m, err := cl.ViewingMedia(e.ctx, v.ID)
-	if err != nil {
-		return err
-	}
-	return e.save(m, c.Output)
+	return e.withBox(func(cl *client.Client) error {
+		v, err := cl.View(e.ctx, incident.DisclosureID(c.ID), c.Purpose)
+		if err != nil {
+			return err
+		}
+		m, err := cl.ViewingMedia(e.ctx, v.ID)
+		if err != nil {
+			return err
+		}
+		return e.save(m, c.Output)
+	})
 }
 
 type caseSoundCmd struct {
@@ -160,11 +140,7 @@ type caseSoundCmd struct {
 }
 
 func (c *caseSoundCmd) Run(e *env) error {
-	return e.withCase(func(cl *client.Client) (casework.CaseView, error) {
-		v, err := cl.Case(e.ctx, c.id())
-		if err != nil {
-			return v, err
-		}
-		return cl.KeepSound(e.ctx, c.id(), casework.SoundChange{Version: v.Version, Keep: !c.Remove, Reason: c.Keep})
+	return e.changing(c.id(), func(cl *client.Client, version int) (casework.CaseView, error) {
+		return cl.KeepSound(e.ctx, c.id(), casework.SoundChange{Version: version, Keep: !c.Remove, Reason: c.Keep})
 	})
 }

@@ -10,6 +10,7 @@ import (
 
 	"veilbox/appliance/casework"
 	"veilbox/appliance/config"
+	"veilbox/appliance/ctl/client"
 	"veilbox/capture/camera"
 	"veilbox/capture/camera/simulate"
 	"veilbox/capture/footage"
@@ -229,27 +230,26 @@ type cameraTrustCmd struct {
 }
 
 func (c *cameraTrustCmd) Run(e *env) error {
-	cam, err := footage.ParseCameraID(c.ID)
+	return e.withCamera(c.ID, func(cl *client.Client, cam footage.CameraID) error {
+		accept, now := cl.TrustCamera, "The certificate that %s shows next is trusted from then on."
+		if c.Device {
+			accept, now = cl.AcceptDevice, "What %s now says it is, is what it is known as."
+		}
+		if err := accept(e.ctx, cam); err != nil {
+			return err
+		}
+		e.notice(now+" The act is in the audit log, under your name.", cam)
+		return nil
+	})
+}
+
+// withCamera calls f with the box that is logged in to and the camera called id.
+func (e *env) withCamera(id string, f func(*client.Client, footage.CameraID) error) error {
+	cam, err := footage.ParseCameraID(id)
 	if err != nil {
 		return usage("%v", err)
 	}
-	cl, err := e.client()
-	if err != nil {
-		return err
-	}
-	defer cl.Close()
-	if c.Device {
-		if err := cl.AcceptDevice(e.ctx, cam); err != nil {
-			return err
-		}
-		e.notice("What %s now says it is, is what it is known as. The act is in the audit log, under your name.", cam)
-		return nil
-	}
-	if err := cl.TrustCamera(e.ctx, cam); err != nil {
-		return err
-	}
-	e.notice("The certificate that %s shows next is trusted from then on. The act is in the audit log, under your name.", cam)
-	return nil
+	return e.withBox(func(cl *client.Client) error { return f(cl, cam) })
 }
 
 func cameraTable(all ...casework.CameraView) table {
@@ -275,16 +275,13 @@ func cameraTable(all ...casework.CameraView) table {
 type cameraListCmd struct{}
 
 func (*cameraListCmd) Run(e *env) error {
-	cl, err := e.client()
-	if err != nil {
-		return err
-	}
-	defer cl.Close()
-	v, err := cl.Cameras(e.ctx)
-	if err != nil {
-		return err
-	}
-	return e.show(v, cameraTable(v...))
+	return e.withBox(func(cl *client.Client) error {
+		v, err := cl.Cameras(e.ctx)
+		if err != nil {
+			return err
+		}
+		return e.show(v, cameraTable(v...))
+	})
 }
 
 type cameraRemoveCmd struct {
@@ -292,14 +289,5 @@ type cameraRemoveCmd struct {
 }
 
 func (c *cameraRemoveCmd) Run(e *env) error {
-	cam, err := footage.ParseCameraID(c.ID)
-	if err != nil {
-		return usage("%v", err)
-	}
-	cl, err := e.client()
-	if err != nil {
-		return err
-	}
-	defer cl.Close()
-	return cl.RemoveCamera(e.ctx, cam)
+	return e.withCamera(c.ID, func(cl *client.Client, cam footage.CameraID) error { return cl.RemoveCamera(e.ctx, cam) })
 }

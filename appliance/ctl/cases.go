@@ -89,20 +89,17 @@ func caseTable(v casework.CaseView) table {
 type caseListCmd struct{}
 
 func (*caseListCmd) Run(e *env) error {
-	cl, err := e.client()
-	if err != nil {
-		return err
-	}
-	defer cl.Close()
-	all, err := cl.Cases(e.ctx)
-	if err != nil {
-		return err
-	}
-	t := table{{"CASE", "STATE", "HAPPENED", "CAMERA", "OFFENCE", "WHAT"}}
-	for _, v := range all {
-		t = append(t, []string{string(v.ID), string(v.State), local(v.HappenedAt), string(v.Clip.Camera), string(v.Evidence.Offence), v.What})
-	}
-	return e.show(all, t)
+	return e.withBox(func(cl *client.Client) error {
+		all, err := cl.Cases(e.ctx)
+		if err != nil {
+			return err
+		}
+		t := table{{"CASE", "STATE", "HAPPENED", "CAMERA", "OFFENCE", "WHAT"}}
+		for _, v := range all {
+			t = append(t, []string{string(v.ID), string(v.State), local(v.HappenedAt), string(v.Clip.Camera), string(v.Evidence.Offence), v.What})
+		}
+		return e.show(all, t)
+	})
 }
 
 type caseID struct {
@@ -158,17 +155,14 @@ type answers struct {
 type caseAnswersCmd struct{ caseID }
 
 func (c *caseAnswersCmd) Run(e *env) error {
-	cl, err := e.client()
-	if err != nil {
-		return err
-	}
-	defer cl.Close()
-	v, err := cl.Case(e.ctx, c.id())
-	if err != nil {
-		return err
-	}
-	e.json = true
-	return e.show(answers{v.What, v.HappenedAt, v.Evidence}, nil)
+	return e.withBox(func(cl *client.Client) error {
+		v, err := cl.Case(e.ctx, c.id())
+		if err != nil {
+			return err
+		}
+		e.json = true
+		return e.show(answers{v.What, v.HappenedAt, v.Evidence}, nil)
+	})
 }
 
 type caseChangeCmd struct {

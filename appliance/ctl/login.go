@@ -168,18 +168,15 @@ func (e *env) client() (*client.Client, error) {
 type logoutCmd struct{}
 
 func (*logoutCmd) Run(e *env) error {
-	cl, err := e.client()
-	if err != nil {
-		return err
-	}
-	defer cl.Close()
-	path, err := e.sessionPath()
-	if err != nil {
-		return err
-	}
-	// The file goes even where the box cannot be told: the session then ends by
-	// its own time.
-	return errors.Join(cl.Logout(e.ctx), durable.Remove(path))
+	return e.withBox(func(cl *client.Client) error {
+		path, err := e.sessionPath()
+		if err != nil {
+			return err
+		}
+		// The file goes even where the box cannot be told: the session then ends by
+		// its own time.
+		return errors.Join(cl.Logout(e.ctx), durable.Remove(path))
+	})
 }
 
 type passwordCmd struct {
@@ -188,18 +185,15 @@ type passwordCmd struct {
 }
 
 func (c *passwordCmd) Run(e *env) error {
-	cl, err := e.client()
-	if err != nil {
-		return err
-	}
-	defer cl.Close()
-	old, err := e.secret(c.OldFile, "present password")
-	if err != nil {
-		return err
-	}
-	replacement, err := e.secret(c.NewFile, "new password")
-	if err != nil {
-		return err
-	}
-	return cl.ChangePassword(e.ctx, old.Reveal(), replacement.Reveal())
+	return e.withBox(func(cl *client.Client) error {
+		old, err := e.secret(c.OldFile, "present password")
+		if err != nil {
+			return err
+		}
+		replacement, err := e.secret(c.NewFile, "new password")
+		if err != nil {
+			return err
+		}
+		return cl.ChangePassword(e.ctx, old.Reveal(), replacement.Reveal())
+	})
 }

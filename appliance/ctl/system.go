@@ -9,6 +9,7 @@ import (
 
 	"veilbox/appliance/account"
 	"veilbox/appliance/casework"
+	"veilbox/appliance/ctl/client"
 	"veilbox/appliance/incident"
 )
 
@@ -22,16 +23,13 @@ type peopleCmd struct {
 type peopleListCmd struct{}
 
 func (*peopleListCmd) Run(e *env) error {
-	cl, err := e.client()
-	if err != nil {
-		return err
-	}
-	defer cl.Close()
-	all, err := cl.People(e.ctx)
-	if err != nil {
-		return err
-	}
-	return e.show(all, peopleTable(all...))
+	return e.withBox(func(cl *client.Client) error {
+		all, err := cl.People(e.ctx)
+		if err != nil {
+			return err
+		}
+		return e.show(all, peopleTable(all...))
+	})
 }
 
 func peopleTable(all ...casework.PersonView) table {
@@ -142,16 +140,13 @@ type peopleResetCmd struct {
 }
 
 func (c *peopleResetCmd) Run(e *env) error {
-	cl, err := e.client()
-	if err != nil {
-		return err
-	}
-	defer cl.Close()
-	v, err := cl.ResetPassword(e.ctx, incident.PersonID(c.ID))
-	if err != nil {
-		return err
-	}
-	return e.show(v, table{{"ID", "LOG-IN", "NAME", "PASSWORD"}, {string(v.ID), v.Login, v.Name, v.Password}})
+	return e.withBox(func(cl *client.Client) error {
+		v, err := cl.ResetPassword(e.ctx, incident.PersonID(c.ID))
+		if err != nil {
+			return err
+		}
+		return e.show(v, table{{"ID", "LOG-IN", "NAME", "PASSWORD"}, {string(v.ID), v.Login, v.Name, v.Password}})
+	})
 }
 
 type enrolCmd struct {
@@ -186,20 +181,17 @@ type memberCmd struct {
 type memberListCmd struct{}
 
 func (*memberListCmd) Run(e *env) error {
-	cl, err := e.client()
-	if err != nil {
-		return err
-	}
-	defer cl.Close()
-	all, err := cl.Members(e.ctx)
-	if err != nil {
-		return err
-	}
-	t := table{{"MEMBER", "NAME", "TOWN", "REGION", "TRADE", "CHAIN"}}
-	for _, m := range all {
-		t = append(t, []string{string(m.ID), m.Name, m.Town, m.Region, m.Trade, m.Chain})
-	}
-	return e.show(all, t)
+	return e.withBox(func(cl *client.Client) error {
+		all, err := cl.Members(e.ctx)
+		if err != nil {
+			return err
+		}
+		t := table{{"MEMBER", "NAME", "TOWN", "REGION", "TRADE", "CHAIN"}}
+		for _, m := range all {
+			t = append(t, []string{string(m.ID), m.Name, m.Town, m.Region, m.Trade, m.Chain})
+		}
+		return e.show(all, t)
+	})
 }
 
 type healthCmd struct{}
@@ -207,34 +199,31 @@ type healthCmd struct{}
 var errUnwell = errors.New("a check of the box fails: each line above that says FAIL names the remedy")
 
 func (*healthCmd) Run(e *env) error {
-	cl, err := e.client()
-	if err != nil {
-		return err
-	}
-	defer cl.Close()
-	all, err := cl.Health(e.ctx)
-	if err != nil {
-		return err
-	}
-	well := true
-	t := table{{"CHECK", "", ""}}
-	for _, c := range all {
-		state, text := "ok", c.Text.EN
-		if !c.OK {
-			state, well = "FAIL", false
-			if c.Problem != nil {
-				text = c.Problem.Cause.EN + " " + c.Problem.Remedy.EN
-			}
+	return e.withBox(func(cl *client.Client) error {
+		all, err := cl.Health(e.ctx)
+		if err != nil {
+			return err
 		}
-		t = append(t, []string{c.Name, state, text})
-	}
-	if err := e.show(all, t); err != nil {
-		return err
-	}
-	if !well {
-		return errUnwell
-	}
-	return nil
+		well := true
+		t := table{{"CHECK", "", ""}}
+		for _, c := range all {
+			state, text := "ok", c.Text.EN
+			if !c.OK {
+				state, well = "FAIL", false
+				if c.Problem != nil {
+					text = c.Problem.Cause.EN + " " + c.Problem.Remedy.EN
+				}
+			}
+			t = append(t, []string{c.Name, state, text})
+		}
+		if err := e.show(all, t); err != nil {
+			return err
+		}
+		if !well {
+			return errUnwell
+		}
+		return nil
+	})
 }
 
 func compact(v any) (string, error) {

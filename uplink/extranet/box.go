@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"veilbox/appliance/incident"
 	"veilbox/internal/problem"
@@ -22,13 +23,9 @@ type box struct {
 
 type boxCall func(ctx context.Context, b box, r *http.Request) (any, error)
 
-func (s *Server) boxHandler() http.Handler {
-	m := http.NewServeMux()
-	m.HandleFunc("POST /v1/enrol", func(w http.ResponseWriter, r *http.Request) {
-		a, err := s.enrol(r.Context(), r)
-		s.answer(w, r, a, err)
-	})
-	for pattern, h := range map[string]boxCall{
+// boxRoutes are the calls of a box, each by its certificate.
+func (s *Server) boxRoutes() map[string]boxCall {
+	return map[string]boxCall{
 		"POST /v1/renew":                     s.renew,
 		"GET /v1/members":                    s.directory,
 		"POST /v1/assessors":                 s.registerAssessor,
@@ -43,7 +40,26 @@ func (s *Server) boxHandler() http.Handler {
 		"GET /v1/disclosures/{id}/accesses":  s.accesses,
 		"POST /v1/heads":                     s.heads,
 		"POST /v1/heartbeat":                 s.heartbeat,
-	} {
+	}
+}
+
+// boxStreams are those of a box's calls that are no JSON, and the one that it has
+// no certificate for.
+func (s *Server) boxStreams() map[string]http.HandlerFunc {
+	return map[string]http.HandlerFunc{
+		"POST /v1/enrol": func(w http.ResponseWriter, r *http.Request) {
+			a, err := s.enrol(r.Context(), r)
+			s.answer(w, r, a, err)
+		},
+		"GET /v1/disclosures/{id}/content": s.content,
+		"HEAD /v1/uploads/{id}":            s.upload,
+		"PATCH /v1/uploads/{id}":           s.upload,
+	}
+}
+
+func (s *Server) boxHandler() http.Handler {
+	m := http.NewServeMux()
+	for pattern, h := range s.boxRoutes() {
 		m.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			b, err := s.caller(r)
 			if err != nil {
@@ -54,9 +70,9 @@ func (s *Server) boxHandler() http.Handler {
 			s.answer(w, r, a, err)
 		})
 	}
-	m.HandleFunc("GET /v1/disclosures/{id}/content", s.content)
-	m.HandleFunc("HEAD /v1/uploads/{id}", s.upload)
-	m.HandleFunc("PATCH /v1/uploads/{id}", s.upload)
+	for pattern, h := range s.boxStreams() {
+		m.HandleFunc(pattern, h)
+	}
 	m.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { problem.Write(w, errNotFound) })
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.met.requests.WithLabelValues("box").Inc()
@@ -92,8 +108,18 @@ func (s *Server) caller(r *http.Request) (box, error) {
 	if now := s.o.Clock.Now(); now.After(leaf.NotAfter) || now.Before(leaf.NotBefore) {
 		return box{}, errNoCert
 	}
+	if !s.calls.allow(string(b.ID), time.Now()) { // against a flood, so real time
+		return box{}, errBusy
+	}
 	return b, nil
 }
+
+// A box may make this many calls a second, and as many more at once. A call reads
+// or writes 1 MiB of video at most.
+const (
+	callsPerSecond = 50
+	callsAtOnce    = 500
+)
 
 func (s *Server) answer(w http.ResponseWriter, r *http.Request, a any, err error) {
 	if err != nil {

@@ -138,7 +138,9 @@ type Server struct {
 
 	boxes, operators net.Listener
 	enrols           *rate.Limiter
-	logins           logins
+	logins           limits     // guesses of passwords, by address
+	deriving         sync.Mutex // one password at a time, which bounds the memory
+	calls            limits     // by box
 
 	life    sync.Mutex // serialises changes of a disclosure's state
 	purging sync.Mutex // and what follows an ending
@@ -157,7 +159,8 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	if o.Clock.Now().Year() < 2025 {
 		return nil, ErrClockUnset
 	}
-	s := &Server{o: o, enrols: rate.NewLimiter(5, 20)}
+	s := &Server{o: o, enrols: rate.NewLimiter(5, 20),
+		logins: limits{every: rate.Every(10 * time.Second), burst: 6}, calls: limits{every: callsPerSecond, burst: callsAtOnce}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close())

@@ -32,24 +32,25 @@ func derive(password string, salt []byte) []byte {
 	return argon2.IDKey([]byte(password), salt, 3, 64<<10, 4, 32)
 }
 
-// logins slows guessing: each address gets a few tries, then one every ten
-// seconds. One password is derived at a time, which bounds the memory.
-type logins struct {
-	mu     sync.Mutex
-	by     map[string]*rate.Limiter
-	derive sync.Mutex
+// A limits lets each caller make a few calls at once, and then only so many.
+type limits struct {
+	every rate.Limit
+	burst int
+
+	mu sync.Mutex
+	by map[string]*rate.Limiter
 }
 
-func (l *logins) allow(addr string, now time.Time) bool {
+func (l *limits) allow(who string, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.by == nil || len(l.by) > 10_000 {
 		l.by = map[string]*rate.Limiter{}
 	}
-	if l.by[addr] == nil {
-		l.by[addr] = rate.NewLimiter(rate.Every(10*time.Second), 6)
+	if l.by[who] == nil {
+		l.by[who] = rate.NewLimiter(l.every, l.burst)
 	}
-	return l.by[addr].AllowN(now, 1)
+	return l.by[who].AllowN(now, 1)
 }
 
 // firstOperator makes the first account with a generated password, which is
@@ -76,9 +77,9 @@ func (s *Server) firstOperator(ctx context.Context) error {
 func (s *Server) setPassword(ctx context.Context, name, pw string) error {
 	salt := make([]byte, 16)
 	rand.Read(salt)
-	s.logins.derive.Lock()
+	s.deriving.Lock()
 	h := derive(pw, salt)
-	s.logins.derive.Unlock()
+	s.deriving.Unlock()
 	now := ms(s.now())
 	err := sqlitedb.Tx(ctx, s.db, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, `INSERT INTO operator (name, salt, hash, created, changed) VALUES (?,?,?,?,?)
@@ -105,8 +106,8 @@ func (s *Server) passwordFits(ctx context.Context, name, pw string) (bool, error
 		// As much work for a name that is not there.
 		salt, want = make([]byte, 16), make([]byte, 32)
 	}
-	s.logins.derive.Lock()
-	defer s.logins.derive.Unlock()
+	s.deriving.Lock()
+	defer s.deriving.Unlock()
 	return subtle.ConstantTimeCompare(derive(pw, salt), want) == 1 && known, nil
 }
 

@@ -39,15 +39,9 @@ type ok struct {
 
 type operatorCall func(ctx context.Context, name string, r *http.Request) (any, error)
 
-func (s *Server) operatorHandler() http.Handler {
-	m := http.NewServeMux()
-	m.HandleFunc("GET /healthz", s.health)
-	m.Handle("GET /metrics", s.met.handler())
-	m.HandleFunc("POST /api/v1/login", func(w http.ResponseWriter, r *http.Request) {
-		a, err := s.login(w, r)
-		s.reply(w, r, a, err, "/")
-	})
-	for pattern, h := range map[string]operatorCall{
+// operatorRoutes are the calls of an operator who has logged in.
+func (s *Server) operatorRoutes() map[string]operatorCall {
+	return map[string]operatorCall{
 		"POST /api/v1/logout":    s.logout,
 		"POST /api/v1/password":  s.password,
 		"POST /api/v1/operators": s.addOperator,
@@ -73,7 +67,18 @@ func (s *Server) operatorHandler() http.Handler {
 		"POST /api/v1/operators/{name}/remove":          s.removeOperator,
 		"POST /api/v1/clock":                            s.acceptClock,
 		"POST /api/v1/audit/verify":                     s.verifyAudit,
-	} {
+	}
+}
+
+func (s *Server) operatorHandler() http.Handler {
+	m := http.NewServeMux()
+	m.HandleFunc("GET /healthz", s.health)
+	m.Handle("GET /metrics", s.met.handler())
+	m.HandleFunc("POST /api/v1/login", func(w http.ResponseWriter, r *http.Request) {
+		a, err := s.login(w, r)
+		s.reply(w, r, a, err, "/")
+	})
+	for pattern, h := range s.operatorRoutes() {
 		m.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			name, err := s.session(r)
 			if err != nil {

@@ -22,7 +22,7 @@ type statement struct {
 // statements is every statement of the annexes that a program can hold a case to.
 var statements = []statement{
 	{V1, "har eller formodes at have begået eller forsøgt at begå en eller flere berigelsesforbrydelser eller lignende", []string{"a theft", "an attempt passes", "violence", "vandalism", "handling", "no offence", "other", "an offence nobody knows"}},
-	{V1, "med betydelig sikkerhed kunne antages at være de rette gerningspersoner", []string{"no basis", "certainty lost"}},
+	{V1, "med betydelig sikkerhed kunne antages at være de rette gerningspersoner", []string{"no basis", "it might be him", "a witness who guesses", "certainty lost"}},
 	{V1, "hvis selve lovovertrædelsen klart fremgår af optagelserne", []string{"clearly seen on the recording"}},
 	{V1, "kan andre omstændigheder, som for eksempel butiksansattes udsagn, inddrages", []string{"a witness in words", "a witness's statement", "a witness without words", "a witness without a function", "a witness who says nothing", "a witness of tomorrow"}},
 	{V1, "straffelovens §§ 276-289 a, herunder tyveri, svindel med betalingskort og røveri", []string{"a theft", "a card fraud", "a robbery", "trick theft passes", "embezzlement passes", "extortion passes", "fraud passes"}},

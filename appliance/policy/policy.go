@@ -7,7 +7,9 @@
 // Each has a file of its own, v1.go to v9.go. The package is pure: no I/O and no
 // clock; the caller says what time it is.
 //
-// Only Assess makes a Release, and only where all nine are satisfied. Times are
+// Only Assess makes a Release, and only where all nine are satisfied. Ends says
+// when what was released must end, RemindAt when it is time to look again, and
+// Reassess whether all nine still hold. Times are
 // instants; "the same day" is counted in Europe/Copenhagen.
 package policy
 

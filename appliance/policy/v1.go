@@ -45,7 +45,11 @@ var v1 = rule{
 		switch e.Basis {
 		case incident.BasisRecording:
 		case incident.BasisCircumstances:
-			if !shortReason.says(e.BasisWords) && !witnessed(q) {
+			switch {
+			case witnessed(q):
+			case onlyNotExcluded(e.BasisWords):
+				out = append(out, refuse("v1.uncertain", "En formodning er ikke betydelig sikkerhed. Skriv, hvilke omstændigheder der viser, at det er den rette person.", "A guess is not considerable certainty. Write which circumstances show that this is the right person."))
+			case !shortReason.says(e.BasisWords):
 				out = append(out, refuse("v1.basis-words", "Skriv, hvilke omstændigheder der viser, at det er den rette person, for eksempel hvad et vidne så.", "Write which circumstances show that this is the right person, such as what a witness saw."))
 			}
 		default:
@@ -62,10 +66,10 @@ var v1 = rule{
 }
 
 // witnessed reports whether a witness, named by function, said something that
-// can be weighed. What will be said tomorrow is no evidence today.
+// can be weighed and is more than a guess. What will be said tomorrow is no evidence today.
 func witnessed(q question) bool {
 	return slices.ContainsFunc(q.c.Evidence.Statements, func(s incident.Statement) bool {
-		return strings.TrimSpace(s.Witness) != "" && shortReason.says(s.Words) && !s.At.After(q.now)
+		return strings.TrimSpace(s.Witness) != "" && shortReason.says(s.Words) && !onlyNotExcluded(s.Words) && !s.At.After(q.now)
 	})
 }
 

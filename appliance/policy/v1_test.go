@@ -32,6 +32,13 @@ var v1Cases = []change{
 	{"a card fraud", offence(incident.CardFraud), ""},
 	{"clearly seen on the recording", ev(func(e *incident.Evidence) { e.Basis, e.BasisWords = incident.BasisRecording, "" }), ""},
 	{"a robbery", offence(incident.Robbery), ""},
+	{"it might be him", ev(func(e *incident.Evidence) {
+		e.Basis, e.BasisWords = incident.BasisCircumstances, "Det kan ikke udelukkes, at det er den samme mand"
+	}), "v1.uncertain"},
+	{"a witness who guesses", ev(func(e *incident.Evidence) {
+		e.Basis, e.BasisWords = incident.BasisCircumstances, "Måske er det manden i den blå jakke"
+		e.Statements = []incident.Statement{{Witness: "kasseassistent", Words: "Det er muligvis ham i den blå jakke"}}
+	}), "v1.uncertain"},
 	{"a witness's statement", ev(func(e *incident.Evidence) {
 		e.Basis = incident.BasisCircumstances
 		e.Statements = []incident.Statement{{Witness: "kasseassistent", Words: "Jeg så ham stikke flaskerne i tasken og gå", At: noon.Add(-time.Hour)}}

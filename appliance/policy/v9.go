@@ -133,6 +133,9 @@ func reassessor(q question) []Refusal {
 	if e := q.c.Evidence; e.Doubtful || e.FirstOfKind {
 		then := q
 		then.now = q.from
+		if n := len(q.c.Assessments); n > 0 && q.c.Assessments[n-1].At.After(then.now) {
+			then.now = q.c.Assessments[n-1].At // counted from when it was prepared, signed a little later
+		}
 		all := competences(then)
 		if qualified(q, r.By) {
 			for c := range named(r.By.Qualification.Competences) {

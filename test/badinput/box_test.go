@@ -25,8 +25,10 @@ import (
 	"veilbox/capture/camera/simulate"
 	"veilbox/internal/clock"
 	"veilbox/internal/footagetest"
+	"veilbox/internal/passkey/softkey"
 	"veilbox/internal/problem"
 	"veilbox/internal/testrun"
+	"veilbox/test/story"
 )
 
 var bin string
@@ -125,7 +127,7 @@ type box struct {
 	end  func() error
 	call *client.Client
 
-	login, password string
+	key *softkey.Key
 }
 
 func newBox(t *testing.T, dir string) *box {
@@ -171,8 +173,8 @@ func (b *box) start() {
 		t.Fatal(err)
 	}
 	t.Cleanup(b.call.Close)
-	if b.login != "" {
-		if _, err := b.call.Login(t.Context(), b.login, b.password); err != nil {
+	if b.key != nil {
+		if _, err := b.call.LogInPasskey(t.Context(), b.key); err != nil {
 			t.Fatal(err)
 		}
 		return
@@ -190,22 +192,18 @@ func must[T any](t *testing.T) func(T, error) T {
 	}
 }
 
-// firstLogin replaces the first password, gives the manager all that the tests
+// firstLogin makes a passkey in the first password's place, gives the manager all that the tests
 // do, and logs in.
 func (b *box) firstLogin() {
 	t, ctx := b.t, b.t.Context()
 	t.Helper()
 	lines := strings.Fields(string(must[[]byte](t)(os.ReadFile(filepath.Join(b.cfg.DataDir, "first-login")))))
-	must[client.Session](t)(b.call.Login(ctx, lines[0], lines[1]))
-	b.login, b.password = lines[0], "prøve-"+strings.ToLower(rand.Text())
-	if err := b.call.ChangePassword(ctx, lines[1], b.password); err != nil {
-		t.Fatal(err)
-	}
-	s := must[client.Session](t)(b.call.Login(ctx, b.login, b.password))
+	b.key = must[*softkey.Key](t)(story.FirstKey(ctx, b.call, lines[0], lines[1], rand.Text()))
+	s := must[client.Session](t)(b.call.Session(ctx))
 	name, function, need := "Mette Mikkelsen", "Butikschef", "Har ansvaret for overvågningen"
 	roles := []account.Role{account.Manager, account.Staff}
 	must[casework.PersonView](t)(b.call.ChangePerson(ctx, s.Person.ID, casework.PersonChange{Name: &name, Function: &function, Need: &need, Roles: &roles}))
-	must[client.Session](t)(b.call.Login(ctx, b.login, b.password))
+	must[client.Session](t)(b.call.LogInPasskey(ctx, b.key))
 }
 
 func (b *box) stop() {
@@ -218,7 +216,7 @@ func (b *box) stop() {
 // again logs in again, after the clock has ended the session.
 func (b *box) again() {
 	b.t.Helper()
-	must[client.Session](b.t)(b.call.Login(b.t.Context(), b.login, b.password))
+	must[client.Session](b.t)(b.call.LogInPasskey(b.t.Context(), b.key))
 }
 
 // ill waits until the health page shows a check with a problem, and returns it.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -20,6 +21,8 @@ import (
 
 	"veilbox/appliance/casework"
 	"veilbox/appliance/ctl/client"
+	"veilbox/internal/passkey/softkey"
+	"veilbox/test/story"
 )
 
 // A proc is a program under measurement, or one that serves it.
@@ -203,17 +206,28 @@ func (b *boxProc) logIn(ctx context.Context, url string) error {
 	if b.Client, err = client.New(url, trust); err != nil {
 		return err
 	}
-	const own = "bench-et-langt-kodeord"
-	if _, err = b.Login(ctx, f[0], own); err == nil {
-		return nil // started before
-	}
-	if _, err := b.Login(ctx, f[0], f[1]); err != nil {
+	const passphrase = "kun til målingen"
+	file := b.dir + ".key"
+	if sealed, err := os.ReadFile(file); err == nil { // started before
+		k, err := softkey.Read(bytes.NewReader(sealed), passphrase)
+		if err != nil {
+			return err
+		}
+		_, err = b.LogInPasskey(ctx, k)
 		return err
 	}
-	if err := b.ChangePassword(ctx, f[1], own); err != nil {
+	k, err := story.FirstKey(ctx, b.Client, f[0], f[1], passphrase)
+	if err != nil {
 		return err
 	}
-	v, err := b.Login(ctx, f[0], own)
+	var sealed bytes.Buffer
+	if err := k.Write(&sealed); err != nil {
+		return err
+	}
+	if err := os.WriteFile(file, sealed.Bytes(), 0o600); err != nil {
+		return err
+	}
+	v, err := b.Session(ctx)
 	if err != nil {
 		return err
 	}

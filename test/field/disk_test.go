@@ -189,7 +189,7 @@ func TestOldestGoesFirst(t *testing.T) {
 	})
 	// Two days on: what there is is old enough to be given up.
 	clk.Shift(48 * time.Hour)
-	must[client.Session](t)(b.call.Login(t.Context(), b.login, b.password))
+	must[client.Session](t)(b.call.LogInPasskey(t.Context(), b.key))
 	within(t, 10*time.Second, "a day between the recordings", func() bool { return len(recorded()) == 2 })
 	young := recorded()[1].From
 	within(t, 60*time.Second, "the oldest to go", func() bool { return len(recorded()) < 2 })

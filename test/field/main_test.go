@@ -26,7 +26,9 @@ import (
 	"veilbox/capture/camera/simulate"
 	"veilbox/capture/footage"
 	"veilbox/internal/footagetest"
+	"veilbox/internal/passkey/softkey"
 	"veilbox/internal/testrun"
+	"veilbox/test/story"
 )
 
 var bin string
@@ -87,7 +89,7 @@ type box struct {
 	call    *client.Client
 	session string // of veilctl
 
-	login, password string
+	key *softkey.Key
 }
 
 // newBox starts a box on a folder, which need not be there, and logs in.
@@ -193,31 +195,34 @@ func (b *box) stop() {
 	}
 }
 
-// firstLogin replaces the first password, gives the manager all that the tests
+// firstLogin makes a passkey in the first password's place, gives the manager all that the tests
 // do, and logs veilctl in too.
 func (b *box) firstLogin() {
 	t, ctx := b.t, b.t.Context()
 	t.Helper()
 	lines := strings.Fields(string(must[[]byte](t)(os.ReadFile(filepath.Join(b.dir, "first-login")))))
-	must[client.Session](t)(b.call.Login(ctx, lines[0], lines[1]))
-	password := "prøve-" + strings.ToLower(rand.Text())
-	if err := b.call.ChangePassword(ctx, lines[1], password); err != nil {
-		t.Fatal(err)
-	}
-	s := must[client.Session](t)(b.call.Login(ctx, lines[0], password))
+	passphrase := rand.Text()
+	b.key = must[*softkey.Key](t)(story.FirstKey(ctx, b.call, lines[0], lines[1], passphrase))
+	s := must[client.Session](t)(b.call.Session(ctx))
 	name, function, need := "Mette Mikkelsen", "Butikschef", "Har ansvaret for overvågningen"
 	roles := []account.Role{account.Manager, account.Staff}
 	must[casework.PersonView](t)(b.call.ChangePerson(ctx, s.Person.ID, casework.PersonChange{Name: &name, Function: &function, Need: &need, Roles: &roles}))
-	must[client.Session](t)(b.call.Login(ctx, lines[0], password))
+	must[client.Session](t)(b.call.LogInPasskey(ctx, b.key))
 	if err := b.call.AcceptConditions(ctx, casework.ConditionsVersion); err != nil {
 		t.Fatal(err)
 	}
-	b.login, b.password = lines[0], password
-	file := filepath.Join(t.TempDir(), "password")
-	if err := os.WriteFile(file, []byte(password+"\n"), 0o600); err != nil {
+	var sealed bytes.Buffer
+	if err := b.key.Write(&sealed); err != nil {
 		t.Fatal(err)
 	}
-	b.ctl("login", "--box", "https://"+b.addr, "--ca", filepath.Join(b.dir, "tls", "ca.pem"), "--user", lines[0], "--password-file", file)
+	dir := t.TempDir()
+	key, pass := filepath.Join(dir, "key"), filepath.Join(dir, "passphrase")
+	for file, b := range map[string][]byte{key: sealed.Bytes(), pass: []byte(passphrase + "\n")} {
+		if err := os.WriteFile(file, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.ctl("login", "--box", "https://"+b.addr, "--ca", filepath.Join(b.dir, "tls", "ca.pem"), "--key", key, "--passphrase-file", pass)
 }
 
 // veilctl runs the program to its end, and returns what it printed and how it

@@ -310,9 +310,9 @@ func (w *World) Approve(ctx context.Context) error {
 	}
 	verdict := casework.Verdict{
 		Version: v.Version, Decision: incident.Approve, Reasons: "Alle ni vilkår er opfyldt; gerningen ses på optagelsen.",
-		Copy: v.Copy.Hash, Sheet: v.Copy.Sheet, SawFlagged: v.Copy.Flagged.Spans, Password: w.A.Staff.Password,
+		Copy: v.Copy.Hash, Sheet: v.Copy.Sheet, SawFlagged: v.Copy.Flagged.Spans,
 	}
-	_, err = staff.Assess(ctx, v.ID, verdict)
+	_, err = staff.Approve(ctx, v.ID, verdict, w.A.Staff.Key)
 	if err := refused("an approval by staff", err, "account.permission", "person.permission"); err != nil {
 		return err
 	}
@@ -320,12 +320,15 @@ func (w *World) Approve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	verdict.Password = "not the password at all"
+	_, err = c.Approve(ctx, v.ID, verdict, w.B.Assessor.Key)
+	if err == nil {
+		return errors.New("story: an approval signed by another shop's assessor was allowed")
+	}
 	_, err = c.Assess(ctx, v.ID, verdict)
 	if err == nil {
-		return errors.New("story: an approval with a wrong password was allowed")
+		return errors.New("story: an approval without a signature was allowed")
 	}
-	verdict.Password, verdict.Decision, verdict.Reasons = w.A.Assessor.Password, incident.Refuse, "Jeg vil se kopien igen i morgen."
+	verdict.Decision, verdict.Reasons = incident.Refuse, "Jeg vil se kopien igen i morgen."
 	if v, err = c.Assess(ctx, v.ID, verdict); err != nil {
 		return err
 	}
@@ -336,7 +339,7 @@ func (w *World) Approve(ctx context.Context) error {
 		return err
 	}
 	verdict.Version, verdict.Decision, verdict.Reasons = v.Version, incident.Approve, "Alle ni vilkår er opfyldt; gerningen ses på optagelsen."
-	if v, err = c.Assess(ctx, v.ID, verdict); err != nil {
+	if v, err = c.Approve(ctx, v.ID, verdict, w.A.Assessor.Key); err != nil {
 		return err
 	}
 	if v.State != incident.Released && v.State != incident.Disclosed || v.Disclosure == nil {

@@ -17,11 +17,16 @@ import (
 	"veilbox/appliance/casework"
 	"veilbox/appliance/ctl/client"
 	"veilbox/appliance/incident"
+	"veilbox/internal/passkey/softkey"
 	"veilbox/redact/subject"
 )
 
-// A Login is what a person types.
-type Login struct{ Login, Name, Password string }
+// A Login is how a person logs in: with a passkey kept in a file.
+type Login struct {
+	Login, Name string
+	Key         *softkey.Key
+	Passphrase  string // of the key, where it is kept in a file
+}
 
 // A Box is one box that runs.
 type Box struct {
@@ -47,7 +52,7 @@ type World struct {
 	ExtranetDir string
 	Camera      Camera
 	Operator    *Operator
-	OperatorLog Login
+	OperatorLog struct{ Login, Password string }
 	// Now is the time that the machines have; nil: the system's.
 	Now func() time.Time
 	// FFprobe is the program's path.
@@ -92,16 +97,26 @@ func (b *Box) As(ctx context.Context, l Login) (*client.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := c.Login(ctx, l.Login, l.Password); err != nil {
+	if _, err := c.LogInPasskey(ctx, l.Key); err != nil {
 		return nil, fmt.Errorf("story: log in as %s: %w", l.Login, err)
 	}
 	return c, nil
 }
 
-func password() string { return "demo-" + strings.ToLower(rand.Text()[:16]) }
+// begin makes a person's passkey.
+func (b *Box) begin(ctx context.Context, login, name, password string) (Login, error) {
+	c, err := b.dial()
+	if err != nil {
+		return Login{}, err
+	}
+	defer c.Close()
+	l := Login{Login: login, Name: name, Passphrase: rand.Text()}
+	l.Key, err = FirstKey(ctx, c, login, password, l.Passphrase)
+	return l, err
+}
 
-// FirstManager logs in with the first log-in, replaces its password and gives
-// the manager a name and an authorisation.
+// FirstManager logs in with the first log-in, makes a passkey and gives the
+// manager a name and an authorisation.
 func (b *Box) FirstManager(ctx context.Context, name string) (*client.Client, error) {
 	text, err := os.ReadFile(filepath.Join(b.Dir, "first-login"))
 	if err != nil {
@@ -111,15 +126,11 @@ func (b *Box) FirstManager(ctx context.Context, name string) (*client.Client, er
 	if len(lines) != 2 {
 		return nil, errors.New("story: first-login is not a log-in and a password")
 	}
-	b.Manager = Login{Login: lines[0], Name: name, Password: password()}
-	c, err := b.As(ctx, Login{Login: lines[0], Password: lines[1]})
+	if b.Manager, err = b.begin(ctx, lines[0], name, lines[1]); err != nil {
+		return nil, err
+	}
+	c, err := b.As(ctx, b.Manager)
 	if err != nil {
-		return nil, err
-	}
-	if err := c.ChangePassword(ctx, lines[1], b.Manager.Password); err != nil {
-		return nil, err
-	}
-	if c, err = b.As(ctx, b.Manager); err != nil {
 		return nil, err
 	}
 	s, err := c.Session(ctx)
@@ -131,18 +142,13 @@ func (b *Box) FirstManager(ctx context.Context, name string) (*client.Client, er
 	return c, err
 }
 
-// add makes an account and replaces its generated password by an own one.
+// add makes an account, and a passkey for it.
 func (b *Box) add(ctx context.Context, manager *client.Client, p casework.NewPerson) (Login, error) {
 	v, err := manager.AddPerson(ctx, p)
 	if err != nil {
 		return Login{}, err
 	}
-	l := Login{Login: p.Login, Name: p.Name, Password: password()}
-	c, err := b.As(ctx, Login{Login: p.Login, Password: v.Password})
-	if err != nil {
-		return l, err
-	}
-	return l, c.ChangePassword(ctx, v.Password, l.Password)
+	return b.begin(ctx, p.Login, p.Name, v.Password)
 }
 
 func (w *World) people(ctx context.Context, b *Box, m *client.Client, names [3]string) (err error) {
@@ -163,6 +169,13 @@ func (w *World) people(ctx context.Context, b *Box, m *client.Client, names [3]s
 		},
 	})
 	if err != nil {
+		return err
+	}
+	a, err := b.As(ctx, b.Assessor)
+	if err != nil {
+		return err
+	}
+	if err := a.RegisterApprovalKey(ctx, b.Assessor.Key); err != nil {
 		return err
 	}
 	b.Auditor, err = b.add(ctx, m, casework.NewPerson{

@@ -1,0 +1,30 @@
+package story
+
+import (
+	"context"
+	"fmt"
+
+	"veilbox/appliance/ctl/client"
+	"veilbox/internal/passkey/softkey"
+)
+
+// FirstKey logs in with a password that was made for somebody, which opens
+// nothing but the making of a passkey, makes one under passphrase and logs in
+// with it.
+func FirstKey(ctx context.Context, c *client.Client, login, password, passphrase string) (*softkey.Key, error) {
+	if _, err := c.Login(ctx, login, password); err != nil {
+		return nil, fmt.Errorf("story: first log-in as %s: %w", login, err)
+	}
+	_, err := c.Cameras(ctx)
+	if err := refused("a look at the cameras before the account is one's own", err, "password.change", "factor.missing"); err != nil {
+		return nil, err
+	}
+	k := softkey.New(passphrase)
+	if err := c.AddPasskey(ctx, k, "Nøglefil"); err != nil {
+		return nil, fmt.Errorf("story: a passkey for %s: %w", login, err)
+	}
+	if _, err := c.LogInPasskey(ctx, k); err != nil {
+		return nil, fmt.Errorf("story: log in as %s: %w", login, err)
+	}
+	return k, nil
+}

@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"veilbox/internal/problem"
 	"veilbox/uplink/extranet"

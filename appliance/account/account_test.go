@@ -1,7 +1,6 @@
 package account
 
 import (
-	"crypto/ed25519"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,6 +16,8 @@ import (
 	"veilbox/internal/keys"
 	"veilbox/internal/problem"
 )
+
+const rpid = "veilbox.local"
 
 var start = time.Date(2026, 3, 4, 12, 0, 0, 0, time.UTC)
 
@@ -39,7 +40,7 @@ func open(t *testing.T) fixture {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
-	a, err := New(Options{Store: s, Clock: c, Params: cheap, FirstLogin: "mette", FirstName: "Mette Holm"})
+	a, err := New(Options{Store: s, Clock: c, Params: cheap, FirstLogin: "mette", FirstName: "Mette Holm", RPID: rpid, RPName: "Butikken i Ry"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +74,7 @@ func (f fixture) add(t *testing.T, login, name string, roles ...Role) (Person, s
 
 func (f fixture) in(t *testing.T, login, password string) (string, Session) {
 	t.Helper()
-	token, s, err := f.LogIn(t.Context(), login, password, "10.0.0.1:4000")
+	token, s, err := f.LogIn(t.Context(), login, password, "", "10.0.0.1:4000")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +108,8 @@ func TestMatrix(t *testing.T) {
 		ViewCases: staff | manager | assessor, ViewShared: staff | manager | assessor,
 		Tag: staff | manager, Submit: staff | manager, Assess: assessor, Withdraw: manager | assessor,
 		ManagePeople: manager, ManageCameras: manager | operator, ReadAudit: manager | auditor,
-		ViewHealth: staff | manager | assessor | auditor | operator,
+		ViewHealth: staff | manager | assessor | auditor | operator, DeleteCase: manager, CaseFile: manager | assessor | auditor,
+		Narrow: manager | assessor, RecordFact: staff | manager | assessor,
 	}
 	if len(want) != len(Permissions) || len(bits) != len(Roles) {
 		t.Fatal("the matrix does not cover all roles and permissions")
@@ -161,10 +163,10 @@ func TestFirstIsRenewedOnlyWhileNobodyCanHaveUsedIt(t *testing.T) {
 	if err != nil || !renewed || login != "mette" || password == f.secret {
 		t.Fatal(login, renewed, err)
 	}
-	if _, _, err := f.LogIn(t.Context(), "mette", f.secret, "192.0.2.1"); err == nil {
+	if _, _, err := f.LogIn(t.Context(), "mette", f.secret, "", "192.0.2.1"); err == nil {
 		t.Error("the old password still opens the account")
 	}
-	_, s, err := f.LogIn(t.Context(), "mette", password, "192.0.2.2")
+	_, s, err := f.LogIn(t.Context(), "mette", password, "", "192.0.2.2")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,7 +193,7 @@ func TestFirstWithoutAName(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, in, err := a.LogIn(t.Context(), login, password, "")
+	_, in, err := a.LogIn(t.Context(), login, password, "", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,6 +225,8 @@ func TestCreate(t *testing.T) {
 		{"no roles", NewPerson{Login: "a1", Name: "Bo Dam"}, ErrRoles},
 		{"an odd role", NewPerson{Login: "a1", Name: "Bo Dam", Roles: []Role{"king"}}, ErrRoles},
 		{"a role twice", NewPerson{Login: "a1", Name: "Bo Dam", Roles: []Role{Staff, Staff}}, ErrRoles},
+		{"an auditor who manages", NewPerson{Login: "a1", Name: "Bo Dam", Roles: []Role{Auditor, Manager}}, ErrRoles},
+		{"an auditor who approves", NewPerson{Login: "a1", Name: "Bo Dam", Roles: []Role{Auditor, Assessor}, Qualification: qualification()}, ErrRoles},
 		{"an auditor who tags", NewPerson{Login: "a1", Name: "Bo Dam", Roles: []Role{Auditor, Staff}}, ErrRoles},
 		{"a short log-in", NewPerson{Login: "a", Name: "Bo Dam", Roles: []Role{Staff}}, ErrLoginName},
 		{"an odd log-in", NewPerson{Login: "a b", Name: "Bo Dam", Roles: []Role{Staff}}, ErrLoginName},
@@ -259,11 +263,10 @@ func TestAuthorisationEndsByItself(t *testing.T) {
 	if _, err := f.Change(t.Context(), f.manager.ID, p.ID, Change{Until: &past}); err != nil {
 		t.Fatal(err)
 	}
-	s, err := f.Authenticate(t.Context(), token)
-	if err != nil {
-		t.Fatal(err)
-	}
-	wants(t, "ended by the manager, same session", s.Allow(ViewFootage, start), ErrAuthorisation)
+	_, err := f.Authenticate(t.Context(), token)
+	wants(t, "ended by the manager, same session", err, ErrSession)
+	token, s = f.in(t, "bo", password)
+	wants(t, "ended by the manager", s.Allow(ViewFootage, start), ErrAuthorisation)
 	far := start.AddDate(9, 0, 0)
 	_, err = f.Change(t.Context(), f.manager.ID, p.ID, Change{Until: &far})
 	wants(t, "for nine years", err, ErrAuthorisationText)
@@ -271,9 +274,6 @@ func TestAuthorisationEndsByItself(t *testing.T) {
 	q, err := f.Change(t.Context(), f.manager.ID, p.ID, Change{Until: &soon})
 	if err != nil || !q.Authorisation.From.Equal(start) || !q.Authorisation.To.Equal(soon) || q.Authorisation.Need != "behov" {
 		t.Fatalf("%+v %v", q.Authorisation, err)
-	}
-	if list, err := f.Review(t.Context(), 24*time.Hour); err != nil || len(list) != 1 || list[0].ID != p.ID {
-		t.Error(list, err)
 	}
 	now := f.clock.Advance(2 * time.Hour)
 	if s, err = f.Authenticate(t.Context(), token); err != nil {
@@ -296,100 +296,8 @@ func TestLastManager(t *testing.T) {
 	wants(t, "one of two", err, nil)
 	_, err = f.Authenticate(t.Context(), token)
 	wants(t, "a closed account's session", err, ErrSession)
-	_, _, err = f.LogIn(t.Context(), "ida", password, "")
+	_, _, err = f.LogIn(t.Context(), "ida", password, "", "")
 	wants(t, "a closed account's log-in", err, ErrLogin)
 	_, err = f.Change(t.Context(), other.ID, f.manager.ID, Change{Active: &yes})
 	wants(t, "a closed manager acts", err, ErrPermission)
-}
-
-func TestSigner(t *testing.T) {
-	f := open(t)
-	ctx := t.Context()
-	p, password := f.add(t, "eva", "Eva Friis", Assessor)
-	first, ok := p.Signer()
-	if !ok || first.Confirmed != nil || first.Why != SignerFirst {
-		t.Fatalf("%+v", p.Signers)
-	}
-	unlock := func(what, password string, want Signer) {
-		t.Helper()
-		key, err := f.UnlockSigner(ctx, p.ID, password)
-		if err != nil {
-			t.Fatalf("%s: %v", what, err)
-		}
-		if !ed25519.Verify(want.Public, []byte("manifest"), ed25519.Sign(key, []byte("manifest"))) {
-			t.Fatalf("%s: another key", what)
-		}
-	}
-	unlock("at first", password, first)
-	_, err := f.UnlockSigner(ctx, p.ID, password+"x")
-	wants(t, "a wrong password", err, ErrPassword)
-	_, err = f.UnlockSigner(ctx, f.manager.ID, f.secret)
-	wants(t, "who is no assessor", err, ErrNoSigner)
-	if q, err := f.ConfirmSigner(ctx, p.ID, first.Public); err != nil || q.Signers[0].Confirmed == nil {
-		t.Fatal(err)
-	}
-
-	// The manager knew the first password: with an own one comes an own key.
-	_, s := f.in(t, "eva", password)
-	if err := f.ChangePassword(ctx, s, password, "otte grønne cykler"); err != nil {
-		t.Fatal(err)
-	}
-	p, _ = f.Person(ctx, p.ID)
-	own, _ := p.Signer()
-	if len(p.Signers) != 2 || own.Why != SignerOwned || own.Confirmed != nil || p.Signers[0].Retired == nil || own.Public.Equal(first.Public) || p.MustChange {
-		t.Fatalf("%+v", p)
-	}
-	unlock("own password", "otte grønne cykler", own)
-	_, err = f.ConfirmSigner(ctx, p.ID, first.Public)
-	wants(t, "the operator confirms an old key", err, ErrNoSigner)
-
-	// From one own password to the next the key stays.
-	if err := f.ChangePassword(ctx, s, "otte grønne cykler", "ni grønne cykler"); err != nil {
-		t.Fatal(err)
-	}
-	unlock("next own password", "ni grønne cykler", own)
-	_, err = f.UnlockSigner(ctx, p.ID, "otte grønne cykler")
-	wants(t, "the old password", err, ErrPassword)
-
-	// A reset cannot open it.
-	if _, err := f.ConfirmSigner(ctx, p.ID, own.Public); err != nil {
-		t.Fatal(err)
-	}
-	q, reset, err := f.ResetPassword(ctx, f.manager.ID, p.ID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	third, _ := q.Signer()
-	if len(q.Signers) != 3 || third.Why != SignerReset || third.Confirmed != nil || !q.MustChange {
-		t.Fatalf("%+v", q.Signers)
-	}
-	unlock("after a reset", reset, third)
-	_, err = f.UnlockSigner(ctx, p.ID, "ni grønne cykler")
-	wants(t, "the password before the reset", err, ErrPassword)
-
-	// Without the role there is no key; with it again there is one at log-in.
-	if q, err = f.Change(ctx, f.manager.ID, p.ID, Change{Roles: &[]Role{Staff}}); err != nil {
-		t.Fatal(err)
-	}
-	if _, ok := q.Signer(); ok {
-		t.Error("the key outlived the role")
-	}
-	_, err = f.UnlockSigner(ctx, p.ID, reset)
-	wants(t, "without the role", err, ErrNoSigner)
-	if _, err = f.Change(ctx, f.manager.ID, p.ID, Change{Roles: &[]Role{Assessor}}); err != nil {
-		t.Fatal(err)
-	}
-	f.in(t, "eva", reset)
-	p, _ = f.Person(ctx, p.ID)
-	if fourth, ok := p.Signer(); !ok {
-		t.Error("no key after log-in with the role")
-	} else {
-		unlock("the role again", reset, fourth)
-	}
-	no := false
-	if _, err := f.Change(ctx, f.manager.ID, p.ID, Change{Active: &no}); err != nil {
-		t.Fatal(err)
-	}
-	_, err = f.UnlockSigner(ctx, p.ID, reset)
-	wants(t, "a closed account", err, ErrNoSigner)
 }

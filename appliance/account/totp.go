@@ -163,6 +163,9 @@ func codeStep(secret []byte, code string, now time.Time, last int64) (int64, boo
 		return c
 	}, code[:min(len(code), 32)])
 	text := base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(secret)
+	if now.Unix() < 0 {
+		return 0, false // before there were steps
+	}
 	at, found := now.Unix()/int64(totpStep/time.Second), int64(-1)
 	for step := at - totpSkew; step <= at+totpSkew; step++ {
 		want, err := hotp.GenerateCodeCustom(text, uint64(step), hotp.ValidateOpts{Digits: otp.DigitsSix, Algorithm: otp.AlgorithmSHA1})

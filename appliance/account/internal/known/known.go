@@ -82,7 +82,7 @@ func Guess(password string, about ...string) bool {
 		return true
 	}
 	s := Stem(password)
-	if Contains(s) || repeated(s) && Contains(unit(s)) {
+	if Contains(s) || repeated(s) {
 		return true
 	}
 	left := s
@@ -119,16 +119,6 @@ func monotonous(s string) bool {
 
 // maxUnit is the longest part, in bytes, that is noticed when it is said again.
 const maxUnit = 11
-
-// unit is the shortest part that s is a repetition of; s itself where it is none.
-func unit(s string) string {
-	for n := 1; n <= len(s)/2 && n <= maxUnit; n++ {
-		if len(s)%n == 0 && strings.Repeat(s[:n], len(s)/n) == s {
-			return s[:n]
-		}
-	}
-	return s
-}
 
 // repeated reports a part said again and again, a last time perhaps not to its
 // end, with what is put behind it taken off.

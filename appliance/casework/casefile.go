@@ -116,6 +116,7 @@ func (s *Service) memberNames(ctx context.Context) map[incident.MemberID]string 
 	all, err := s.o.Uplink.Members(ctx)
 	if err != nil {
 		s.o.Log.Warn("a case file has no names of members", "error", err)
+		return nil
 	}
 	names := map[incident.MemberID]string{}
 	for _, m := range all {

@@ -3,6 +3,7 @@ package web
 import (
 	"net/http"
 
+	"veilbox/appliance/account"
 	"veilbox/appliance/casework"
 )
 
@@ -115,7 +116,10 @@ func (s *server) apiLive(w http.ResponseWriter, r *http.Request, a casework.Acto
 
 // apiLiveEnd closes a live view. Its address is unguessable and is known only
 // to who opened it; closing shows nothing and so is no act of its own.
-func (s *server) apiLiveEnd(w http.ResponseWriter, r *http.Request, _ casework.Actor) error {
+func (s *server) apiLiveEnd(w http.ResponseWriter, r *http.Request, a casework.Actor) error {
+	if err := a.Session.Allow(account.ViewLive, s.Clock.Now()); err != nil {
+		return err
+	}
 	cam, err := cameraOf(r)
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 
+	"veilbox/appliance/account"
 	"veilbox/appliance/casework"
 	"veilbox/appliance/incident"
 	"veilbox/internal/problem"
@@ -19,6 +20,9 @@ var errDocumentType = problem.New(http.StatusUnsupportedMediaType, "request.docu
 // apiAddDocument takes a document: the file as the body, what it is and is called
 // in the query. What the file is by its bytes the Box finds out itself.
 func (s *server) apiAddDocument(w http.ResponseWriter, r *http.Request, a casework.Actor) error {
+	if err := a.Session.Allow(account.Tag, s.Clock.Now()); err != nil && a.Session.Allow(account.Assess, s.Clock.Now()) != nil {
+		return err // before anything of the body is read
+	}
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || !slices.Contains([]string{incident.MediaPDF, incident.MediaJPEG, incident.MediaPNG, "application/octet-stream"}, kind) {
 		return errDocumentType.With(err)

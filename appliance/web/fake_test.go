@@ -342,7 +342,9 @@ func (b *fakeBox) Report(_ context.Context, a casework.Actor, id incident.CaseID
 func (b *fakeBox) Withdraw(_ context.Context, a casework.Actor, id incident.CaseID, reason string) (casework.CaseView, error) {
 	return b.change(a, "Withdraw", id, -1, func(c *incident.Case) {
 		now := b.clock.Now()
-		c.State, c.Disclosure.Ended, c.Disclosure.EndReason, c.Disclosure.EndedBy = incident.Withdrawn, &now, reason, a.Session.Person.Name
+		if c.State = incident.Withdrawn; c.Disclosure != nil {
+			c.Disclosure.Ended, c.Disclosure.EndReason, c.Disclosure.EndedBy = &now, reason, a.Session.Person.Name
+		}
 	})
 }
 func (b *fakeBox) Alerts(_ context.Context, a casework.Actor) ([]casework.Alert, error) {

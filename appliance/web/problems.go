@@ -11,6 +11,9 @@ var (
 	errNoSession = problem.New(http.StatusUnauthorized, "session.none",
 		problem.Text{DA: "Du er ikke logget ind.", EN: "You are not logged in."},
 		problem.Text{DA: "Log ind og prøv igen.", EN: "Log in and try again."})
+	errSetUp = problem.New(http.StatusForbidden, "session.set-up",
+		problem.Text{DA: "Din konto er ikke sat op endnu.", EN: "Your account is not set up yet."},
+		problem.Text{DA: "Vælg på »Min konto«, hvordan du vil logge ind: med adgangsnøgle, eller med egen adgangskode og engangskode.", EN: "Choose on “My account” how you will log in: with a passkey, or with your own password and a one-time code."})
 	errCrossOrigin = problem.New(http.StatusForbidden, "request.origin",
 		problem.Text{DA: "Anmodningen kom fra en anden hjemmeside.", EN: "The request came from another web site."},
 		problem.Text{DA: "Åbn boksens egen side og gør det derfra.", EN: "Open this box's own page and do it from there."})

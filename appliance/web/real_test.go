@@ -28,9 +28,6 @@ import (
 	"veilbox/internal/passkey/softkey"
 )
 
-// codeSetUp is the refusal of whoever has not set the own account up.
-const codeSetUp = "password.change"
-
 // A realBox is the pages over a real Service: accounts, store, log and ring are
 // the box's own. What would be other machines (cameras, extranet, the worker) is
 // absent: an act that comes as far has been let in, and that is all that is
@@ -176,7 +173,7 @@ func (b *realBox) hire(t *testing.T, must func(error)) {
 		if who.role == "" || who.name == "manager" {
 			continue
 		}
-		n := account.NewPerson{Login: who.name, Name: "Person " + strings.ToUpper(who.name[:1]) + strings.ReplaceAll(who.name[1:], "-", "e"), Roles: []account.Role{who.role}}
+		n := account.NewPerson{Login: who.name, Name: fullNames[len(b.people)], Roles: []account.Role{who.role}}
 		if !who.unauthorised {
 			n.Function, n.Need = "vagt", "ser optagelser"
 		}
@@ -210,6 +207,9 @@ func (b *realBox) hire(t *testing.T, must func(error)) {
 		must(b.service.AcceptConditions(t.Context(), casework.Actor{Session: s, From: "192.0.2.1"}, casework.ConditionsVersion))
 	}
 }
+
+// fullNames are people's, as an account asks for them.
+var fullNames = []string{"Mette Holm", "Anders Bech", "Jonna Lykke", "Palle Wind", "Rita Skov", "Ole Dahl", "Ida Juhl", "Sanne Krog", "Bent Friis", "Karen Toft", "Lars Munk", "Nina Bang", "Hans Lund", "Else Kjær", "Poul Ravn", "Gitte Vang"}
 
 // rpID is the host name of the tests' passkeys.
 const rpID = "veilbox.local"

@@ -33,8 +33,11 @@ var (
 func valuesOf() map[string][]string {
 	modes := []string{subject.SubjectOnly.String(), subject.StillScene.String(), subject.BlurEverything.String()}
 	all := map[string][]string{
-		"nav.": {"start", "timeline", "alerts", "admin", "audit"}, "decision.": {string(incident.Approve), string(incident.Refuse)},
+		"nav.": {"start", "timeline", "alerts", "people", "admin", "audit"}, "decision.": {string(incident.Approve), string(incident.Refuse)},
 		"range.": {"10", "60", "360", "1440", "10080", "43200"}, "camera.accept.": {"pin", "device"}, "statenext.": {""}, "step.": caseData{}.Steps(), "conditions.": conditionsData{}.Rules(),
+		"competence.": competences, "how.": {string(account.ByPasskey), string(account.ByCode), string(account.ByPassword)}, "acts.": auditActs,
+		"due.": {account.DueReview, account.DueEnds, account.DueEnded, account.DueQualified, account.DueIdle, account.DueSelfGiven, account.DueSetUp}, "factor.": {"passkey", "totp", "both", "none"},
+		"passkey.": {"twice", "twiceremedy", "address", "addressremedy", "kind", "kindremedy", "stopped", "stoppedremedy"},
 		"stage.":   {"queued", "receive", "decode", "track", "veil", "write", "prove", "done", "failed", ""},
 		"sending.": {"queued", "sending", "waiting", "delivered", "refused"}, "field.": answerNames(), "form.basis.": {string(incident.BasisRecording), string(incident.BasisCircumstances)}, "form.area.": {"town", "region", "country"},
 		"fact.": caseData{}.Facts(), "factsays.": caseData{}.Facts(), "inform.": caseData{}.Hows(), "doc.": {incident.DocumentReceipt, incident.DocumentStatement, incident.DocumentOther}, "dossier.": {"met", "unmet", "waits"},

@@ -105,7 +105,8 @@ func newServer(o Options) (*server, error) {
 type access int
 
 const (
-	signedIn  access = iota // anyone with a session; the Box decides the rest
+	signedIn  access = iota // anyone with a session whose account is set up; the Box decides the rest
+	ownOnly                 // the own account, which is set up here
 	anyone                  // no session needed
 	firstPage               // a page open to a session that has not yet accepted the conditions
 	fullPage                // a page; the conditions must have been accepted
@@ -146,6 +147,10 @@ func (s *server) guard(rt route) http.Handler {
 				s.fail(w, r, slow(w, wait))
 				return
 			}
+		}
+		if rt.access == signedIn && len(actor.Session.Must) > 0 {
+			s.fail(w, r, errSetUp)
+			return
 		}
 		if rt.access == fullPage {
 			if len(actor.Session.Must) > 0 {

@@ -180,7 +180,7 @@ func TestBodies(t *testing.T) {
 func TestMethodsAndAddresses(t *testing.T) {
 	s := newSite(t)
 	resp, body := s.do(t, req{method: patch, path: "/api/v1/cases/CASE1", as: "staff"})
-	if resp.StatusCode != http.StatusMethodNotAllowed || resp.Header.Get("Allow") != "GET, HEAD, PUT" || !strings.Contains(body, "request.method") {
+	if resp.StatusCode != http.StatusMethodNotAllowed || resp.Header.Get("Allow") != "GET, HEAD, PUT, DELETE" || !strings.Contains(body, "request.method") {
 		t.Errorf("%d, Allow %q: %s", resp.StatusCode, resp.Header.Get("Allow"), body)
 	}
 	for path, status := range map[string]int{

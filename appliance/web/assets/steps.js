@@ -28,7 +28,7 @@ export class Steps {
     const id = location.hash.slice(1);
     if (names.includes(id)) { this.show(id, focus); return true; }
     const on = id && document.getElementById(id);
-    const name = on?.closest?.('.pane')?.dataset.step;
+    const name = on?.closest?.('.pane')?.dataset.part;
     if (!name) return false;
     this.show(name, false);
     for (const d of [on, ...on.querySelectorAll('details')].filter((x) => x.tagName === 'DETAILS').slice(0, 1)) d.open = true;
@@ -41,7 +41,7 @@ export class Steps {
     if (before !== name) this.leave();
     for (const n of names) pane(n).hidden = n !== name;
     for (const li of document.querySelectorAll('#stepbar li')) {
-      const here = li.dataset.step === name;
+      const here = li.dataset.part === name;
       li.classList.toggle('here', here);
       if (here) li.firstElementChild.setAttribute('aria-current', 'step'); else li.firstElementChild.removeAttribute('aria-current');
     }
@@ -53,12 +53,12 @@ export class Steps {
   /** mark says how each step stands: {name: {missing: n, begun: bool}}. */
   mark(stand) {
     for (const li of document.querySelectorAll('#stepbar li')) {
-      const s = stand[li.dataset.step];
+      const s = stand[li.dataset.part];
       const state = s.done ? 'done' : s.begun ? 'some' : 'todo';
       li.classList.remove('done', 'some', 'todo');
       li.classList.add(state);
       li.dataset.state = state;
-      li.querySelector('.n').textContent = s.done ? '✓' : String(names.indexOf(li.dataset.step) + 1);
+      li.querySelector('.n').textContent = s.done ? '✓' : String(names.indexOf(li.dataset.part) + 1);
       li.querySelector('.how').textContent = s.done ? t('step.done') : s.begun && s.missing > 0 ? t('step.missing', s.missing) : s.begun ? t('step.going') : t('step.todo');
     }
   }

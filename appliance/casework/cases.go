@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -152,6 +153,11 @@ func (s *Service) load(ctx context.Context, id incident.CaseID) (incident.Case, 
 // change loads a case, lets f change it, records the act, lets the effects
 // happen and saves the case. A version over 0 must be the one in store.
 func (s *Service) change(ctx context.Context, a Actor, id incident.CaseID, version int, act, why string, f func(*incident.Case) error, effects ...func(incident.Case) error) (CaseView, error) {
+	return s.changeAbout(ctx, a, id, version, act, why, nil, f, effects...)
+}
+
+// changeAbout is change with further details for the record, which f may fill in.
+func (s *Service) changeAbout(ctx context.Context, a Actor, id incident.CaseID, version int, act, why string, about map[string]string, f func(*incident.Case) error, effects ...func(incident.Case) error) (CaseView, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c, err := s.load(ctx, id)
@@ -167,7 +173,9 @@ func (s *Service) change(ctx context.Context, a Actor, id incident.CaseID, versi
 	if err := f(&c); err != nil {
 		return CaseView{}, err
 	}
-	if err := s.record(ctx, a, act, why, caseAbout(c)); err != nil {
+	all := caseAbout(c)
+	maps.Copy(all, about)
+	if err := s.record(ctx, a, act, why, all); err != nil {
 		return CaseView{}, err
 	}
 	for _, effect := range effects {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -196,7 +197,7 @@ func (s *Service) AddDocument(ctx context.Context, a Actor, id incident.CaseID, 
 		return CaseView{}, err
 	}
 	d.Name, d.Media, d.Size, d.Hash = withExtension(documentName(n.Name), found.Media), found.Media, found.Size, found.Hash
-	v, err := s.change(ctx, a, id, n.Version, "case.document.add", d.Kind, func(c *incident.Case) error {
+	v, err := s.changeAbout(ctx, a, id, n.Version, "case.document.add", "", documentAbout(c, d), func(c *incident.Case) error {
 		if err := s.documentable(a, *c); err != nil {
 			return err
 		}
@@ -288,13 +289,16 @@ func (s *Service) RemoveDocument(ctx context.Context, a Actor, id incident.CaseI
 	if err := checkWords("reason", r.Reason, audit.MaxText); err != nil {
 		return CaseView{}, err
 	}
-	v, err := s.change(ctx, a, id, r.Version, "case.document.remove", r.Reason, func(c *incident.Case) error {
+	about := map[string]string{}
+	v, err := s.changeAbout(ctx, a, id, r.Version, "case.document.remove", r.Reason, about, func(c *incident.Case) error {
 		if err := removable(*c); err != nil {
 			return err
 		}
-		if !hasDocument(*c, doc) {
+		i := slices.IndexFunc(c.Documents, func(d incident.Document) bool { return d.ID == doc })
+		if i < 0 {
 			return errNoDocument
 		}
+		maps.Copy(about, documentAbout(*c, c.Documents[i]))
 		c.Documents = slices.DeleteFunc(c.Documents, func(d incident.Document) bool { return d.ID == doc })
 		return nil
 	})

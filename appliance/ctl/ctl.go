@@ -52,6 +52,7 @@ type commands struct {
 	Logout   logoutCmd   `cmd:"" help:"End the session." group:"session"`
 	Password passwordCmd `cmd:"" help:"Change your own password." group:"session"`
 	Key      keyCmd      `cmd:"" help:"Key files: passkeys for work without a browser." group:"session"`
+	Code     codeCmd     `cmd:"" help:"Add an authenticator app to your account, for log-ins with password and code." group:"session"`
 	Camera   cameraCmd   `cmd:"" help:"Cameras: find, probe, add, change, list, trust, remove, simulate." group:"footage"`
 	Clip     clipCmd     `cmd:"" help:"Recorded footage: export, verify." group:"footage"`
 	Redact   redactCmd   `cmd:"" help:"Make a veiled copy of any video file, without a box." group:"footage"`

@@ -91,6 +91,8 @@ func boxAPI(t *testing.T) (*httptest.Server, map[string]string) {
 	handle("GET /api/v1/cameras", `[{"id":"till-1","name":"Till\u001b[31m 1","url":"rtsp://h/","state":"recording","since":"2026-02-03T11:00:00Z","codec":"H.264","width":1280,"height":720}]`)
 	handle("POST /api/v1/cameras", `{"id":"till-1","name":"till-1","url":"rtsp://h/","state":"connecting","since":"2026-02-03T11:00:00Z"}`)
 	handle("GET /api/v1/health", `[{"name":"clock","ok":true,"text":{"en":"right"}},{"name":"ffmpeg","ok":false,"text":{"en":""},"problem":{"code":"ffmpeg","cause":{"en":"ffmpeg is missing."},"remedy":{"en":"Install it."}}}]`)
+	handle("GET /api/v1/people/review", `[{"id":"p1","login":"m","name":"Mette Holm","since":"2025-01-03T11:00:00Z","due":["review","idle"]}]`)
+	handle("POST /api/v1/people/p1/review", `{"id":"p1","login":"m","name":"Mette Holm"}`)
 	handle("PATCH /api/v1/people/p1", `{"id":"p1","login":"m","name":"Mette Holm"}`)
 	kase := `{"id":"CASE1","version":4,"state":"draft","what":"took two bottles","happened_at":"2026-02-03T11:00:00Z","clip":{"camera":"till-1"},"evidence":{"offence":"theft","value_dkk":900},"missing":[{"condition":"V3","code":"v3","text":{"en":"Say why it will happen again."},"source":"Annex 2"}],"may":["change"]}`
 	handle("GET /api/v1/cases/CASE1", kase)
@@ -206,6 +208,13 @@ func TestTablesAndJSON(t *testing.T) {
 	}
 	s.ok("people", "change", "p1", "--name", "Mette Holm", "--role", "staff", "--until", "2026-12-24", "--no-active")
 	if got, want := sent["PATCH /api/v1/people/p1"], `{"name":"Mette Holm","roles":["staff"],"until":"2026-12-23T23:00:00Z","active":false}`; got != want {
+		t.Errorf("sent %s, want %s", got, want)
+	}
+	if out := s.ok("people", "review"); !strings.Contains(out, "review, idle") {
+		t.Errorf("review: %s", out)
+	}
+	s.ok("people", "keep", "p1", "--until", "2026-12-24")
+	if got, want := sent["POST /api/v1/people/p1/review"], `{"until":"2026-12-23T23:00:00Z"}`; got != want {
 		t.Errorf("sent %s, want %s", got, want)
 	}
 	code, out, _ := s.run("", "health")

@@ -149,3 +149,21 @@ func (k kept) Create(options []byte) ([]byte, error) {
 	}
 	return response, k.keep()
 }
+
+type codeCmd struct{}
+
+// Run adds an authenticator app, for a log-in with password and code.
+func (c *codeCmd) Run(e *env) error {
+	return e.withBox(func(cl *client.Client) error {
+		t, err := cl.NewTOTP(e.ctx)
+		if err != nil {
+			return err
+		}
+		e.notice("Type this secret into your authenticator app; it is shown once: %s", t.Secret)
+		code, err := e.secret("", "code that the app shows")
+		if err != nil {
+			return err
+		}
+		return cl.ConfirmTOTP(e.ctx, code.Reveal())
+	})
+}

@@ -78,7 +78,7 @@ func (c *loginCmd) Run(e *env) error {
 // first is what a person must do before anything else.
 var first = map[account.Need]string{
 	account.NeedPassword: "Others know your password: it was made for you. Add a key (veilctl key add FILE) or choose your own password (veilctl password) before anything else.",
-	account.NeedFactor:   "Your account has a password alone. Add a key (veilctl key add FILE), or a code on the account's page, before anything else.",
+	account.NeedFactor:   "Your account has a password alone. Add a key (veilctl key add FILE), or an authenticator app (veilctl code), before anything else.",
 }
 
 // logIn logs in with the key file, or with the password and, where the box wants

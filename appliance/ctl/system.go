@@ -18,6 +18,8 @@ type peopleCmd struct {
 	Add    peopleAddCmd    `cmd:"" help:"Make a personal account; prints its password, once."`
 	Change peopleChangeCmd `cmd:"" help:"Change an account: name, roles, authorisation, whether it is active."`
 	Reset  peopleResetCmd  `cmd:"" help:"Give an account a new password; prints it, once."`
+	Review peopleReviewCmd `cmd:"" help:"The yearly review: list everybody's rights, those that are due first."`
+	Keep   peopleKeepCmd   `cmd:"" help:"Record that a person's rights were gone through and are still needed."`
 }
 
 type peopleListCmd struct{}
@@ -146,6 +148,45 @@ func (c *peopleResetCmd) Run(e *env) error {
 			return err
 		}
 		return e.show(v, table{{"ID", "LOG-IN", "NAME", "PASSWORD"}, {string(v.ID), v.Login, v.Name, v.Password}})
+	})
+}
+
+type peopleReviewCmd struct{}
+
+func (*peopleReviewCmd) Run(e *env) error {
+	return e.withBox(func(cl *client.Client) error {
+		all, err := cl.ReviewPeople(e.ctx)
+		if err != nil {
+			return err
+		}
+		t := table{{"ID", "NAME", "AUTHORISED UNTIL", "LOOKED AT", "DUE"}}
+		for _, p := range all {
+			t = append(t, []string{string(p.ID), p.Name, local(p.Authorisation.To), local(p.Since), strings.Join(p.Due, ", ")})
+		}
+		return e.show(all, t)
+	})
+}
+
+type peopleKeepCmd struct {
+	ID    string `arg:"" help:"The person, as \"people review\" shows it."`
+	Until string `help:"Until when: RFC 3339 or \"2026-02-03\" (default: a year)."`
+}
+
+func (c *peopleKeepCmd) Run(e *env) error {
+	var until *time.Time
+	if c.Until != "" {
+		t, err := e.when(c.Until)
+		if err != nil {
+			return err
+		}
+		until = &t
+	}
+	return e.withBox(func(cl *client.Client) error {
+		v, err := cl.ConfirmAuthorisation(e.ctx, incident.PersonID(c.ID), until)
+		if err != nil {
+			return err
+		}
+		return e.show(v, peopleTable(v))
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"veilbox/appliance/audit"
 	"veilbox/appliance/casework"
+	"veilbox/appliance/incident"
 	"veilbox/internal/problem"
 )
 
@@ -75,6 +76,7 @@ func TestRequestsGoWhereTheAPISays(t *testing.T) {
 	c, _ := box(t, mux)
 	ctx := t.Context()
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.FixedZone("", 3600))
+	zero := strings.Repeat("0", 64)
 	second := func(_ any, err error) error { return err }
 	for _, k := range []struct {
 		want string
@@ -103,6 +105,45 @@ func TestRequestsGoWhereTheAPISays(t *testing.T) {
 		{`POST /api/v1/conditions {"version":"1"}`, func() error { return c.AcceptConditions(ctx, "1") }},
 		{`GET /api/v1/audit?act=case.&after=7&from=2026-01-02T02%3A04%3A05Z&limit=9`, func() error { return second(c.Audit(ctx, audit.Filter{Act: "case.", After: 7, From: at, Limit: 9})) }},
 		{`GET /api/v1/audit/verify`, func() error { return second(c.VerifyAudit(ctx)) }},
+		{`GET /api/v1/audit/export?about=case%3DX&act=case.&format=csv&from=2026-01-02T02%3A04%3A05Z`, func() error {
+			err := c.ExportAudit(ctx, io.Discard, audit.CSV, audit.Filter{Act: "case.", About: "case=X", From: at})
+			if err == nil || !strings.Contains(err.Error(), "cut off") {
+				t.Errorf("an export without its last line: %v", err)
+			}
+			return nil
+		}},
+		{`POST /api/v1/cases/X/facts {"version":3,"what":"charged","at":"2026-01-02T02:04:05Z","words":"w"}`, func() error {
+			return second(c.AddFact(ctx, "X", casework.NewFact{Version: 3, What: "charged", At: at.UTC(), Words: "w"}))
+		}},
+		{`POST /api/v1/cases/X/reassessments {"version":3,"reasons":"r","next":"2026-01-02T02:04:05Z"}`, func() error {
+			return second(c.Reassess(ctx, "X", casework.Reassess{Version: 3, Reasons: "r", Next: at.UTC()}))
+		}},
+		{`POST /api/v1/cases/X/narrowings {"version":3,"drop":["M"],"reason":"r"}`, func() error {
+			return second(c.Narrow(ctx, "X", casework.Narrow{Version: 3, Drop: []incident.MemberID{"M"}, Reason: "r"}))
+		}},
+		{`DELETE /api/v1/cases/X {"reason":"r"}`, func() error { return c.DeleteCase(ctx, "X", "r") }},
+		{`POST /api/v1/cases/X/documents?kind=receipt&name=k+1.pdf %PDF-1.4`, func() error {
+			return second(c.AddDocument(ctx, "X", casework.NewDocument{Kind: "receipt", Name: "k 1.pdf"}, []byte("%PDF-1.4")))
+		}},
+		{`GET /api/v1/cases/X/documents/D`, func() error { return second(c.Document(ctx, "X", "D")) }},
+		{`DELETE /api/v1/cases/X/documents/D {"reason":"r"}`, func() error { return c.RemoveDocument(ctx, "X", "D", "r") }},
+		{`GET /api/v1/cases/X/file.pdf?lang=da`, func() error { return second(c.CaseFilePDF(ctx, "X", "da")) }},
+		{`GET /api/v1/cases/X/file.json`, func() error { return second(c.CaseFileJSON(ctx, "X")) }},
+		{`GET /api/v1/cases/X/holdings`, func() error { return second(c.Holdings(ctx, "X")) }},
+		{`GET /api/v1/cases/X/deletion.txt`, func() error { return second(c.DeletionProof(ctx, "X")) }},
+		{`POST /api/v1/cases/X/informed {"at":"2026-01-02T02:04:05Z","how":"letter","words":"w"}`, func() error {
+			return second(c.Inform(ctx, "X", casework.NewInformed{At: at.UTC(), How: "letter", Words: "w"}))
+		}},
+		{`POST /api/v1/cases/X/assessment/options {"version":3,"decision":"approve","reasons":"r","copy":"` + zero + `","sheet":"` + zero + `"}`, func() error {
+			return second(c.PrepareApproval(ctx, "X", casework.Verdict{Version: 3, Decision: incident.Approve, Reasons: "r"}))
+		}},
+		{`DELETE /api/v1/session/passkeys/K`, func() error { return c.RemovePasskey(ctx, "K") }},
+		{`GET /api/v1/people/review`, func() error { return second(c.ReviewPeople(ctx)) }},
+		{`POST /api/v1/people/p1/review {"until":"2026-01-02T02:04:05Z"}`, func() error {
+			return second(c.ConfirmAuthorisation(ctx, "p1", new(at.UTC())))
+		}},
+		{`POST /api/v1/session/totp`, func() error { return second(c.NewTOTP(ctx)) }},
+		{`PUT /api/v1/session/totp {"code":"123456"}`, func() error { return c.ConfirmTOTP(ctx, "123456") }},
 		{`GET /api/v1/health`, func() error { return second(c.Health(ctx)) }},
 	} {
 		if err := k.do(); err != nil {

@@ -89,6 +89,22 @@ func (c *Client) ChangePerson(ctx context.Context, id incident.PersonID, p casew
 	return v, c.ask(ctx, http.MethodPatch, path("people", string(id)), nil, p, &v)
 }
 
+// ReviewPeople returns the yearly list: everybody's rights, those due first.
+func (c *Client) ReviewPeople(ctx context.Context) ([]casework.ReviewView, error) {
+	var v []casework.ReviewView
+	return v, c.ask(ctx, http.MethodGet, path("people", "review"), nil, nil, &v)
+}
+
+// ConfirmAuthorisation records that a person's rights were gone through and are
+// still needed, until then; nil: for a year.
+func (c *Client) ConfirmAuthorisation(ctx context.Context, id incident.PersonID, until *time.Time) (casework.PersonView, error) {
+	var v casework.PersonView
+	in := struct {
+		Until *time.Time `json:"until,omitempty"`
+	}{until}
+	return v, c.ask(ctx, http.MethodPost, path("people", string(id), "review"), nil, in, &v)
+}
+
 // ResetPassword gives an account a new password, which is in the answer.
 func (c *Client) ResetPassword(ctx context.Context, id incident.PersonID) (casework.PersonView, error) {
 	var v casework.PersonView

@@ -316,7 +316,7 @@ func (d *Daemon) openWork(ctx context.Context, master keys.Key) (err error) {
 		return err
 	}
 	d.registerGauges()
-	d.handler, err = web.New(web.Options{Box: d.work, WHEP: d.live.ServeWHEP, Log: d.log, Clock: d.clock, Version: d.version})
+	d.handler, err = web.New(web.Options{Box: d.work, WHEP: d.live.ServeWHEP, Log: d.log, Clock: d.clock, Version: d.version, Hosts: d.cfg.Hostnames, RPID: d.cfg.RPID()})
 	return err
 }
 

@@ -1,12 +1,16 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -28,7 +32,7 @@ func run(ctx context.Context, bin string, check bool) (err error) {
 	if err != nil {
 		return err
 	}
-	r, err := rig.Start(ctx, rig.Options{Dir: dir, Bin: bin, Footage: footage, Fixed: !check})
+	r, err := rig.Start(ctx, rig.Options{Dir: dir, Bin: bin, Footage: footage, Fixed: !check, Codes: !check})
 	if err != nil {
 		return err
 	}
@@ -38,14 +42,10 @@ func run(ctx context.Context, bin string, check bool) (err error) {
 	}
 	fmt.Printf("up after %.1f s\n", time.Since(begun).Seconds())
 	if !check {
-		show(r.World)
-		fmt.Println("\nCtrl-C stops everything and removes the data.")
-		select {
-		case <-ctx.Done():
-			return nil
-		case err := <-r.Died:
-			return errors.Join(err, r.Logs(os.Stderr))
+		if err := errors.Join(show(r.World), tell(os.Stdout, r.World)); err != nil {
+			return err
 		}
+		return wait(ctx, r)
 	}
 	if err := walk(ctx, r, bin, dir); err != nil {
 		return errors.Join(err, r.Logs(os.Stderr))
@@ -54,19 +54,94 @@ func run(ctx context.Context, bin string, check bool) (err error) {
 	return nil
 }
 
-func show(w *story.World) {
+// wait tells the codes anew whenever a person asks, until Ctrl-C.
+func wait(ctx context.Context, r *rig.Rig) error {
+	asked := make(chan struct{})
+	go func() {
+		for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+			asked <- struct{}{}
+		}
+	}()
+	fmt.Println("\nA code is good for 30 seconds and for one log-in: Enter shows the next. Ctrl-C stops everything and removes the data.")
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-r.Died:
+			return errors.Join(err, r.Logs(os.Stderr))
+		case <-asked:
+			if err := tell(os.Stdout, r.World); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// everybody is who can log in.
+func everybody(w *story.World) []story.Login {
+	var all []story.Login
+	for _, b := range []*story.Box{w.A, w.B} {
+		all = append(all, b.Staff, b.Assessor, b.Manager, b.Auditor)
+	}
+	return all
+}
+
+// tell writes the codes of the moment.
+func tell(out io.Writer, w *story.World) error {
+	now := time.Now()
+	t := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
+	fmt.Fprintf(t, "\ncodes at %s\n", now.Format("15:04:05"))
+	for _, l := range everybody(w) {
+		code, err := l.Code(now)
+		if err != nil {
+			return fmt.Errorf("demo: %w", err)
+		}
+		fmt.Fprintf(t, "  %s\t%s\n", l.Name, code)
+	}
+	return t.Flush()
+}
+
+// keep writes the assessors' passkeys as veilctl reads them.
+func keep(w *story.World) error {
+	for _, b := range []*story.Box{w.A, w.B} {
+		var sealed bytes.Buffer
+		if err := b.Assessor.Key.Write(&sealed); err != nil {
+			return fmt.Errorf("demo: %w", err)
+		}
+		if err := os.WriteFile(keyFile(b), sealed.Bytes(), 0o600); err != nil {
+			return fmt.Errorf("demo: %w", err)
+		}
+	}
+	return nil
+}
+
+func keyFile(b *story.Box) string {
+	return filepath.Join(filepath.Dir(b.Dir), filepath.Base(b.Dir)+"-assessor.key")
+}
+
+// byName is an address under the name that passkeys are made for.
+func byName(address string) string { return strings.Replace(address, "127.0.0.1", "localhost", 1) }
+
+func show(w *story.World) error {
+	if err := keep(w); err != nil {
+		return err
+	}
 	t := tabwriter.NewWriter(os.Stdout, 0, 0, 3, ' ', 0)
-	fmt.Fprintf(t, "\nbox A, a shop with a camera\t%s\n", w.A.URL)
+	fmt.Fprintf(t, "\nbox A, a shop with a camera\t%s\n", byName(w.A.URL))
 	people(t, w.A)
-	fmt.Fprintf(t, "\nbox B, another shop\t%s\n", w.B.URL)
+	fmt.Fprintf(t, "\nbox B, another shop\t%s\n", byName(w.B.URL))
 	people(t, w.B)
 	fmt.Fprintf(t, "\nthe extranet, for its operator\t%s\n", w.ExtranetURL)
 	fmt.Fprintf(t, "  operator\t%s\t%s\n", w.OperatorLog.Login, w.OperatorLog.Password)
 	fmt.Fprintf(t, "\nthe camera\t%s\n  \t%s\t%s\n", w.Camera.URL, w.Camera.Username, w.Camera.Password)
-	// A failed write to the terminal leaves nobody to tell.
-	_ = t.Flush()
-	fmt.Println("\nThe boxes have certificates of their own, so the browser will warn; to trust them, import")
+	if err := t.Flush(); err != nil {
+		return fmt.Errorf("demo: %w", err)
+	}
+	fmt.Println("\nThe boxes have certificates of their own, so the browser will warn, and offers no passkeys; to trust them, import")
 	fmt.Printf("  %s\n  %s\n", filepath.Join(w.A.Dir, "tls", "ca.pem"), filepath.Join(w.B.Dir, "tls", "ca.pem"))
+	fmt.Println("An approval is signed with a passkey: the browser's, which the assessor adds under the own name and the operator confirms, or the file's,")
+	fmt.Printf("  bin/veilctl case assess --approve --key %s   (passphrase %s)\n", keyFile(w.A), w.A.Assessor.Passphrase)
+	return nil
 }
 
 func people(t *tabwriter.Writer, b *story.Box) {

@@ -28,6 +28,8 @@ type Options struct {
 	Footage string // video file
 	// Fixed asks for the same ports each time where they are free.
 	Fixed bool
+	// Codes gives everybody a password and codes beside the passkey.
+	Codes bool
 }
 
 // A Rig is programs that run.
@@ -72,7 +74,7 @@ func Start(ctx context.Context, o Options) (_ *Rig, err error) {
 	go func() { camera <- r.startCamera(ctx) }()
 	err = r.StartExtranet(ctx)
 	for name, b := range map[string]*story.Box{"box-a": r.World.A, "box-b": r.World.B} {
-		b.Dir, b.URL = filepath.Join(o.Dir, name), "https://"+r.ports[name]
+		b.Dir, b.URL, b.Codes = filepath.Join(o.Dir, name), "https://"+r.ports[name], o.Codes
 		if err == nil {
 			err = r.StartBox(ctx, name)
 		}

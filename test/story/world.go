@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pquerna/otp/totp"
+
 	"veilbox/appliance/account"
 	"veilbox/appliance/casework"
 	"veilbox/appliance/ctl/client"
@@ -26,12 +28,20 @@ type Login struct {
 	Login, Name string
 	Key         *softkey.Key
 	Passphrase  string // of the key, where it is kept in a file
+	// Password and Secret are of who can log in without the key: the password,
+	// and the secret of the codes beside it (RFC 6238, base32).
+	Password, Secret string
 }
+
+// Code returns the code that an authenticator app shows at a time.
+func (l Login) Code(at time.Time) (string, error) { return totp.GenerateCode(l.Secret, at) }
 
 // A Box is one box that runs.
 type Box struct {
 	URL string
 	Dir string // data folder
+	// Codes gives everybody a password and codes beside the passkey.
+	Codes bool
 
 	Manager, Staff, Assessor, Auditor Login
 }
@@ -111,6 +121,13 @@ func (b *Box) begin(ctx context.Context, login, name, password string) (Login, e
 	}
 	defer c.Close()
 	l := Login{Login: login, Name: name, Passphrase: rand.Text()}
+	if b.Codes {
+		if l.Password, l.Secret, err = fallBack(ctx, c, login, password); err != nil {
+			return l, err
+		}
+		l.Key = softkey.New(l.Passphrase)
+		return l, c.AddPasskey(ctx, l.Key, "Nøglefil")
+	}
 	l.Key, err = FirstKey(ctx, c, login, password, l.Passphrase)
 	return l, err
 }

@@ -368,10 +368,20 @@ func (p *page) accesses() {
 			if member == "" {
 				member = string(a.Member)
 			}
-			rows = append(rows, []string{p.short(a.At), member, join(string(a.Person), a.Function), a.Purpose})
+			rows = append(rows, []string{p.short(a.At), member, join(string(a.Person), a.Function), cut(a.Purpose)})
 		}
 		p.table([]column{{"when", 0.2, false}, {"member", 0.24, false}, {"person", 0.24, false}, {"purpose", 0.32, false}}, rows)
 	}
+}
+
+// maxCell is how many characters of one entry a table shows; the JSON has all.
+const maxCell = 600
+
+func cut(s string) string {
+	if r := []rune(s); len(r) > maxCell {
+		return string(r[:maxCell]) + " … [" + Attachment + "]"
+	}
+	return s
 }
 
 // join puts what is there of its arguments behind each other.
@@ -391,7 +401,7 @@ func (p *page) log() {
 	p.more(p.f.MoreLog)
 	rows := [][]string{}
 	for _, e := range p.f.Log {
-		rows = append(rows, []string{fmt.Sprint(e.Seq), p.short(e.At), join(e.Who.Name, p.name("role.", e.Who.Role)), e.Act, e.Why})
+		rows = append(rows, []string{fmt.Sprint(e.Seq), p.short(e.At), join(e.Who.Name, p.name("role.", e.Who.Role)), e.Act, cut(e.Why)})
 	}
 	if len(rows) == 0 {
 		p.paragraph(p.t("none"))

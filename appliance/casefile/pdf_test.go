@@ -219,3 +219,29 @@ func TestEveryTextIsInBothLanguages(t *testing.T) {
 		}
 	}
 }
+
+// The longest file that Build makes is written within bounds.
+func TestPDFOfTheLongestFile(t *testing.T) {
+	in := sample()
+	in.Log, in.Accesses = nil, nil
+	for i := range MaxLog {
+		in.Log = append(in.Log, audit.Entry{Seq: int64(i), At: noon, Act: "case.change", Who: audit.Who{Name: strings.Repeat("n", 200)}, Why: strings.Repeat("fordi ", 660)})
+	}
+	for range MaxAccesses {
+		in.Accesses = append(in.Accesses, Access{At: noon, MemberName: "Tøj & Co", Person: "vagt-7", Purpose: strings.Repeat("ser efter ", 20)})
+	}
+	for i := range 2000 {
+		in.Case.Evidence.Circle.Members = append(in.Case.Evidence.Circle.Members, incident.MemberID(fmt.Sprintf("butik-%d", i)))
+	}
+	pdf := write(t, Build(in), "da")
+	if n := pages(pdf); n < 300 || n > 1200 || len(pdf) > 8<<20 {
+		t.Errorf("%d pages, %d bytes", n, len(pdf))
+	}
+}
+
+func BenchmarkPDF(b *testing.B) {
+	f := Build(sample())
+	for b.Loop() {
+		write(b, f, "da")
+	}
+}

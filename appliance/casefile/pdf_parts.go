@@ -20,9 +20,9 @@ func (p *page) front() {
 	p.Ln(3)
 	y := p.GetY()
 	p.fill(pale)
-	p.Rect(marginX, y, width, 20, "F")
+	p.Rect(marginX, y, width, 18, "F")
 	p.fill(accent)
-	p.Rect(marginX, y, 1.4, 20, "F")
+	p.Rect(marginX, y, 1.4, 18, "F")
 	column := func(x float64, key, value string) {
 		p.SetXY(x, y+3)
 		p.font("", 8, faint)
@@ -38,7 +38,7 @@ func (p *page) front() {
 	column(marginX+5, "state", p.name("state.", string(f.State)))
 	column(marginX+60, "offence", p.name("offence.", string(f.Evidence.Offence)))
 	column(marginX+117, "happened", p.at(f.HappenedAt))
-	p.SetXY(marginX, y+24)
+	p.SetXY(marginX, y+22)
 	p.note(p.t("intro"))
 	p.row("made", p.at(f.Made))
 	p.row("made-by", f.By.Name)
@@ -248,8 +248,10 @@ func (p *page) assessments() {
 			p.code("key", s.Key)
 			p.row("rp", s.RPID)
 			p.code("signed-hash", s.SHA256)
-		} else {
+		} else if a.Decision == incident.Refuse {
 			p.row("signature", p.t("unsigned"))
+		} else {
+			p.row("signature", p.t("none"))
 		}
 	}
 }

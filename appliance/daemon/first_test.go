@@ -28,7 +28,7 @@ func TestFirstLoginAfterAStopInBetween(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := strings.Fields(string(b))
-	if _, _, err := d.accounts.LogIn(t.Context(), lines[0], lines[1], "127.0.0.1"); err != nil {
+	if _, _, err := d.accounts.LogIn(t.Context(), lines[0], lines[1], "", "127.0.0.1"); err != nil {
 		t.Errorf("the log-in in the file does not open the account: %v", err)
 	}
 	if err := d.Close(); err != nil {

@@ -49,8 +49,13 @@ func (d *Daemon) beat(ctx context.Context) error {
 			health[h.Name] = h.Problem.Code
 		}
 	}
+	people, err := d.accounts.People(ctx)
+	if err != nil {
+		return err
+	}
 	heart := fleet.Heart{
-		Link: c.link, Audit: d.audit, Program: d.version, Clock: d.clock,
+		People: viewers(people, d.clock.Now()),
+		Link:   c.link, Audit: d.audit, Program: d.version, Clock: d.clock,
 		Health: func() map[string]string { return health },
 		OnTime: d.second.heard,
 		OnRenew: func(ctx context.Context) error {

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pquerna/otp/totp"
+
 	"veilbox/appliance/account"
 	"veilbox/appliance/casework"
 	"veilbox/appliance/incident"
@@ -29,21 +31,32 @@ func TestNothingPersonalAtRestInTheClear(t *testing.T) {
 		t.Fatal(err)
 	}
 	words := strings.Fields(string(first))
-	// logIn replaces the password that was made for a person, and logs in anew.
+	// logIn replaces the password that was made for a person and adds an
+	// authenticator app, without which nothing else is open.
 	logIn := func(login, made, own string) casework.Actor {
 		t.Helper()
 		a := casework.Actor{From: "198.51.100.77"}
-		for i, password := range []string{made, own} {
-			var err error
-			if _, a.Session, err = d.work.Login(ctx, login, password, a.From); err != nil {
-				t.Fatal(err)
-			}
-			if i > 0 {
-				continue
-			}
-			if err := d.work.ChangePassword(ctx, a, made, own); err != nil {
-				t.Fatal(err)
-			}
+		token, session, err := d.work.Login(ctx, login, made, "", a.From)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Session = session
+		if err := d.work.ChangePassword(ctx, a, made, own); err != nil {
+			t.Fatal(err)
+		}
+		app, err := d.work.NewTOTP(ctx, a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		code, err := totp.GenerateCode(app.Secret, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := d.work.ConfirmTOTP(ctx, a, code); err != nil {
+			t.Fatal(err)
+		}
+		if a.Session, err = d.accounts.Authenticate(ctx, token); err != nil {
+			t.Fatal(err)
 		}
 		return a
 	}

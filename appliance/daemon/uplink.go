@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"veilbox/appliance/account"
 	"veilbox/appliance/casework"
 	"veilbox/appliance/incident"
 	"veilbox/appliance/policy"
@@ -410,6 +411,17 @@ func (x *extranet) View(_ context.Context, id incident.DisclosureID, p incident.
 		return openMedia{io.NewSectionReader(r, 0, r.Size())}, nil
 	}
 	return open, v.Expires, nil
+}
+
+// viewers is how many of people may look at what other members share at now (V7).
+func viewers(people []account.Person, now time.Time) int {
+	n := 0
+	for _, p := range people {
+		if p.Active && p.Can(account.ViewShared) && p.Authorisation.Valid(now) {
+			n++
+		}
+	}
+	return n
 }
 
 // An openMedia has nothing to close.

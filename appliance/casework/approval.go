@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -191,7 +190,7 @@ func (s *Service) PrepareApproval(ctx context.Context, a Actor, id incident.Case
 	if err != nil {
 		return ApprovalView{}, fmt.Errorf("casework: say what is to be signed: %w", err)
 	}
-	options, err := requestOptions(p.key, p.approval.Challenge)
+	options, err := passkey.RequestOptions(p.key.RPID, p.approval.Challenge, approvalLife, p.key.ID)
 	if err != nil {
 		return ApprovalView{}, err
 	}
@@ -260,7 +259,7 @@ func (s *Service) Assess(ctx context.Context, a Actor, id incident.CaseID, v Ver
 		}
 		// Counted from when it was signed for: what follows is never longer.
 		c.Disclosure = &incident.Disclosure{
-			ID: p.disclosure, Released: p.rel.At(), NotAfter: p.rel.NotAfter(), ReportDue: p.rel.ReportDue(), Members: now.Circle().Members,
+			ID: p.disclosure, Released: p.rel.At().UTC(), NotAfter: p.rel.NotAfter().UTC(), ReportDue: p.rel.ReportDue().UTC(), Members: now.Circle().Members,
 		}
 		s.releasing[c.ID], rel = true, now
 		return nil
@@ -352,21 +351,6 @@ func (s *Service) approvalKey(ctx context.Context, a Actor, want string) (passke
 		return passkey.Key{}, errNoKey
 	}
 	return keys[i].Key, nil
-}
-
-// requestOptions is what navigator.credentials.get is given (WebAuthn Level 3,
-// 5.5). The passkey must verify its user: that is the new authentication which an
-// approval asks for.
-func requestOptions(key passkey.Key, challenge []byte) (json.RawMessage, error) {
-	b64 := base64.RawURLEncoding.EncodeToString
-	b, err := json.Marshal(map[string]any{
-		"challenge": b64(challenge), "timeout": approvalLife.Milliseconds(), "rpId": key.RPID, "userVerification": "required",
-		"allowCredentials": []map[string]string{{"type": "public-key", "id": b64(key.ID)}},
-	})
-	if err != nil {
-		return nil, fmt.Errorf("casework: %w", err)
-	}
-	return b, nil
 }
 
 // opinionContext separates what is signed here from an approval that releases.

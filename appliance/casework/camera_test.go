@@ -119,7 +119,7 @@ func TestAChangeThatTheCameraRefusesIsNone(t *testing.T) {
 func TestTheFirstCertificateIsTrustedAndNoOther(t *testing.T) {
 	b := newBox(t)
 	b.pinned()
-	if e := b.last("camera.pin"); e.About["pin"] != certificate || e.Who.ID != "clock" {
+	if e := b.last("camera.pin"); e.About["pin"] != certificate || e.Who.ID != "box" {
 		t.Errorf("on record: %+v", e)
 	}
 	b.CameraPinned(till, certificate) // the same again

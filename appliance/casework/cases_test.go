@@ -268,7 +268,7 @@ func TestWhatCanBeChangedWhen(t *testing.T) {
 			refused(t, err, "case.state")
 		}
 		if state != incident.Submitted {
-			_, err := b.Assess(t.Context(), b.people["assessor"], v.ID, Verdict{Decision: incident.Refuse, Reasons: "nej", Password: b.secrets["assessor"]})
+			_, err := b.Assess(t.Context(), b.people["assessor"], v.ID, Verdict{Decision: incident.Refuse, Reasons: "nej"})
 			refused(t, err, "case.state")
 		}
 		if state != incident.Released && state != incident.Disclosed {
@@ -297,7 +297,7 @@ func TestTimelineShowsGapsAndCases(t *testing.T) {
 func TestMaySaysWhatIsOpen(t *testing.T) {
 	b := newBox(t)
 	v := b.submitted()
-	for who, want := range map[string]string{"staff": "[]", "assessor": "[assess]"} {
+	for who, want := range map[string]string{"staff": "[fact document]", "assessor": "[assess fact document]"} {
 		got, err := b.Case(t.Context(), b.people[who], v.ID)
 		if fmt.Sprint(b.must(got, err).May) != want {
 			t.Errorf("submitted, %s: %s", who, got.May)
@@ -305,7 +305,7 @@ func TestMaySaysWhatIsOpen(t *testing.T) {
 	}
 	v, err := b.approve(v, "assessor")
 	b.must(v, err)
-	for who, want := range map[string]string{"staff": "[report]", "manager": "[report withdraw]", "assessor": "[withdraw]"} {
+	for who, want := range map[string]string{"staff": "[report fact document]", "manager": "[report withdraw fact document]", "assessor": "[withdraw fact document]"} {
 		got, err := b.Case(t.Context(), b.people[who], v.ID)
 		if fmt.Sprint(b.must(got, err).May) != want {
 			t.Errorf("released, %s: %s", who, got.May)

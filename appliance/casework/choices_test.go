@@ -280,7 +280,7 @@ func TestKeepSound(t *testing.T) {
 	}
 	// What the assessor saw before is not this copy.
 	old.Version = v.Version
-	_, err = b.Assess(t.Context(), b.people["assessor"], v.ID, old)
+	_, err = b.PrepareApproval(t.Context(), b.people["assessor"], v.ID, old)
 	refused(t, err, "case.state")
 	sheet, err := b.Sheet(t.Context(), b.people["assessor"], v.ID)
 	if err != nil || !sheet.Sound {

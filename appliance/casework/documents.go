@@ -154,8 +154,8 @@ func (s *Service) documentable(a Actor, c incident.Case) error {
 }
 
 func (s *Service) allowDocuments(a Actor) error {
-	if s.allow(a, account.Assess) == nil {
-		return nil
+	if a.Session.Can(account.Assess) {
+		return s.allow(a, account.Assess)
 	}
 	return s.allow(a, account.Tag)
 }

@@ -3,7 +3,6 @@ package casework
 import (
 	"bytes"
 	"context"
-	"crypto/ed25519"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -11,10 +10,7 @@ import (
 	"io"
 	"slices"
 	"sync"
-	"time"
 
-	"veilbox/appliance/incident"
-	"veilbox/appliance/policy"
 	"veilbox/capture"
 	"veilbox/capture/camera"
 	"veilbox/capture/footage"
@@ -226,130 +222,4 @@ func (r *redactor) count() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.made
-}
-
-type sent struct {
-	id     incident.DisclosureID
-	rel    policy.Release
-	signer ed25519.PrivateKey
-	text   AlertText
-}
-
-// An uplink is an extranet that is not there but keeps what it is told.
-type uplink struct {
-	mu        sync.Mutex
-	sent      []sent
-	withdrawn map[incident.DisclosureID]string
-	reported  map[incident.DisclosureID]string
-	viewed    int
-	until     time.Time
-	calls     []string
-	// during runs within Disclose, before it answers.
-	during func(incident.DisclosureID)
-	fail   error
-	// enrolment is what stands in the way of saying who the box is; alone, the
-	// box belongs to no extranet.
-	enrolment error
-	alone     bool
-}
-
-func (u *uplink) called(what string) error {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.calls = append(u.calls, what)
-	return u.fail
-}
-
-func (u *uplink) Enrolment(context.Context) (Enrolment, error) {
-	if u.enrolment != nil || u.alone {
-		return Enrolment{}, u.enrolment
-	}
-	return Enrolment{Enrolled: true, Member: "butik-a", Name: "Butik A"}, nil
-}
-
-func (u *uplink) Enrol(ctx context.Context, _ string) (Enrolment, error) {
-	if err := u.called("enrol"); err != nil {
-		return Enrolment{}, err
-	}
-	return u.Enrolment(ctx)
-}
-
-func (u *uplink) Members(context.Context) ([]Member, error) {
-	return []Member{{ID: "butik-b", Name: "Butik B", Boxes: 1}}, u.called("members")
-}
-
-func (u *uplink) KeyID(ed25519.PublicKey) string { return "key" }
-
-func (u *uplink) RegisterAssessor(context.Context, incident.Person, ed25519.PrivateKey) error {
-	return u.called("register")
-}
-
-func (u *uplink) AssessorConfirmed(context.Context, incident.PersonID, ed25519.PublicKey) (bool, error) {
-	return false, nil
-}
-
-func (u *uplink) Disclose(_ context.Context, id incident.DisclosureID, rel policy.Release, cp redact.Copy, text AlertText, signer ed25519.PrivateKey) error {
-	if u.during != nil {
-		u.during(id)
-	}
-	if err := u.called("disclose"); err != nil {
-		return err
-	}
-	if cp.IsZero() || rel.IsZero() || cp.Hash() != rel.Copy() {
-		return errors.New("the release is of another copy")
-	}
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.sent = append(u.sent, sent{id, rel, signer, text})
-	return nil
-}
-
-func (u *uplink) Withdraw(_ context.Context, id incident.DisclosureID, by incident.Person, reason string) error {
-	if err := u.called("withdraw"); err != nil {
-		return err
-	}
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.withdrawn[id] = by.Name + ": " + reason
-	return nil
-}
-
-func (u *uplink) Reported(_ context.Context, id incident.DisclosureID, _ incident.Person, number string, _ time.Time) error {
-	if err := u.called("reported"); err != nil {
-		return err
-	}
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.reported[id] = number
-	return nil
-}
-
-func (u *uplink) Sending(_ context.Context, id incident.DisclosureID) (Sending, bool, error) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return Sending{State: "queued"}, slices.ContainsFunc(u.sent, func(s sent) bool { return s.id == id }), nil
-}
-
-func (u *uplink) Alerts(context.Context) ([]Alert, error) {
-	return []Alert{{ID: "SHARED", What: "tricktyveri"}}, u.called("alerts")
-}
-
-type memoryMedia struct{ *bytes.Reader }
-
-func (memoryMedia) Close() error { return nil }
-
-func (u *uplink) View(context.Context, incident.DisclosureID, incident.Person, string) (func() (Media, error), time.Time, error) {
-	if err := u.called("view"); err != nil {
-		return nil, time.Time{}, err
-	}
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.viewed++
-	return func() (Media, error) { return memoryMedia{bytes.NewReader([]byte("0000ftyp shared copy"))}, nil }, u.until, nil
-}
-
-func (u *uplink) log() []string {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return slices.Clone(u.calls)
 }

@@ -124,9 +124,6 @@ func TestAssessRefuses(t *testing.T) {
 		"unrecordable":    {"input.words", func(v *Verdict) { v.Reasons = strings.Repeat("tydeligt ", audit.MaxText/9+1) }},
 		"endless rule":    {"input.words", func(v *Verdict) { v.Guideline = strings.Repeat("x", maxWords+1) }},
 		"no decision":     {"assess.decision", func(v *Verdict) { v.Decision = "" }},
-		"wrong password":  {account.ErrPassword.Code, func(v *Verdict) { v.Password = "forkert" }},
-		"wrong, refusing": {account.ErrPassword.Code, func(v *Verdict) { v.Decision, v.Password = incident.Refuse, "forkert" }},
-		"another's":       {account.ErrPassword.Code, func(v *Verdict) { v.Password = b.secrets["lawyer"] }},
 		"an older form":   {"case.conflict", func(v *Verdict) { v.Version-- }},
 		"another copy":    {"case.state", func(v *Verdict) { v.Copy.Hash[0] ^= 1 }},
 		"no copy":         {"case.state", func(v *Verdict) { v.Copy = footage.CopyHash{} }},
@@ -134,10 +131,16 @@ func TestAssessRefuses(t *testing.T) {
 		"no sheet":        {"case.state", func(v *Verdict) { v.Sheet = footage.SheetHash{} }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := b.verdict(v, "assessor")
-			tc.change(&w)
-			_, err := b.Assess(t.Context(), b.people["assessor"], v.ID, w)
-			refused(t, err, tc.code)
+			for _, d := range []incident.Decision{incident.Approve, incident.Refuse} {
+				w := b.verdict(v, "assessor")
+				w.Decision = d
+				tc.change(&w)
+				_, err := b.PrepareApproval(t.Context(), b.people["assessor"], v.ID, w)
+				if d == incident.Refuse {
+					_, err = b.Assess(t.Context(), b.people["assessor"], v.ID, w)
+				}
+				refused(t, err, tc.code)
+			}
 		})
 	}
 	if after := b.state(); after != before {
@@ -148,6 +151,10 @@ func TestAssessRefuses(t *testing.T) {
 	}
 	w := b.verdict(v, "assessor")
 	w.Reasons += strings.Repeat(" ", audit.MaxText-len(w.Reasons))
+	w, err := b.sign(v, "assessor", w)
+	if err != nil {
+		t.Fatal(err)
+	}
 	got, err := b.Assess(t.Context(), b.people["assessor"], v.ID, w)
 	if b.must(got, err).State != incident.Released {
 		t.Errorf("long reasons: %s", got.State)
@@ -180,7 +187,7 @@ func TestACopyMadeAnewMustBeSeenAnew(t *testing.T) {
 		t.Errorf("submitted by %s", v.SubmittedBy.Name)
 	}
 	seen.Version, seen.Decision = v.Version, incident.Approve
-	_, err = b.Assess(t.Context(), b.people["assessor"], v.ID, seen)
+	_, err = b.PrepareApproval(t.Context(), b.people["assessor"], v.ID, seen)
 	refused(t, err, "case.state")
 	v, err = b.approve(v, "assessor")
 	if b.must(v, err).State != incident.Released || len(v.Assessments) != 2 {
@@ -274,7 +281,11 @@ func TestAClosedPageDoesNotUndoAnApproval(t *testing.T) {
 	v := b.submitted()
 	ctx, cancel := context.WithCancel(t.Context())
 	b.up.during = func(incident.DisclosureID) { cancel() }
-	got, err := b.Assess(ctx, b.people["assessor"], v.ID, b.verdict(v, "assessor"))
+	w, err := b.sign(v, "assessor", b.verdict(v, "assessor"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := b.Assess(ctx, b.people["assessor"], v.ID, w)
 	if b.must(got, err).State != incident.Released || b.get(v).State != incident.Released || len(b.up.sent) != 1 {
 		t.Errorf("%s", got.State)
 	}

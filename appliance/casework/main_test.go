@@ -1,6 +1,7 @@
 package casework
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"fmt"
@@ -26,6 +27,7 @@ import (
 	"veilbox/capture/ring"
 	"veilbox/internal/clock"
 	"veilbox/internal/keys"
+	"veilbox/internal/passkey/softkey"
 	"veilbox/internal/problem"
 	"veilbox/redact/subject"
 )
@@ -90,7 +92,8 @@ type box struct {
 	people   map[string]Actor
 	secrets  map[string]string
 	accounts *account.Accounts
-	device   Device // what the camera says that it is
+	keys     map[string]*softkey.Key // of the assessors
+	device   Device                  // what the camera says that it is
 	found    []CameraFound
 	looked   []string
 	export   string
@@ -117,7 +120,7 @@ func newBox(t *testing.T) *box {
 	t.Helper()
 	dir, key, c := t.TempDir(), keys.New(), clock.NewFake(start)
 	b := &box{t: t, clock: c, rec: &recorder{}, red: &redactor{}, mark: &marker{}, people: map[string]Actor{}, secrets: map[string]string{},
-		up: &uplink{withdrawn: map[incident.DisclosureID]string{}, reported: map[incident.DisclosureID]string{}, until: start.Add(5 * time.Minute)}}
+		up: newUplink(), keys: map[string]*softkey.Key{}}
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -132,7 +135,7 @@ func newBox(t *testing.T) *box {
 	t.Cleanup(func() { must(log.Close()) })
 	signer, err := statement.NewSigner("test-box", ed25519.NewKeyFromSeed(make([]byte, 32)))
 	must(err)
-	acc, err := account.New(account.Options{Store: st, Clock: c, Params: account.Params{MemoryKiB: 8, Time: 1, Threads: 1}, FirstLogin: "manager", FirstName: names["manager"]})
+	acc, err := account.New(account.Options{Store: st, Clock: c, Params: account.Params{MemoryKiB: 8, Time: 1, Threads: 1}, FirstLogin: "manager", FirstName: names["manager"], RPID: "boks.example", RPName: "Boks"})
 	must(err)
 	r, err := ring.Open(t.Context(), ring.Options{Dir: filepath.Join(dir, "ring"), Key: key.Derive("r"), Quota: 64 << 20, Clock: c, Log: slog.New(slog.DiscardHandler)})
 	must(err)
@@ -198,16 +201,19 @@ func (b *box) hire() {
 			b.t.Fatal(login, err)
 		}
 		b.logIn(login, password)
+		if n.Qualification != nil {
+			b.enrolKey(login)
+		}
 	}
 }
 
 func (b *box) logIn(login, password string) {
 	b.t.Helper()
-	_, s, err := b.accounts.LogIn(b.t.Context(), login, password, "192.0.2.1")
+	_, s, err := b.accounts.LogIn(b.t.Context(), login, password, "", "192.0.2.1")
 	if err != nil {
 		b.t.Fatal(login, err)
 	}
-	s.MustChange = false // as after choosing an own password
+	s.Must = nil // as after choosing an own password and a second factor
 	b.people[login], b.secrets[login] = Actor{Session: s, From: "192.0.2.1"}, password
 }
 
@@ -352,11 +358,50 @@ func (b *box) submitted(change ...func(*incident.Evidence)) CaseView {
 }
 
 func (b *box) verdict(v CaseView, who string) Verdict {
-	return Verdict{Version: v.Version, Decision: incident.Approve, Reasons: "Optagelsen viser tyveriet tydeligt.", Copy: v.Copy.Hash, Sheet: v.Copy.Sheet, SawFlagged: v.Copy.Flagged.Spans, Password: b.secrets[who]}
+	return Verdict{Version: v.Version, Decision: incident.Approve, Reasons: "Optagelsen viser tyveriet tydeligt.", Copy: v.Copy.Hash, Sheet: v.Copy.Sheet, SawFlagged: v.Copy.Flagged.Spans}
+}
+
+// sign prepares an approval and signs it with the person's own key.
+func (b *box) sign(v CaseView, who string, w Verdict) (Verdict, error) {
+	b.t.Helper()
+	p, err := b.PrepareApproval(b.t.Context(), b.people[who], v.ID, w)
+	if err != nil {
+		return w, err
+	}
+	w.Ceremony = p.Ceremony.ID
+	if w.Response, err = b.keys[who].Get(p.Ceremony.Options); err != nil {
+		b.t.Fatal(err)
+	}
+	return w, nil
+}
+
+// enrolKey gives an assessor a passkey that the operator has confirmed.
+func (b *box) enrolKey(who string) {
+	b.t.Helper()
+	must := func(err error) {
+		b.t.Helper()
+		if err != nil {
+			b.t.Fatal(who, err)
+		}
+	}
+	ctx, s := b.t.Context(), b.people[who].Session
+	c, err := b.accounts.NewPasskey(ctx, s)
+	must(err)
+	b.keys[who] = softkey.New("kun til prøven her")
+	response, err := b.keys[who].Create(c.Options)
+	must(err)
+	k, err := b.accounts.AddPasskey(ctx, s, c.ID, "prøve", response)
+	must(err)
+	_, err = b.accounts.ConfirmPasskey(ctx, s.Person.ID, k.ID)
+	must(err)
 }
 
 func (b *box) approve(v CaseView, who string) (CaseView, error) {
-	return b.Assess(b.t.Context(), b.people[who], v.ID, b.verdict(v, who))
+	w, err := b.sign(v, who, b.verdict(v, who))
+	if err != nil {
+		return CaseView{}, err
+	}
+	return b.Assess(b.t.Context(), b.people[who], v.ID, w)
 }
 
 // released makes a case that is on its way to the extranet.
@@ -394,8 +439,10 @@ func TestTheWholeWay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if signer, ok := p.Signer(); !ok || !signer.Public.Equal(s.signer.Public()) {
-		t.Error("it is not the assessor's own key that signs")
+	keys := p.Approving()
+	signed := v.Assessments[0].Signed
+	if len(keys) != 1 || signed == nil || !bytes.Equal(keys[0].Key.Public, signed.Key.Public) || !bytes.Equal(keys[0].Key.ID, s.signature.Credential) {
+		t.Errorf("it is not the assessor's own key that signs: %+v", signed)
 	}
 	want := []string{"case.create", "case.change", "case.redact", "case.redact.done", "case.submit", "case.approve"}
 	if got := b.acts(); !slices.Equal(got, want) {

@@ -68,12 +68,15 @@ var reassessCases = []struct {
 		c.Evidence.Doubtful = true
 		r.By = person("p8", "Lis Kjær", "law")
 	}, ""},
-	{"doubtful, two approved together a little after it was prepared", func(c *incident.Case, _ *incident.Reassessment) {
+	{"doubtful, approved a little after it was prepared", func(c *incident.Case, _ *incident.Reassessment) {
 		c.Evidence.Doubtful = true
-		first := c.Assessments[0]
-		first.Assessor = person("p4", "Jens Lund", "law")
+		c.Assessments[0].Assessor = person("p4", "Jens Lund", "law")
 		c.Assessments[0].At = noon.Add(time.Minute)
-		c.Assessments = append([]incident.Assessment{first}, c.Assessments...)
+	}, ""},
+	{"doubtful, who approved has gone since", func(c *incident.Case, _ *incident.Reassessment) {
+		c.Evidence.Doubtful = true
+		c.Assessments[0].Assessor = person("p4", "Jens Lund", "law")
+		c.Assessments[0].Assessor.Authorisation.To = noon.Add(day)
 	}, ""},
 	{"first of its kind, the approval of another copy lends nothing", func(c *incident.Case, r *incident.Reassessment) {
 		c.Evidence.FirstOfKind = true

@@ -72,6 +72,14 @@ var endCases = []struct {
 		c.Evidence.NextReassessment = at(25 * day)
 	}, 15 * day, ByReassessmentMissed, "v8.missed"},
 	{"the clock set back before the release", func(c *incident.Case) { c.Evidence.NextReassessment = at(-day) }, -9 * day, ByReassessmentMissed, "v8.missed"},
+	{"the clock set back before a narrowing", func(c *incident.Case) {
+		c.Evidence.NextReassessment = at(8 * day)
+		c.Narrowings = []incident.Narrowing{{At: noon.Add(8 * day), Dropped: []incident.Dropped{{Member: "butik-c"}}}}
+	}, time.Hour, ByReassessmentMissed, "v8.missed"},
+	{"the clock set back before a fact", func(c *incident.Case) {
+		fact(incident.FactReportWithdrawn, noon.Add(-2*time.Hour))(c) // of an older report: it ends nothing
+		c.Facts[0].Added = noon.Add(10 * day)
+	}, time.Hour, ByReassessmentMissed, "v8.missed"},
 	{"the clock set back before a reassessment", func(c *incident.Case) {
 		reassessed(9*day, 8*day)(c)
 	}, time.Hour, ByReassessmentMissed, "v8.missed"},

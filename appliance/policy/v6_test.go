@@ -30,6 +30,10 @@ var v6Cases = []change{
 	{"a chain because it cannot be excluded", own(areaWhy, tradesWhy, "Man kan ikke afvise, at kæden også bliver ramt"), "v6.not-excluded"},
 	{"a trade just in case", own(areaWhy, "All trades just in case, to be on the safe side of it", chainsWhy), "v6.not-excluded"},
 	{"the area for safety's sake", own("Hele regionen er taget med for en sikkerheds skyld", tradesWhy, chainsWhy), "v6.not-excluded"},
+	{"own reasons, beside one that is none", func(c *incident.Case) {
+		own(areaWhy, tradesWhy, chainsWhy)(c)
+		c.Evidence.Circle.Reason = "Det kan ikke udelukkes, at andre bliver ramt"
+	}, "v6.not-excluded"},
 	{"no trades and chains, no reasons for them", func(c *incident.Case) {
 		own(areaWhy, "", "")(c)
 		c.Evidence.Circle.Trades, c.Evidence.Circle.Chains = nil, nil

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"veilbox/appliance/casework"
 	"veilbox/appliance/ctl/client"
@@ -95,43 +94,40 @@ func signing(a casework.ApprovalView, id incident.CaseID, v casework.Verdict) (t
 		return nil, fmt.Errorf("ctl: what is to be signed cannot be read: %w: use a veilctl of the box's own version", err)
 	}
 	hash := wire.ChallengeOf([]byte(a.Statement))
+	var s wire.Statement
+	var o struct {
+		Case       incident.CaseID     `json:"case"`
+		Circle     incident.Circle     `json:"circle"`
+		Assessment incident.Assessment `json:"assessment"`
+	}
+	into := any(&s)
 	if a.Opinion {
 		sum := sha256.Sum256([]byte(labelOpinion + a.Statement))
-		hash = sum[:]
+		hash, into = sum[:], &o
 	}
 	if options.Challenge != base64.RawURLEncoding.EncodeToString(hash) {
 		return nil, errOther("the box shows one statement and asks for a signature of another")
 	}
-	var s struct {
-		Case       incident.CaseID `json:"case"`
-		Copy       string          `json:"copy"`
-		Sheet      string          `json:"sheet"`
-		NotAfter   time.Time       `json:"not_after"`
-		Circle     incident.Circle `json:"circle"`
-		Assessment struct {
-			Copy  string `json:"copy"`
-			Sheet string `json:"sheet"`
-		} `json:"assessment"`
-	}
-	if err := json.Unmarshal([]byte(a.Statement), &s); err != nil {
+	if err := json.Unmarshal([]byte(a.Statement), into); err != nil {
 		return nil, fmt.Errorf("ctl: what is to be signed cannot be read: %w: use a veilctl of the box's own version", err)
 	}
 	if a.Opinion {
-		s.Copy, s.Sheet = s.Assessment.Copy, s.Assessment.Sheet
+		s.Case, s.Copy, s.Sheet = o.Case, o.Assessment.Copy, o.Assessment.SawSheet
+		s.Circle = wire.Circle{Area: o.Circle.Area, Place: o.Circle.Place, Trades: o.Circle.Trades, Chains: o.Circle.Chains, Members: o.Circle.Members}
 	}
 	switch {
 	case s.Case != id:
 		return nil, errOther("the statement is of case " + printable(string(s.Case)))
-	case s.Copy != v.Copy.String():
+	case s.Copy != v.Copy:
 		return nil, errOther("the statement is of another copy than the one you have played")
-	case s.Sheet != v.Sheet.String():
+	case s.Sheet != v.Sheet:
 		return nil, errOther("the statement is of another sheet than the one you have looked through")
 	}
 	t := table{{"you sign", "an approval: the copy is made available to the circle"}}
 	if a.Opinion {
 		t = table{{"you sign", "an opinion: another assessor must approve too before anything is shared"}}
 	}
-	t = append(t, table{{"case", string(s.Case)}, {"copy", s.Copy}, {"sheet", s.Sheet}}...)
+	t = append(t, table{{"case", string(s.Case)}, {"copy", s.Copy.String()}, {"sheet", s.Sheet.String()}}...)
 	if !a.Opinion {
 		t = append(t, []string{"until", local(s.NotAfter)})
 	}
@@ -140,7 +136,7 @@ func signing(a casework.ApprovalView, id incident.CaseID, v casework.Verdict) (t
 		who = append(who, string(m))
 	}
 	return append(t, table{
-		{"circle", strings.Join([]string{string(s.Circle.Area), s.Circle.Place}, " ")},
+		{"circle", s.Circle.Area + " " + s.Circle.Place},
 		{"trades", strings.Join(s.Circle.Trades, ", ")}, {"chains", strings.Join(s.Circle.Chains, ", ")},
 		{"members", fmt.Sprintf("%d: %s", len(who), strings.Join(who, ", "))}, {"hash signed", fmt.Sprintf("%x", hash)},
 	}...), nil

@@ -25,11 +25,11 @@ if (often) {
 }
 
 // The case's file, what is held, what was told: beside the work, in any state.
-for (const name of ['inform', 'handout', 'delete']) {
+for (const name of ['fact', 'inform', 'handout', 'delete']) {
   const form = document.getElementById(`${name}-form`);
   if (!form) continue;
   const { filing } = await import('./filing.js');
-  filing({ path, version: () => face.version() });
+  filing({ path, version: () => face.version(), disclosed: Boolean(current.disclosure) });
   break;
 }
 const holdings = document.getElementById('holdings');

@@ -8,8 +8,8 @@ const most = 10 * 1024 * 1024;
 const size = (n) => (n < 1024 * 1024 ? t('doc.kb', Math.max(1, Math.round(n / 1024))) : t('doc.mb', (n / 1024 / 1024).toFixed(1).replace('.', document.documentElement.lang === 'da' ? ',' : '.')));
 
 /** papers lists documents as links that save them. */
-export function papers(c, path, removed) {
-  return (c.documents ?? []).map((d) => el('li', { className: 'paper', 'data-document': d.id },
+export function papers(c, path, removed, tag = 'li') {
+  return (c.documents ?? []).map((d) => el(tag, { className: 'paper', 'data-document': d.id },
     el('a', { href: `${path}/documents/${d.id}`, download: d.name, 'data-testid': `document-${d.kind}` }, d.name),
     el('span', { className: 'hint' }, `${t(`doc.${d.kind}`)} · ${size(d.size)} · ${d.by_name}, ${whenOf(new Date(d.added))}`),
     removed ? el('button', { type: 'button', className: 'quiet', 'aria-label': t('doc.removeit', d.name), onclick: (e) => removed(d, e.target) }, t('doc.remove')) : null));

@@ -10,7 +10,7 @@ const kr = (n) => t('dossier.kr', new Intl.NumberFormat(document.documentElement
 function facts(c, path, view) {
   const e = c.evidence, k = e.circle ?? {}, when = (s) => whenOf(new Date(s));
   const list = (l) => l.filter((x) => x[1] !== '' && x[1] !== undefined && x[1] !== null);
-  const docs = (kind) => papers({ documents: (c.documents ?? []).filter((d) => d.kind === kind) }, path);
+  const docs = (kind) => papers({ documents: (c.documents ?? []).filter((d) => d.kind === kind) }, path, null, 'span');
   const names = (ids) => ids.map((id) => view.members?.find((m) => m.id === id)?.name ?? id);
   const circle = (k.members ?? []).length;
   return {
@@ -43,7 +43,7 @@ export function dossier(place, c, path, { steps = false, members = [], people = 
     const state = lacks.length === 0 ? 'met' : mine.length > 0 ? 'unmet' : 'waits';
     return el('li', { className: `finding ${state}`, 'data-condition': f.condition, 'data-state': state },
       el('div', { className: 'findinghead' }, el('span', { className: 'v', 'aria-hidden': 'true' }, f.condition),
-        el('h3', {}, say(f.title)), el('span', { className: 'how' }, t(`dossier.${state}`))),
+        el('h3', {}, say(f.title)), el('span', { className: 'stand' }, t(`dossier.${state}`))),
       ...(f.due && lacks.length === 0 ? [el('p', { className: 'warn' }, t('dossier.due', whenOf(new Date(f.due))))] : []),
       lacks.length > 0 ? el('ul', { className: 'lacks' }, ...(mine.length > 0 ? mine : lacks).map((m) => el('li', { 'data-code': m.code }, say(m.text)))) : null,
       state === 'unmet' ? el('p', { className: 'hint' }, `${t('dossier.law')} ${say(f.why ?? f.asks)} (${f.source})`) : null,

@@ -1,13 +1,20 @@
-// What the shop owes others about a case: what is held, that the person was told,
+// What the shop owes others about a case: what has changed, what is held, that the person was told,
 // the copy to the person shown, and the deletion when it is over.
-import { ask, el, getJSON, iso, onSubmit, say, send, sure, t, toast, whenOf } from './api.js';
+import { ask, el, fromLocal, getJSON, iso, onSubmit, say, send, sure, t, toast, toLocal, whenOf } from './api.js';
 
 const $ = (id) => document.getElementById(id);
 
 /** filing lets the forms about information, the copy and deletion be sent. */
-export function filing({ path, version }) {
+export function filing({ path, version, disclosed }) {
   onSubmit($('inform-form'), async (f) => {
     await send('POST', `${path}/informed`, { version: version(), how: f.how.value, words: f.words.value.trim(), at: iso(new Date()) });
+    location.reload();
+  });
+  const fact = $('fact-form');
+  if (fact) fact.elements.at.value = toLocal(new Date()).slice(0, 16);
+  onSubmit(fact, async (f) => {
+    if (!(await sure(disclosed ? t('fact.sure') : t('fact.surestop'), t('fact.button')))) return;
+    await send('POST', `${path}/facts`, { version: version(), what: f.what.value, at: iso(fromLocal(f.at.value)), words: f.words.value.trim() });
     location.reload();
   });
   onSubmit($('handout-form'), async (f) => {

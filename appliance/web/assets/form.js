@@ -212,7 +212,7 @@ export class Answers extends EventTarget {
       el('p', { className: 'remedy' }, t('merge.choose'))),
     ...both.map((group) => {
       const row = el('div', { className: 'versus', 'data-group': group[0] });
-      row.append(el('h3', {}, this.label(group)),
+      row.append(el('h2', {}, this.label(group)),
         el('div', {}, el('p', { className: 'hint' }, t('merge.yours')), el('p', {}, this.words(group, mine)),
           el('button', { type: 'button', 'data-testid': `keep-mine-${group[0]}`, onclick: () => done(group, row, false) }, t('merge.mine'))),
         el('div', {}, el('p', { className: 'hint' }, t('merge.theirs', who)), el('p', {}, this.words(group, theirs)),

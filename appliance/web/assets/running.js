@@ -83,13 +83,6 @@ export async function begin({ root, path, current }) {
     await send('POST', `${path}/narrowings`, { version: current.version, drop, reason: f.reason.value.trim() });
     again('share');
   });
-  if ($('fact-form')) $('fact-form').elements.at.value = now();
-  onSubmit($('fact-form'), async (f) => {
-    if (!(await sure(t('fact.sure'), t('fact.button')))) return;
-    await send('POST', `${path}/facts`, { version: current.version, what: f.what.value, at: iso(fromLocal(f.at.value)), words: f.words.value.trim() });
-    again('share');
-  });
-
   return {
     version: () => current.version,
     writing: () => [...document.querySelectorAll('textarea, #report-form input[name=number]')].some((x) => x.value),

@@ -30,6 +30,7 @@ export async function begin({ root, path, current }) {
     const f = answers.now;
     $('basis-why').hidden = f.basis !== 'circumstances' && f.basis_words === '';
     const grave = graveAlone(f);
+    $('circle-why').hidden = f.circle_reason === ''; // one reason for all: from before each choice had its own
     $('grave').hidden = !grave;
     $('grounds').hidden = grave && f.repetition === '' && f.professional === '';
     $('today-next').hidden = f.report_today || f.report_number !== '' || !may('change');

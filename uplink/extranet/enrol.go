@@ -149,6 +149,17 @@ func (s *Server) each(ctx context.Context, q string, f func(scanner) error, args
 	return nil
 }
 
+// A box that has rewritten its audit log could keep its head to itself: one is asked
+// for every headEvery, and a box that speaks and has shown none for headLate is
+// flagged as one whose log does not hold together.
+const (
+	headEvery = 6 * time.Hour
+	headLate  = 24 * time.Hour
+)
+
+// lateHeads is the condition, in SQL, of a box whose head is overdue.
+var lateHeads = fmt.Sprintf("revoked IS NULL AND beat IS NOT NULL AND beat - coalesce(head_at, enrolled) >= %d", headLate.Milliseconds())
+
 func (s *Server) heartbeat(ctx context.Context, b box, r *http.Request) (any, error) {
 	var q wire.HeartbeatRequest
 	if err := decode(r, wire.MaxMessage, &q); err != nil {
@@ -159,10 +170,12 @@ func (s *Server) heartbeat(ctx context.Context, b box, r *http.Request) (any, er
 		return nil, fmt.Errorf("extranet: %w", err)
 	}
 	resp := wire.HeartbeatResponse{At: s.now()}
-	err = s.db.QueryRowContext(ctx, "UPDATE box SET beat = ?, program = ?, health = ?, people = ? WHERE id = ? RETURNING head_size", ms(resp.At), q.Program, string(health), q.People, b.ID).Scan(&resp.HeadSize)
+	var shown int64
+	err = s.db.QueryRowContext(ctx, "UPDATE box SET beat = ?, program = ?, health = ?, people = ? WHERE id = ? RETURNING head_size, coalesce(head_at, 0)", ms(resp.At), q.Program, string(health), q.People, b.ID).Scan(&resp.HeadSize, &shown)
 	if err != nil {
 		return nil, fmt.Errorf("extranet: %w", err)
 	}
+	resp.HeadDue = resp.At.Sub(fromMS(shown)) >= headEvery
 	resp.Renew = r.TLS.VerifiedChains[0][0].NotAfter.Sub(resp.At) < renewEarly
 	return resp, nil
 }

@@ -40,6 +40,7 @@ func newMetrics(s *Server) *metrics {
 		gauge("purge_pending", "Ended disclosures whose ciphertext is still to be removed.", "SELECT count(*) FROM disclosure WHERE purge <> 0"),
 		gauge("boxes", "Enrolled boxes that are not revoked.", "SELECT count(*) FROM box WHERE revoked IS NULL"),
 		gauge("audit_alarms", "Boxes whose audit log did not extend the one known.", "SELECT count(*) FROM box WHERE alarm IS NOT NULL"),
+		gauge("audit_heads_late", "Boxes that speak and have not shown the head of their audit log for a day.", "SELECT count(*) FROM box WHERE "+lateHeads),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "veil_extranet", Name: "clock_behind_seconds", Help: "How far the clock lags the latest time seen."}, func() float64 { return s.behind().Seconds() }))
 	if g, ok := reg.(prometheus.Gatherer); ok {
 		m.gatherer = g
@@ -75,6 +76,9 @@ func (s *Server) health(w http.ResponseWriter, r *http.Request) {
 	}
 	if s.count("SELECT count(*) FROM box WHERE alarm IS NOT NULL") != 0 {
 		bad = append(bad, "audit log of a box")
+	}
+	if s.count("SELECT count(*) FROM box WHERE "+lateHeads) != 0 {
+		bad = append(bad, "a box hides its audit log")
 	}
 	if s.behind() > time.Minute {
 		bad = append(bad, "clock set back")

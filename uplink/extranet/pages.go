@@ -33,6 +33,7 @@ var words = map[string][2]string{
 	"auditlog": {"Revisionslog (poster)", "Audit log (entries)"}, "until": {"Certifikat til", "Certificate until"}, "alarm": {"Loggen hænger ikke sammen", "The log does not hold together"},
 	"revoked": {"Spærret", "Revoked"}, "revoke": {"Spær", "Revoke"}, "reason": {"Begrundelse", "Reason"}, "seen": {"Undersøgt", "Looked into"},
 	"qualification": {"Kvalifikation", "Qualification"}, "pending": {"Afventer", "Waiting"}, "confirmed": {"Bekræftet", "Confirmed"}, "replaced": {"Afløst", "Replaced"}, "confirm": {"Bekræft", "Confirm"},
+	"late":    {"Boksen har ikke vist sin log i et døgn", "The box has not shown its log for a day"},
 	"passkey": {"Adgangsnøgle", "Passkey"}, "oldkey": {"Ældre nøgle, godkender ikke mere", "Older key, approves no more"}, "keyfile": {"Nøglen er en fil på en computer", "The key is a file on a computer"},
 	"expired": {"Kvalifikationen gælder ikke nu", "The qualification does not hold now"}, "next": {"Afventer bekræftelse", "Waits for confirmation"},
 	"compare": {"Få personen til selv at læse nøglens navn op, før den bekræftes; tag det ikke fra boksen alene.", "Have the person read the key's name aloud before it is confirmed; do not take it from the box alone."},

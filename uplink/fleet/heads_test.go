@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"veilbox/appliance/audit"
 	"veilbox/capture/footage"
@@ -128,4 +129,36 @@ func TestHeadsAtOnce(t *testing.T) {
 	if taken != 1 {
 		t.Errorf("%d were taken", taken)
 	}
+}
+
+// A box that speaks and keeps its log to itself is flagged after a day; one whose
+// log does not grow shows the same head again.
+func TestAHiddenLogIsFlagged(t *testing.T) {
+	w := uplinktest.New(t, uplinktest.Noon)
+	w.Member("a")
+	b := w.Box("a")
+	heart := fleet.Heart{Link: b.Link, Audit: b.Audit, Program: "1", Health: func() map[string]string { return nil }, Clock: w.Clock}
+	add(t, b.Audit, 3, "x")
+	flagged := func(want bool) {
+		t.Helper()
+		page := strings.Contains(w.Page("/boxes?lang=en"), "has not shown its log")
+		metric := strings.Contains(w.Page("/metrics"), "veil_extranet_audit_heads_late 1")
+		health := strings.Contains(w.Page("/healthz"), "a box hides its audit log")
+		if page != want || metric != want || health != want {
+			t.Errorf("flagged: page %v, metric %v, health %v; want %v", page, metric, health, want)
+		}
+	}
+	for range 10 { // two days and a half in which nothing happens
+		must(t, heart.Beat(t.Context()))
+		w.Clock.Advance(6 * time.Hour)
+	}
+	flagged(false)
+	for range 4 {
+		w.Clock.Advance(6 * time.Hour)
+		_, err := b.Link.Heartbeat(t.Context(), wire.HeartbeatRequest{Version: wire.Version, Program: "1", At: w.Clock.Now()})
+		must(t, err)
+	}
+	flagged(true)
+	must(t, heart.Beat(t.Context()))
+	flagged(false)
 }

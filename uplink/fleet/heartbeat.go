@@ -35,8 +35,8 @@ type Heart struct {
 	OnTime func(time.Time)
 }
 
-// Beat sends one heartbeat and, where the audit log has grown, its head with the
-// proof that it extends the last one that the extranet saw.
+// Beat sends one heartbeat and, where the audit log has grown or its head is asked
+// for, the head with the proof that it extends the last one that the extranet saw.
 func (h *Heart) Beat(ctx context.Context) error {
 	resp, err := h.Link.Heartbeat(ctx, wire.HeartbeatRequest{Version: wire.Version, Program: h.Program, At: h.Clock.Now().UTC(), Health: h.Health(), People: h.People})
 	if err != nil {
@@ -49,7 +49,7 @@ func (h *Heart) Beat(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("fleet: %w", err)
 	}
-	if head.Size != resp.HeadSize {
+	if head.Size != resp.HeadSize || resp.HeadDue && head.Size > 0 {
 		if err := h.showHead(ctx, head, resp.HeadSize); err != nil {
 			return err
 		}

@@ -303,7 +303,10 @@ type HeartbeatRequest struct {
 type HeartbeatResponse struct {
 	At       time.Time `json:"at"`
 	HeadSize int64     `json:"head_size"` // entries of the audit log last seen; 0: none
-	Renew    bool      `json:"renew"`     // the certificate ends soon
+	// HeadDue says that the head is asked for even where it has not grown: it has
+	// not been shown for some time.
+	HeadDue bool `json:"head_due"`
+	Renew   bool `json:"renew"` // the certificate ends soon
 }
 
 // HeadRequest shows a head of the box's audit log and that it extends the last

@@ -1,0 +1,220 @@
+package browser
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pquerna/otp/totp"
+)
+
+// narrow and wide are the ends of what the pages are looked at in.
+var (
+	narrow = [2]int64{360, 740}
+	wide   = [2]int64{1920, 1080}
+)
+
+// checked looks at a page in every size, by eye (the album) and with axe-core.
+func (p *person) checked(name string) {
+	p.t.Helper()
+	p.axe(name)
+	for label, s := range map[string][2]int64{"360": narrow, "768": {768, 1024}, "1280": {1280, 800}, "1920": wide} {
+		p.size(s)
+		p.wide()
+		p.reach(label)
+		if p.album.dir != "" {
+			p.album.whole(p, name+"-"+label)
+		}
+	}
+	p.size(narrow)
+	p.axe(name + " at 360 pixels")
+	p.size(desk)
+	p.words()
+}
+
+// password logs in with a password.
+func (p *person) password(login, password string) {
+	p.t.Helper()
+	p.open("/login")
+	p.types(id("login"), login)
+	p.types(id("password"), password)
+	p.click(id("login-button"))
+}
+
+// accept goes through the conditions to the start page.
+func (p *person) accept() {
+	p.t.Helper()
+	p.sees(id("accept-form"))
+	p.click(id("accept-read"))
+	p.click(id("accept"))
+	p.sees("body.page-start")
+}
+
+// setUpKey makes the first passkey of a new account, and goes on.
+func (p *person) setUpKey(login, password, name string) {
+	p.t.Helper()
+	p.password(login, password)
+	p.sees(id("passkey-form"))
+	p.click(id("passkey-name"))
+	get[bool](p, node(id("passkey-name"))+`.select() ?? true`)
+	p.types(id("passkey-name"), name)
+	p.click(id("add-passkey"))
+	p.accept()
+}
+
+// complain fails the test for what a page complained of, but for what is named.
+func (p *person) complain(expected ...string) {
+	p.t.Helper()
+	for _, bad := range p.journal.complaints() {
+		ok := false
+		for _, e := range expected {
+			ok = ok || strings.Contains(bad, e)
+		}
+		if !ok {
+			p.t.Errorf("%s: the pages complain: %s", p.name, bad)
+		}
+	}
+}
+
+// hire takes a new person on by the steps of the form and returns the log-in.
+func (p *person) hire(name, login, function, role string) (string, string) {
+	p.t.Helper()
+	p.open("/people")
+	p.click(id("person-open"))
+	p.types(id("person-name"), name)
+	p.types(id("person-login"), login)
+	p.click(id("wizard-next"))
+	p.click(id("role-" + role))
+	p.click(id("wizard-next"))
+	p.types(id("new-function"), function)
+	p.types(id("new-need"), "skal finde og mærke tyverier ved kasserne")
+	if role == "assessor" {
+		p.click(id("wizard-next"))
+		p.types(id("new-education"), "Politiskolen")
+		p.types(id("new-experience"), "Ti år med butikstyveri")
+		p.click(id("new-competence-security"))
+	}
+	p.click(id("add-person"))
+	p.sees(id("generated-password"))
+	return login, get[string](p, node(id("generated-password"))+`.textContent`)
+}
+
+// From the first log-in on: a manager with a passkey, staff with a password and
+// a code, an assessor who registers a key, an auditor; each page is looked at in
+// every size and with axe-core.
+func TestAccounts(t *testing.T) {
+	h := newHouse(t)
+	chrome := launch(t, pin(t, h.address))
+	a := newAlbum(t)
+	manager := newPerson(t, chrome, a, "manager", h.url)
+	key := manager.authenticator(true)
+
+	manager.open("/")
+	manager.sees(id("passkey-button"))
+	manager.checked("login")
+	manager.password(h.login, h.password)
+	manager.sees(id("passkey-form"))
+	manager.checked("setup")
+	manager.open("/people") // nothing else is open yet
+	manager.sees(id("must-change"))
+	manager.click(id("add-passkey"))
+	manager.sees(id("accept-form"))
+	manager.checked("conditions")
+	manager.accept()
+	if n := len(key.keys()); n != 1 {
+		t.Fatalf("%d passkeys", n)
+	}
+	manager.open("/account")
+	manager.sees(id("passkeys"))
+	manager.checked("account")
+
+	staffLogin, staffPassword := manager.hire("Anders Bech", "anders", "butiksassistent", "staff")
+	manager.checked("secret")
+	assessorLogin, assessorPassword := manager.hire("Jonna Lykke", "jonna", "sikkerhedschef", "assessor")
+	auditorLogin, auditorPassword := manager.hire("Rita Skov", "rita", "revisor", "auditor")
+	manager.click(id("secret-done"))
+	manager.sees(id("people"))
+	manager.click(id("edit-anders"))
+	manager.checked("people")
+
+	staff := newPerson(t, chrome, a, "staff", h.url)
+	staff.password(staffLogin, staffPassword)
+	staff.click(id("other-way"))
+	const own = "cykel regn havregrød 41"
+	staff.types(id("old-password"), staffPassword)
+	staff.types(id("new-password"), own)
+	staff.types(id("new-password-again"), own)
+	staff.click(id("change-password"))
+	staff.click(id("totp-new"))
+	staff.until("a picture of the secret", soon, `document.querySelector('.qr').naturalWidth > 100`)
+	staff.checked("totp")
+	secret := strings.ReplaceAll(get[string](staff, node(id("totp-secret"))+`.textContent`), " ", "")
+	code := func() string {
+		t.Helper()
+		h.clock.Advance(30 * time.Second)
+		c, err := totp.GenerateCode(secret, h.clock.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	staff.types(id("totp-code"), code())
+	staff.click(id("totp-confirm"))
+	staff.accept()
+	staff.checked("start-staff")
+	staff.click(id("logout"))
+	staff.password(staffLogin, own)
+	staff.sees(id("code"))
+	staff.checked("code")
+	staff.types(id("code"), "000000")
+	staff.click(id("code-button"))
+	staff.sees(id("problem"))
+	staff.types(id("code"), code())
+	staff.click(id("code-button"))
+	staff.sees("body.page-start")
+	staff.complain("401 POST", "status of 401")
+
+	assessor := newPerson(t, chrome, a, "assessor", h.url)
+	assessor.authenticator(false)
+	assessor.setUpKey(assessorLogin, assessorPassword, "Min nøgle")
+	assessor.open("/account")
+	assessor.click(id("approval-Min nøgle"))
+	assessor.sees(id("key-id"))
+	assessor.checked("account-assessor")
+	assessor.complain()
+
+	auditor := newPerson(t, chrome, a, "auditor", h.url)
+	auditor.authenticator(true)
+	auditor.setUpKey(auditorLogin, auditorPassword, "Min telefon")
+	auditor.checked("start-auditor")
+	auditor.click(id("start-audit"))
+	auditor.click(id("verify"))
+	auditor.sees(id("report"))
+	auditor.checked("audit")
+	auditor.sets(id("audit-act"), "login")
+	auditor.click(id("audit-show"))
+	auditor.until("log-ins alone", soon, `[...document.querySelectorAll('[data-testid=audit-table] code')].every((c) => c.textContent === 'login')`)
+	if lines := get[string](auditor, `document.querySelector('[data-testid=export-csv]').href`); !strings.Contains(lines, "act=login") {
+		t.Errorf("the export is of %s", lines)
+	}
+	auditor.complain()
+
+	// The passkey again: offered at once where it is to hand.
+	manager.click(id("logout"))
+	manager.until("be in again", soon, `document.body.classList.contains('page-start') || document.querySelector('[data-testid=passkey-button]')?.checkVisibility()`)
+	if get[bool](manager, `!document.body.classList.contains('page-start')`) {
+		manager.click(id("passkey-button"))
+	}
+	manager.sees("body.page-start")
+	manager.complain()
+
+	// By number there are no passkeys; the page says where there are.
+	away := newPerson(t, chrome, a, "away", h.address)
+	away.open("/login")
+	away.sees(id("passkeys-at"))
+	if got := get[string](away, node(id("passkeys-at"))+`.querySelector('a').href`); got != h.url+"/login" {
+		t.Errorf("passkeys are at %s, want %s", got, h.url)
+	}
+	away.checked("login-by-number")
+	away.complain()
+}

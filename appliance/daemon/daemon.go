@@ -359,6 +359,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	run("cases", d.work.Run)
 	run("outbox", d.out.Run)
 	run("expiry", d.runExpiry)
+	run("prune", d.runPrune)
 	run("heartbeat", d.runHeartbeat)
 	run("sandbox", d.runSandboxCheck)
 	run("pages", d.servePages)

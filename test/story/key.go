@@ -21,7 +21,7 @@ func FirstKey(ctx context.Context, c *client.Client, login, password, passphrase
 		return nil, fmt.Errorf("story: first log-in as %s: %w", login, err)
 	}
 	_, err := c.Cameras(ctx)
-	if err := refused("a look at the cameras before the account is one's own", err, "password.change", "factor.missing"); err != nil {
+	if err := refused("a look at the cameras before the account is one's own", err, "session.set-up"); err != nil {
 		return nil, err
 	}
 	k := softkey.New(passphrase)

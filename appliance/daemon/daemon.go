@@ -302,8 +302,8 @@ func (d *Daemon) openWork(ctx context.Context, master keys.Key) (err error) {
 		Find: d.findCameras, Look: d.lookAt, Identify: d.identify,
 		Signer:  signer,
 		MaxClip: time.Duration(d.cfg.Redact.MaxClip), KeepCases: time.Duration(d.cfg.Keep.Cases),
-		Checks:  d.checks,
-		Detect:  d.cfg.Redact.Detect,
+		Checks: d.checks,
+		Detect: d.cfg.Redact.Detect,
 		Mark: func(ctx context.Context, job redact.SessionJob, clip io.Reader) (casework.Session, error) {
 			s, err := d.worker.Open(ctx, job, clip)
 			if err != nil {

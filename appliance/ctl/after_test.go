@@ -15,6 +15,9 @@ func afterAPI(handle func(pattern, text string), mux *http.ServeMux, sent map[st
 	for _, p := range []string{"POST /api/v1/cases/CASE1/facts", "POST /api/v1/cases/CASE1/reassessments", "POST /api/v1/cases/CASE1/narrowings", "POST /api/v1/cases/CASE1/informed"} {
 		handle(p, kase)
 	}
+	handle("POST /api/v1/rights/find", `{"cases":[{"id":"CASE1","state":"disclosed","what":"w","camera":"till-1","clip_from":"2026-02-03T11:00:00Z","clip_to":"2026-02-03T11:05:00Z"}],"recorded":[{"camera":"door-1","span":{"from":"2026-02-03T10:00:00Z","to":"2026-02-03T11:05:00Z"}}],"more":2}`)
+	handle("POST /api/v1/cases/CASE1/handout", "an MP4")
+	handle("POST /api/v1/alerts/D1/deletion", `{}`)
 	handle("DELETE /api/v1/cases/CASE1", `{}`)
 	handle("DELETE /api/v1/cases/CASE1/documents/DOC1", `{}`)
 	handle("GET /api/v1/cases/CASE1/documents/DOC1", "%PDF-1.4 test")
@@ -39,9 +42,18 @@ func TestAfterTheDisclosure(t *testing.T) {
 	s.ok("case", "reassess", "CASE1", "--reasons", "alt holder", "--next", "2026-02-10", "--drop", "M1", "--drop", "M2")
 	s.ok("case", "narrow", "CASE1", "--drop", "M1", "--reason", "langt væk")
 	s.ok("case", "inform", "CASE1", "--how", "letter", "--words", "brev sendt", "--at", "2026-02-03 12:00")
+	code, out, errs := s.run("", "case", "find", "--from", "2026-02-03 12:00", "--to", "2026-02-03 12:05", "--camera", "till-1", "--why", "anmodning 7")
+	if code != 0 || !strings.Contains(out, "door-1") || !strings.Contains(out, "CASE1") || !strings.Contains(errs, "2 more") {
+		t.Errorf("find: %d %s %s", code, out, errs)
+	}
+	s.ok("alert", "deleted", "D1", "--words", "filen på kontorets pc")
+	s.ok("case", "handout", "CASE1", "--to", "Bo Dam, pas", "--understood", "-o", filepath.Join(s.dir, "out.mp4"))
+	if code, _, _ := s.run("", "case", "handout", "CASE1", "--to", "Bo Dam, pas", "-o", filepath.Join(s.dir, "out.mp4")); code != 2 {
+		t.Errorf("a handout without the warning: %d", code)
+	}
 	s.ok("case", "delete", "CASE1", "--reason", "slut")
 	s.ok("case", "document", "remove", "CASE1", "DOC1", "--reason", "forkert")
-	out := s.ok("case", "document", "add", "CASE1", s.file("kvittering.pdf", "%PDF-1.4"), "--kind", "receipt")
+	out = s.ok("case", "document", "add", "CASE1", s.file("kvittering.pdf", "%PDF-1.4"), "--kind", "receipt")
 	if !strings.Contains(out, "DOC1") || !strings.Contains(out, "kvittering.pdf") {
 		t.Errorf("documents: %s", out)
 	}
@@ -51,6 +63,9 @@ func TestAfterTheDisclosure(t *testing.T) {
 		"POST /api/v1/cases/CASE1/narrowings":       `{"version":4,"drop":["M1"],"reason":"langt væk"}`,
 		"POST /api/v1/cases/CASE1/informed":         `{"version":4,"at":"2026-02-03T11:00:00Z","how":"letter","words":"brev sendt"}`,
 		"DELETE /api/v1/cases/CASE1":                `{"reason":"slut"}`,
+		"POST /api/v1/alerts/D1/deletion":           `{"words":"filen på kontorets pc"}`,
+		"POST /api/v1/cases/CASE1/handout":          `{"to":"Bo Dam, pas","understood":true}`,
+		"POST /api/v1/rights/find":                  `{"from":"2026-02-03T11:00:00Z","to":"2026-02-03T11:05:00Z","camera":"till-1","why":"anmodning 7"}`,
 		"DELETE /api/v1/cases/CASE1/documents/DOC1": `{"reason":"forkert"}`,
 		"POST /api/v1/cases/CASE1/documents":        "kind=receipt&name=kvittering.pdf %PDF-1.4",
 	} {
@@ -87,7 +102,7 @@ func TestAfterTheDisclosure(t *testing.T) {
 	if got, want := sent["GET /api/v1/audit/export"], "about=case%3DCASE1&act=case.&format=jsonl&from=2026-02-03T11%3A00%3A00Z&who=p1 "; got != want {
 		t.Errorf("asked %q, want %q", got, want)
 	}
-	code, out, errs := s.run("", "case", "holdings", "CASE1")
+	code, out, errs = s.run("", "case", "holdings", "CASE1")
 	if code != 0 || !strings.Contains(out, "The recording") || !strings.Contains(out, "Brugsen") || !strings.Contains(out, "2 here") || !strings.Contains(errs, "could not be asked") {
 		t.Errorf("holdings: %d %s %s", code, out, errs)
 	}

@@ -89,8 +89,9 @@ func (c *caseWithdrawCmd) Run(e *env) error {
 }
 
 type alertCmd struct {
-	List alertListCmd `cmd:"" help:"List the alerts."`
-	View alertViewCmd `cmd:"" help:"Save an alert's veiled copy. The viewing is logged, by name, here and at the extranet."`
+	List    alertListCmd    `cmd:"" help:"List the alerts."`
+	View    alertViewCmd    `cmd:"" help:"Save an alert's veiled copy. The viewing is logged, by name, here and at the extranet."`
+	Deleted alertDeletedCmd `cmd:"" help:"Record that this shop has deleted what it took of an alert."`
 }
 
 type alertListCmd struct{}

@@ -38,6 +38,8 @@ type caseCmd struct {
 	Document caseDocumentCmd `cmd:"" help:"Documents of a case: add, list, get, remove."`
 	File     caseFileCmd     `cmd:"" help:"Save the case file, for the regulator or the police."`
 	Holdings caseHoldingsCmd `cmd:"" help:"List everything that is kept about a case."`
+	Find     caseFindCmd     `cmd:"" help:"Find what concerns a person who was in the shop at some time, for a request for access."`
+	Handout  caseHandoutCmd  `cmd:"" help:"Save the copy for the person whom it shows, with everybody else veiled."`
 	Inform   caseInformCmd   `cmd:"" help:"Note that the person on the footage was told, or why not."`
 	Delete   caseDeleteCmd   `cmd:"" help:"Delete everything personal of a case that has ended."`
 	Gone     caseGoneCmd     `cmd:"" name:"deletion-proof" help:"Save the signed statement of what was deleted."`

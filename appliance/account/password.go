@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/crypto/argon2"
+	"golang.org/x/text/unicode/norm"
 
 	"veilbox/appliance/account/internal/known"
 )
@@ -57,7 +58,8 @@ func (a *Accounts) derive(ctx context.Context, p Params, password string, salt [
 		return nil, context.Cause(ctx)
 	}
 	defer func() { <-a.hashing }()
-	key := argon2.IDKey([]byte(password), salt, p.Time, p.MemoryKiB, p.Threads, 32)
+	// The same characters may come as other bytes from another keyboard.
+	key := argon2.IDKey(norm.NFKC.Bytes([]byte(password)), salt, p.Time, p.MemoryKiB, p.Threads, 32)
 	if p.MemoryKiB >= returnedFrom {
 		// Left to itself the runtime keeps these tens of megabytes for minutes,
 		// and a box has little memory beside the recording.

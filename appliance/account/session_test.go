@@ -297,6 +297,16 @@ func TestCheckPassword(t *testing.T) {
 	}
 }
 
+// A letter with its accent, or a letter and an accent: the same password.
+func TestPasswordFromAnotherKeyboard(t *testing.T) {
+	f := open(t)
+	_, password := f.add(t, "bo", "Bo Dam", Staff)
+	_, s := f.in(t, "bo", password)
+	wants(t, "composed", f.ChangePassword(t.Context(), s, password, "p\u00e5 en gr\u00f8n cykel"), nil)
+	wants(t, "decomposed", f.Reauthenticate(t.Context(), s.Person.ID, "pa\u030a en gr\u00f8n cykel"), nil)
+	wants(t, "another letter", f.Reauthenticate(t.Context(), s.Person.ID, "pa en gr\u00f8n cykel"), ErrPassword)
+}
+
 func TestGeneratePassword(t *testing.T) {
 	seen, letters := map[string]bool{}, map[rune]int{}
 	for range 2000 {

@@ -139,7 +139,7 @@ func (a *Accounts) useCode(ctx context.Context, r *record, code string) error {
 	if err != nil {
 		return err
 	}
-	if fresh.App == nil || !fresh.Active {
+	if fresh.App == nil || !fresh.Active || !sameHash(fresh, r) {
 		return ErrLogin // it was changed meanwhile
 	}
 	step, ok := codeStep(fresh.App.Secret, code, a.now(), fresh.App.Step)

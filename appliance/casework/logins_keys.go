@@ -4,11 +4,13 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"sync"
 	"time"
 
 	"veilbox/appliance/account"
 	"veilbox/appliance/incident"
+	"veilbox/internal/clock"
 	"veilbox/internal/passkey"
 	"veilbox/internal/problem"
 )
@@ -144,4 +146,62 @@ func (s *Service) confirmKeys(ctx context.Context, p account.Person) account.Per
 		p = now
 	}
 	return p
+}
+
+// peopleEvery is how often the box forgets sessions that are over, and asks which
+// passkeys the operator takes.
+const peopleEvery = 10 * time.Minute
+
+func (s *Service) runPeople(ctx context.Context) {
+	for {
+		if err := s.sweepPeople(ctx); err != nil && ctx.Err() == nil {
+			s.o.Log.Warn("what is over of the accounts could not be cleared and will be tried again", "error", err)
+		}
+		if clock.Sleep(ctx, s.o.Clock, peopleEvery) != nil {
+			return
+		}
+	}
+}
+
+// sweepPeople forgets sessions that are over, and asks the extranet about the
+// passkeys of approvals: of those that wait, and whether it still takes those
+// that it took.
+func (s *Service) sweepPeople(ctx context.Context) error {
+	if _, err := s.o.Accounts.Sweep(ctx); err != nil {
+		return err
+	}
+	if e, err := s.o.Uplink.Enrolment(ctx); err != nil || !e.Enrolled {
+		return err
+	}
+	all, err := s.o.Accounts.People(ctx)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, p := range all {
+		errs = append(errs, s.dropRevoked(ctx, s.confirmKeys(ctx, p)))
+	}
+	return errors.Join(errs...)
+}
+
+// dropRevoked takes back the confirmation of passkeys that the operator takes no
+// more. An extranet that does not answer revokes nothing; it refuses the approval
+// itself.
+func (s *Service) dropRevoked(ctx context.Context, p account.Person) error {
+	if !p.Active || !p.Can(account.Assess) {
+		return nil
+	}
+	for _, k := range p.Approving() {
+		if ok, err := s.o.Uplink.AssessorConfirmed(ctx, p.ID, k.Key); err != nil || ok {
+			continue
+		}
+		about := map[string]string{"person": string(p.ID), "name": p.Name, "key": s.o.Uplink.KeyID(k.Key)}
+		if err := s.recordAs(ctx, clockWho, "", "passkey.revoked", "", about); err != nil {
+			return err
+		}
+		if _, err := s.o.Accounts.UnconfirmPasskey(ctx, p.ID, k.ID); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -249,6 +249,21 @@ func TestApprovalKey(t *testing.T) {
 		t.Error("what the operator confirmed is not known")
 	}
 
+	b.up.unconfirmed = true // the operator has revoked it since
+	if err := b.sweepPeople(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if confirmed() != nil || b.count("passkey.revoked") == 0 {
+		t.Error("what the operator revoked still approves")
+	}
+	b.up.unconfirmed = false
+	if err := b.sweepPeople(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if p, err := b.accounts.Person(ctx, a.Session.Person.ID); err != nil || len(p.Approving()) != 2 {
+		t.Errorf("what the operator confirms is not asked for by itself: %+v %v", p.Passkeys, err)
+	}
+
 	// Another passkey's signature, too late, and who is no assessor.
 	if c, err = b.ApprovalKey(ctx, a, v.ID); err != nil {
 		t.Fatal(err)

@@ -163,13 +163,14 @@ func New(ctx context.Context, o Options) (*Service, error) {
 	return s, nil
 }
 
-// Run works until ctx ends: redactions one after the other, and the clocks that
-// end disclosures.
+// Run works until ctx ends: redactions one after the other, the clocks that end
+// disclosures, and what is asked now and then of cameras and of the extranet.
 func (s *Service) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	wg.Go(func() { s.runJobs(ctx) })
 	wg.Go(func() { s.runClocks(ctx) })
 	wg.Go(func() { s.runDevices(ctx) })
+	wg.Go(func() { s.runPeople(ctx) })
 	wg.Wait()
 	s.markings.clear(s.o.Clock.Now(), true)
 	return nil

@@ -53,3 +53,12 @@ CREATE TABLE exports (
 	body    BLOB    NOT NULL
 ) STRICT;
 CREATE INDEX exports_created ON exports (created);
+
+-- How many attempts to log in are left, of accounts and of addresses, and which
+-- places are known. The name is hashed: it says who, and from where.
+CREATE TABLE attempts (
+	name BLOB    NOT NULL PRIMARY KEY,
+	at   INTEGER NOT NULL,
+	body BLOB    NOT NULL
+) STRICT;
+CREATE INDEX attempts_at ON attempts (at);

@@ -2,7 +2,7 @@ package known
 
 import (
 	"bytes"
-	"crypto/sha1" //nolint:gosec // the form of Pwned Passwords; nothing rests on it
+	"crypto/sha1" // the form of Pwned Passwords; nothing rests on it
 	"encoding/hex"
 	"errors"
 	"fmt"

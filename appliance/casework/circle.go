@@ -139,6 +139,7 @@ func (s *Service) Suggest(ctx context.Context, a Actor, id incident.CaseID) (Sug
 	all, err := s.o.Uplink.Members(ctx)
 	if err != nil {
 		s.o.Log.Info("the list of members could not be had for a form", "error", err)
+		all = nil
 	}
 	if i := slices.IndexFunc(all, func(m Member) bool { return m.Own }); i >= 0 {
 		own := all[i]

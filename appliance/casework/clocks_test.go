@@ -359,3 +359,92 @@ func TestWhatTheExtranetSays(t *testing.T) {
 		t.Errorf("the echo of its own withdrawal: %+v, %v", b.get(w).Disclosure, err)
 	}
 }
+
+// Each deadline that is a day's or counts in days holds over both nights on which
+// Copenhagen's clock is turned: at the instant, acted on once, after an outage,
+// and not put off by a step back.
+func TestDeadlinesOverTheTurnsOfTheClock(t *testing.T) {
+	for name, day0 := range map[string]time.Time{
+		"summer time begins": time.Date(2026, 3, 27, 10, 0, 0, 0, time.UTC),
+		"summer time ends":   time.Date(2026, 10, 23, 10, 0, 0, 0, time.UTC),
+	} {
+		for what, tc := range map[string]struct {
+			next, due time.Duration // from the release
+			by        string
+		}{
+			// Instants, whatever the wall clock of the day says.
+			"reassessment": {4 * day, 4 * day, policy.ByReassessmentMissed},
+			"30 days":      {30*day - time.Nanosecond, 30 * day, policy.By30Days},
+		} {
+			t.Run(name+", "+what, func(t *testing.T) {
+				b := newBox(t)
+				v := b.veiled(b.newCase())
+				b.at(day0)
+				e := evidence()
+				next := day0.Add(tc.next)
+				e.NextReassessment, e.Report = &next, &incident.Report{Number: "1234", At: day0}
+				v.HappenedAt = day0.Add(-time.Hour)
+				v = b.answer(v, e)
+				v, err := b.Submit(t.Context(), b.people["staff"], v.ID, v.Version)
+				v, err = b.approve(b.must(v, err), "assessor")
+				if err := b.Delivered(t.Context(), b.must(v, err).Disclosure.ID, day0); err != nil {
+					t.Fatal(err)
+				}
+				due := day0.Add(tc.due)
+				b.at(due.Add(-2 * time.Nanosecond))
+				b.sweep()
+				b.runs(v)
+				b.at(due.Add(-time.Hour)) // the second 02:30 is not an hour more
+				b.restart()
+				b.sweep()
+				b.runs(v)
+				b.at(due)
+				b.restart()
+				for range 3 {
+					b.sweep()
+				}
+				b.ended(v, tc.by)
+				b.at(due.Add(-day))
+				b.restart()
+				b.sweep()
+				b.ended(v, tc.by)
+			})
+		}
+	}
+}
+
+// The reminder comes once, some days before the date, and after an outage.
+func TestTheReminder(t *testing.T) {
+	for name, outage := range map[string]bool{"running": false, "after an outage": true} {
+		t.Run(name, func(t *testing.T) {
+			b := newBox(t)
+			next := start.Add(14 * day)
+			v := b.disclosed(func(e *incident.Evidence) { e.NextReassessment = &next })
+			remind := next.Add(-policy.RemindBefore)
+			b.at(remind.Add(-1))
+			b.sweep()
+			if got := b.get(v); got.State != incident.Disclosed {
+				t.Fatalf("%s", got.State)
+			}
+			if b.at(remind); outage {
+				b.at(next.Add(-time.Hour))
+				b.restart()
+			}
+			for range 3 {
+				b.sweep()
+			}
+			if got := b.get(v); got.State != incident.ReassessmentDue || b.count("disclosure.reassessment-due") != 1 {
+				t.Fatalf("%s, %d times", got.State, b.count("disclosure.reassessment-due"))
+			}
+			b.at(remind.Add(-day))
+			b.restart()
+			b.sweep()
+			if got := b.get(v); got.State != incident.ReassessmentDue {
+				t.Errorf("after a step back: %s", got.State)
+			}
+			b.at(next)
+			b.sweep()
+			b.ended(v, policy.ByReassessmentMissed)
+		})
+	}
+}

@@ -135,7 +135,7 @@ var operators = []shown{
 	{"S1", problem.Text{DA: "En løbende liste over tilsluttede erhvervsdrivende", EN: "A running list of connected members"},
 		[]string{"uplink/extranet/register.go"}, []string{"uplink/extranet/TestEnrol", "uplink/extranet/TestMemberLeaves"}, ""},
 	{"S2", problem.Text{DA: "Beskyttelse mod uautoriseret adgang og kompromittering, blandt andet ved sikkerhedsopdateringer", EN: "Protection against unauthorised access and compromise, security updates among it"},
-		[]string{"uplink/extranet/submit.go", "scripts/lint.sh"}, []string{"uplink/extranet/TestStrangersAreRefused", "uplink/extranet/TestSubmitRefuses", "uplink/extranet/TestABoxTakenOverCannotApprove", "appliance/casework/TestPermissions", "appliance/web/TestOtherOriginsAreRefused"},
+		[]string{"uplink/extranet/submit.go", "scripts/lint.sh"}, []string{"uplink/extranet/TestStrangersAreRefused", "uplink/extranet/TestSubmitRefuses", "uplink/extranet/TestEveryBoxRouteRefuses", "uplink/extranet/TestEveryOperatorRouteRefuses", "uplink/extranet/TestABoxTakenOverCannotApprove", "appliance/casework/TestPermissions", "appliance/web/TestWhoMayWhat", "appliance/web/TestEveryAnswerIsGuarded"},
 		"`make lint` fails on a known vulnerability that the programs reach (govulncheck). The operator installs updates."},
 	{"S3", problem.Text{DA: "Mindst to penetrationstest om året", EN: "At least two penetration tests a year"},
 		[]string{"uplink/extranet/oversight.go"}, []string{"uplink/extranet/TestHTTPOfOperator", "uplink/extranet/TestBadStart", "appliance/config/TestFaultsNameLineKeyAndRemedy"},
@@ -143,21 +143,42 @@ var operators = []shown{
 	{"S4", problem.Text{DA: "Et lukket system: certifikat for bruger og maskine, whitelistede IP-adresser", EN: "Closed: certificates for user and machine, allow-listed addresses"},
 		[]string{"uplink/extranet/ca.go", "uplink/extranet/enrol.go", "uplink/extranet/extranet.go"}, []string{"uplink/extranet/TestStrangersAreRefused", "uplink/extranet/TestAllowList", "uplink/extranet/TestRenew"}, ""},
 	{"S5", problem.Text{DA: "Enhver brugerkonto er personlig", EN: "Every account is personal"},
-		[]string{"appliance/account/account.go", "uplink/extranet/login.go"}, []string{"appliance/account/TestCreate", "uplink/extranet/TestOperators"}, ""},
+		[]string{"appliance/account/account.go", "uplink/extranet/login.go"}, []string{"appliance/account/TestCreate", "uplink/extranet/TestOperators", "uplink/extranet/TestPeopleOfAMember"}, ""},
 	{"S6", problem.Text{DA: "Logning af tilgang og downloads; logs opbevares i mindst et år", EN: "Access and downloads are logged; logs are kept a year at least"},
-		[]string{"uplink/extranet/viewing.go", "appliance/audit/log.go"}, []string{"uplink/extranet/TestDisclosure", "uplink/extranet/TestBadStart", "appliance/casework/TestAViewingIsOnePersonsAndEnds", "appliance/casework/TestWhatCannotBeRecordedIsNotDone", "appliance/audit/TestTampering", "appliance/audit/TestPrune"}, ""},
+		[]string{"uplink/extranet/viewing.go", "appliance/audit/log.go"}, []string{"uplink/extranet/TestDisclosure", "uplink/extranet/TestAccessLogOfTheSender", "uplink/extranet/TestBadStart", "appliance/casework/TestAViewingIsOnePersonsAndEnds", "appliance/casework/TestWhatCannotBeRecordedIsNotDone", "appliance/casework/TestWhatHandsOutBytesRecordsIt", "appliance/audit/TestTampering", "appliance/audit/TestPrune"}, ""},
 	{"S7", problem.Text{DA: "Kryptering under transport og i hvile", EN: "Encrypted in transit and at rest"},
 		[]string{"uplink/parcel/parcel.go", "uplink/wire/keys.go"}, []string{"uplink/parcel/TestSeal", "uplink/wire/TestWrap", "uplink/extranet/TestStrangersAreRefused", "appliance/daemon/TestNothingPersonalAtRestInTheClear", "appliance/audit/TestNothingInTheClear"}, ""},
 	{"S8", problem.Text{DA: "Alle tilsluttede får meddelt, at enhver videregivelse skal følge vilkårene", EN: "All who connect are told that every disclosure must follow the conditions"},
-		[]string{"appliance/casework/alerts.go"}, []string{"appliance/casework/TestViewAsksForTheConditionsFirst"}, ""},
+		[]string{"appliance/casework/alerts.go", "appliance/casework/accounts.go"}, []string{"appliance/casework/TestViewAsksForTheConditionsFirst", "appliance/casework/TestAcceptanceIsOfOneVersion"}, ""},
 	{"S9", problem.Text{DA: "Den systemansvarlige bringer en ulovlig videregivelse til ophør", EN: "The operator ends a disclosure that it learns is unlawful"},
 		[]string{"uplink/extranet/oversight.go", "uplink/extranet/ending.go"}, []string{"uplink/extranet/TestOperatorEnds", "appliance/casework/TestWhatTheExtranetSays"}, ""},
 	{"S10", problem.Text{DA: "Væsentlige ændringer kræver en ny tilladelse; ophør meddeles straks", EN: "Essential changes need a new permission; the end of operation is reported at once"},
 		nil, nil, "The operator's own duty towards the agency. No program can do it; CHANGELOG.md tells what changed."},
 	{"S11", problem.Text{DA: "Den dataansvarlige laver en konsekvensanalyse først", EN: "The data controller makes an impact assessment first"},
-		nil, nil, "The shop's own duty."},
+		[]string{"docs/dpia.md", "docs/shop/README.md"}, []string{"appliance/policy/TestImpactAssessmentHasItsFourParts"}, "The shop's own duty; the document is a start."},
 	{"S12", problem.Text{DA: "Den, der tager optagelser ud af systemet, svarer for dem efter de almindelige regler", EN: "Who takes footage out of the system answers for it under the ordinary rules"},
-		[]string{"appliance/casework/rights.go"}, []string{"appliance/casework/TestAnExportIsWhatItsStatementSays"}, "Said, and to be confirmed, at the moment of export; each export is logged."},
+		[]string{"appliance/casework/rights.go"}, []string{"appliance/casework/TestSubjectCopy", "appliance/casework/TestAnExportIsWhatItsStatementSays"}, "Said, and to be confirmed, at the moment of export; each export is logged."},
+}
+
+// TestImpactAssessmentHasItsFourParts: the start of a DPIA has the four parts that
+// article 35(7) asks for, none empty, and speaks of each of the nine conditions.
+func TestImpactAssessmentHasItsFourParts(t *testing.T) {
+	b, err := os.ReadFile(filepath.Join(root, "docs", "dpia.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []string{"a", "b", "c", "d"} {
+		_, text, ok := strings.Cut(string(b), "\n## "+part+") ")
+		text, _, _ = strings.Cut(text, "\n## ")
+		if !ok || len(strings.Fields(text)) < 100 {
+			t.Errorf("part %s) has %d words", part, len(strings.Fields(text)))
+		}
+	}
+	for i := range Conditions {
+		if rule := fmt.Sprintf("v%d.go", i+1); !strings.Contains(string(b), rule) {
+			t.Errorf("it does not say how %s holds", rule)
+		}
+	}
 }
 
 // TestConditionsDoc: docs/conditions.md is what the code, the tables and the

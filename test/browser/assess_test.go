@@ -18,15 +18,16 @@ func (k *walk) assess(reasons string) {
 	}
 	p.click(id("assess-seen"))
 	p.types(id("assess-reasons"), reasons)
-	p.types(id("assess-password"), k.w.A.Assessor.Password)
 }
 
 func (k *walk) caseID() string { return "case-" + k.caseURL[strings.LastIndex(k.caseURL, "/")+1:] }
 
 func (k *walk) refuse() {
 	p := k.assessor
-	p.open("/")
-	enter(p, k.w.A.Assessor)
+	k.approvalKey()
+	p.click(id("logout"))
+	p.enter()
+	p.accept()
 	p.sees(id(k.caseID()))
 	p.shot("assessor-start")
 	k.assess("Jeg kan ikke se, at han har gjort det før. Skriv, hvor og hvornår.")
@@ -38,9 +39,10 @@ func (k *walk) refuse() {
 	k.state(k.staff, "refused", soon)
 	k.staff.sees(".verdict.refuse")
 	k.staff.shot("refused")
-	k.staff.types(id("repetition"), " Det var i Svendborg den 3. og i Nyborg den 9.")
-	k.staff.click(id("save"))
-	k.staff.until("the answers are saved", soon, node(id("saved"))+`.textContent.startsWith('Gemt')`)
+	k.staff.click(id("step-why"))
+	k.staff.types(id("repeat-reasons"), " Det var i Svendborg den 3. og i Nyborg den 9.")
+	k.staff.click(id("step-submit"))
+	k.staff.saved()
 	k.submit()
 }
 
@@ -50,6 +52,10 @@ func (k *walk) approve() {
 	p.sees(id(k.caseID()))
 	k.assess("Alle ni vilkår er opfyldt; gerningen ses på optagelsen.")
 	p.click(id("approve"))
+	p.sees(id("sign"))
+	p.shot("sign")
+	p.all("sign")
+	p.click(id("sign-now"))
 	p.until("the case is released", soon, `['released', 'disclosed'].includes(document.getElementById('case')?.dataset.state)`)
 	k.state(p, "disclosed", later)
 	p.sees(id("disclosure"))
@@ -61,10 +67,9 @@ func (k *walk) approve() {
 
 func (k *walk) watch() {
 	p := k.b
-	p.open("/")
-	p.types(id("login"), k.w.B.Staff.Login)
-	p.types(id("password"), k.w.B.Staff.Password)
-	p.click(id("login-button"))
+	p.ownKey(k.w.B, k.w.B.Staff, "Tabletten bagved")
+	p.click(id("logout"))
+	p.enter()
 	p.sees(id("accept-form"))
 	p.shot("conditions-of-the-system")
 	p.click(id("accept-read"))

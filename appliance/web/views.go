@@ -51,7 +51,7 @@ func (s *server) startPage(w http.ResponseWriter, r *http.Request, a casework.Ac
 	}
 	if d.Cases != nil {
 		open := slices.DeleteFunc(slices.Clone(*d.Cases), func(c casework.CaseView) bool {
-			return c.State == incident.Withdrawn || c.State == incident.Expired
+			return c.State.Over()
 		})
 		slices.SortFunc(open, func(x, y casework.CaseView) int { return y.Changed.Compare(x.Changed) })
 		d.Cases = &open

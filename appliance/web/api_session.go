@@ -47,7 +47,7 @@ type personRef struct {
 }
 
 func viewSession(s account.Session) sessionView {
-	return sessionView{personRef{s.Person.ID, s.Person.Name}, slices.Concat([]account.Role{}, s.Roles), slices.Concat([]account.Need{}, s.Must), slices.Contains(s.Must, account.NeedPassword)}
+	return sessionView{personRef{s.Person.ID, s.Person.Name}, slices.Concat([]account.Role{}, s.Roles), append([]account.Need{}, s.Must...), slices.Contains(s.Must, account.NeedPassword)}
 }
 
 // entered begins a browser's session.

@@ -114,7 +114,7 @@ func (s *server) render(w http.ResponseWriter, r *http.Request, status int, name
 	if r.Method != get {
 		f.Path = "/"
 	}
-	if f.Name != "" {
+	if f.Name != "" && len(a.Session.Must) == 0 { // until then no other page is open
 		f.Nav = navFor(a.Session, s.Clock.Now())
 	}
 	var b bytes.Buffer

@@ -2,10 +2,14 @@
 //
 // What needs a box goes through its JSON API (package client) with a session
 // that "veilctl login" keeps; "camera simulate", "camera probe", "camera find
-// --here", "clip verify", "redact" and "audit verify DIR" need none. Results go to
-// standard output, as a table or with --json as JSON; progress and notices go to
-// standard error. Secrets come from files, standard input or a prompt, never from
-// flags.
+// --here", "clip verify", "redact", "key new", "audit check" and what takes a data
+// folder (check, audit verify, prove and prune) need none. Results go to standard
+// output, as a table or with --json as JSON; progress and notices go to standard
+// error. Secrets come from files, standard input or a prompt, never from flags.
+//
+// A key file signs an approval only after veilctl has found for itself that the
+// box asks for a signature of the statement that it shows, of the copy and sheet
+// that the person named.
 //
 // The exit status is 0 where it worked, 1 where it failed (cause and remedy are
 // on standard error) and 2 where the command line cannot be used.

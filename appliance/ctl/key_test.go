@@ -36,6 +36,7 @@ type keyBox struct {
 	registered bool
 	approved   map[string]any // the assessment that was signed
 	refused    map[string]any
+	password   map[string]any
 	opinion    bool
 	statement  func(string) string // changes what is signed
 	shown      func(string) string // changes what is shown
@@ -63,6 +64,7 @@ func newKeyBox(t *testing.T) *keyBox {
 			logIn(w, `{"person":{"id":"p1","name":"Jonna Lykke"},"roles":["assessor"],"must":["password","factor"]}`)
 		}
 	})
+	mux.HandleFunc("POST /api/v1/session/password", func(w http.ResponseWriter, r *http.Request) { b.password = b.body(r) })
 	mux.HandleFunc("DELETE /api/v1/session", func(w http.ResponseWriter, _ *http.Request) { answer(w, `{}`) })
 	mux.HandleFunc("POST /api/v1/session/passkey/options", func(w http.ResponseWriter, _ *http.Request) { b.request(w, "login") })
 	mux.HandleFunc("POST /api/v1/session/passkey", func(w http.ResponseWriter, r *http.Request) {
@@ -247,6 +249,10 @@ func TestKeyFromTheFirstLogInToTheApproval(t *testing.T) {
 	}
 	if code, _, errs := s.run("", "key", "add", key, "--name", "kontor", "--passphrase-file", pass); code != 1 || !strings.Contains(errs, "already") {
 		t.Errorf("the same key twice: %d %s", code, errs)
+	}
+	s.ok("password", "--first", "--new-file", s.file("new", "blå hest kører tog 77\n"))
+	if b.password["old"] != "" || b.password["new"] != "blå hest kører tog 77" {
+		t.Errorf("sent %v", b.password)
 	}
 	s.ok("key", "approve", key, "--passphrase-file", pass)
 	if !b.registered {

@@ -180,20 +180,25 @@ func (*logoutCmd) Run(e *env) error {
 }
 
 type passwordCmd struct {
-	OldFile string `help:"File with the password that you have; - is standard input. Without it you are asked." placeholder:"FILE"`
+	First   bool   `help:"Say that you have no password yet: you log in with a key." xor:"old"`
+	OldFile string `help:"File with the password that you have; - is standard input. Without it you are asked." placeholder:"FILE" xor:"old"`
 	NewFile string `help:"File with the new password, at least 12 characters. Without it you are asked." placeholder:"FILE"`
 }
 
 func (c *passwordCmd) Run(e *env) error {
 	return e.withBox(func(cl *client.Client) error {
-		old, err := e.secret(c.OldFile, "present password")
-		if err != nil {
-			return err
+		old := ""
+		if !c.First {
+			s, err := e.secret(c.OldFile, "present password")
+			if err != nil {
+				return err
+			}
+			old = s.Reveal()
 		}
 		replacement, err := e.secret(c.NewFile, "new password")
 		if err != nil {
 			return err
 		}
-		return cl.ChangePassword(e.ctx, old.Reveal(), replacement.Reveal())
+		return cl.ChangePassword(e.ctx, old, replacement.Reveal())
 	})
 }

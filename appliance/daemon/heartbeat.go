@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"veilbox/appliance/casework"
 	"veilbox/internal/clock"
 	"veilbox/uplink/fleet"
 )
@@ -53,9 +54,14 @@ func (d *Daemon) beat(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	acceptances, err := d.store.Acceptances(ctx)
+	if err != nil {
+		return err
+	}
+	may, accepted := viewers(people, acceptances, d.clock.Now())
 	heart := fleet.Heart{
-		People: viewers(people, d.clock.Now()),
-		Link:   c.link, Audit: d.audit, Program: d.version, Clock: d.clock,
+		People: may, Accepted: accepted, Conditions: casework.ConditionsVersion,
+		Link: c.link, Audit: d.audit, Program: d.version, Clock: d.clock,
 		Health: func() map[string]string { return health },
 		OnTime: d.second.heard,
 		OnRenew: func(ctx context.Context) error {

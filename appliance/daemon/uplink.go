@@ -14,6 +14,7 @@ import (
 	"veilbox/appliance/casework"
 	"veilbox/appliance/incident"
 	"veilbox/appliance/policy"
+	"veilbox/appliance/store"
 	"veilbox/capture/footage"
 	"veilbox/internal/clock"
 	"veilbox/internal/passkey"
@@ -413,15 +414,25 @@ func (x *extranet) View(_ context.Context, id incident.DisclosureID, p incident.
 	return open, v.Expires, nil
 }
 
-// viewers is how many of people may look at what other members share at now (V7).
-func viewers(people []account.Person, now time.Time) int {
-	n := 0
-	for _, p := range people {
-		if p.Active && p.Can(account.ViewShared) && p.Authorisation.Valid(now) {
-			n++
+// viewers is how many of people may look at what other members share at now (V7),
+// and how many of these have accepted the conditions as they stand (S8).
+func viewers(people []account.Person, accepted []store.Acceptance, now time.Time) (may, have int) {
+	yes := map[incident.PersonID]bool{}
+	for _, a := range accepted {
+		if a.Version == casework.ConditionsVersion {
+			yes[a.Person] = true
 		}
 	}
-	return n
+	for _, p := range people {
+		if !p.Active || !p.Can(account.ViewShared) || !p.Authorisation.Valid(now) {
+			continue
+		}
+		may++
+		if yes[p.ID] {
+			have++
+		}
+	}
+	return may, have
 }
 
 // An openMedia has nothing to close.

@@ -6,13 +6,14 @@ import (
 	"time"
 
 	"veilbox/appliance/account"
+	"veilbox/appliance/casework"
 	"veilbox/appliance/incident"
+	"veilbox/appliance/store"
 	"veilbox/internal/keys"
 	"veilbox/internal/passkey"
 	"veilbox/uplink/link"
 	"veilbox/uplink/outbox"
 	"veilbox/uplink/uplinktest"
-	"veilbox/uplink/wire"
 )
 
 // linked is the extranet as a box's casework sees it, against a real one.
@@ -196,7 +197,7 @@ func TestNarrowedAndDeletedOverTheExtranet(t *testing.T) {
 }
 
 // Who may view is counted, never named: active accounts with the right and a valid
-// authorisation.
+// authorisation; and who of them has accepted the conditions as they stand.
 func TestViewers(t *testing.T) {
 	now := uplinktest.Noon
 	valid := incident.Authorisation{By: "Mette Holm", Function: "vagt", Need: "tyverier", From: now.AddDate(0, -1, 0), To: now.AddDate(0, 1, 0)}
@@ -209,10 +210,17 @@ func TestViewers(t *testing.T) {
 		person(true, valid, account.Staff), person(true, valid, account.Manager), person(true, valid, account.Assessor),
 		person(false, valid, account.Staff), person(true, over, account.Staff), person(true, valid, account.Auditor), person(true, valid, account.Operator), {},
 	}
-	if n := viewers(people, now); n != 3 {
-		t.Errorf("%d people", n)
+	for i := range people {
+		people[i].ID = incident.PersonID(rune('a' + i))
 	}
-	if n := viewers(nil, now); n != 0 || wire.MaxPeople < n {
-		t.Errorf("%d people of none", n)
+	accepted := []store.Acceptance{
+		{Person: "a", Version: casework.ConditionsVersion}, {Person: "b", Version: "2019-1"}, {Person: "c", Version: casework.ConditionsVersion},
+		{Person: "c", Version: "2019-1"}, {Person: "d", Version: casework.ConditionsVersion}, {Person: "z", Version: casework.ConditionsVersion},
+	}
+	if may, have := viewers(people, accepted, now); may != 3 || have != 2 {
+		t.Errorf("%d people, %d accepted", may, have)
+	}
+	if may, have := viewers(nil, accepted, now); may != 0 || have != 0 {
+		t.Errorf("%d people of none, %d accepted", may, have)
 	}
 }

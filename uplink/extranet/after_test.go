@@ -238,6 +238,13 @@ func TestPeopleOfAMember(t *testing.T) {
 	if n := people(); n != 12 {
 		t.Fatalf("%d people", n)
 	}
+	_, err := s.b.Link.Heartbeat(t.Context(), wire.HeartbeatRequest{Version: wire.Version, Program: "1", At: s.Clock.Now(), People: 7, Accepted: 6, Conditions: "2026-1"})
+	must(t, err)
+	if body := s.Page("/boxes?lang=en"); !strings.Contains(body, "have accepted conditions 2026-1: 6") {
+		t.Error("the operator does not see who has accepted the conditions (S8)")
+	}
+	_, err = s.b.Link.Heartbeat(t.Context(), wire.HeartbeatRequest{Version: wire.Version, Program: "1", At: s.Clock.Now(), People: 7, Accepted: 8})
+	wantCode(t, err, "message")
 	for _, n := range []int{-1, wire.MaxPeople + 1, 1 << 40} {
 		wantCode(t, beat(s.b, n), "message")
 	}

@@ -171,7 +171,7 @@ func (s *Server) heartbeat(ctx context.Context, b box, r *http.Request) (any, er
 	}
 	resp := wire.HeartbeatResponse{At: s.now()}
 	var shown int64
-	err = s.db.QueryRowContext(ctx, "UPDATE box SET beat = ?, program = ?, health = ?, people = ? WHERE id = ? RETURNING head_size, coalesce(head_at, 0)", ms(resp.At), q.Program, string(health), q.People, b.ID).Scan(&resp.HeadSize, &shown)
+	err = s.db.QueryRowContext(ctx, "UPDATE box SET beat = ?, program = ?, health = ?, people = ?, accepted = ?, conditions = ? WHERE id = ? RETURNING head_size, coalesce(head_at, 0)", ms(resp.At), q.Program, string(health), q.People, q.Accepted, q.Conditions, b.ID).Scan(&resp.HeadSize, &shown)
 	if err != nil {
 		return nil, fmt.Errorf("extranet: %w", err)
 	}

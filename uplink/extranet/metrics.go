@@ -40,6 +40,7 @@ func newMetrics(s *Server) *metrics {
 		gauge("purge_pending", "Ended disclosures whose ciphertext is still to be removed.", "SELECT count(*) FROM disclosure WHERE purge <> 0"),
 		gauge("boxes", "Enrolled boxes that are not revoked.", "SELECT count(*) FROM box WHERE revoked IS NULL"),
 		gauge("audit_alarms", "Boxes whose audit log did not extend the one known.", "SELECT count(*) FROM box WHERE alarm IS NOT NULL"),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "veil_extranet", Name: "pentest_late", Help: "Whether a penetration test is due (two a year): 1 or 0."}, s.pentestLate),
 		gauge("audit_heads_late", "Boxes that speak and have not shown the head of their audit log for a day.", "SELECT count(*) FROM box WHERE "+lateHeads),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "veil_extranet", Name: "clock_behind_seconds", Help: "How far the clock lags the latest time seen."}, func() float64 { return s.behind().Seconds() }))
 	if g, ok := reg.(prometheus.Gatherer); ok {
@@ -59,6 +60,21 @@ func (s *Server) count(query string) float64 {
 		return -1
 	}
 	return n
+}
+
+// pentestLate is 1 where a penetration test is due, 0 where none is.
+func (s *Server) pentestLate() float64 {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	tests, err := s.pentests(ctx)
+	switch {
+	case err != nil:
+		s.o.Log.Warn("read the penetration tests for the metrics", "err", err)
+		return -1
+	case tests.Late:
+		return 1
+	}
+	return 0
 }
 
 func (m *metrics) handler() http.Handler {

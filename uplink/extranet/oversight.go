@@ -145,6 +145,10 @@ type pentests struct {
 // listPentests is the register of penetration tests (S3), and when the next is
 // due; with none held it is due now.
 func (s *Server) listPentests(ctx context.Context, _ string, _ *http.Request) (any, error) {
+	return s.pentests(ctx)
+}
+
+func (s *Server) pentests(ctx context.Context) (pentests, error) {
 	out := pentests{Tests: []pentestRow{}}
 	err := s.each(ctx, "SELECT held, tester, findings, recorded, operator FROM pentest ORDER BY held DESC, id DESC LIMIT 1000", func(scan scanner) error {
 		var t pentestRow
@@ -155,12 +159,12 @@ func (s *Server) listPentests(ctx context.Context, _ string, _ *http.Request) (a
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return out, err
 	}
 	if len(out.Tests) > 0 {
 		held, err := time.Parse(time.DateOnly, out.Tests[0].Held)
 		if err != nil {
-			return nil, fmt.Errorf("extranet: penetration test: %w", err)
+			return out, fmt.Errorf("extranet: penetration test: %w", err)
 		}
 		out.Due = held.Add(s.o.PentestEvery)
 	}

@@ -37,7 +37,7 @@ var words = map[string][2]string{
 	"passkey": {"Adgangsnøgle", "Passkey"}, "oldkey": {"Ældre nøgle, godkender ikke mere", "Older key, approves no more"}, "keyfile": {"Nøglen er en fil på en computer", "The key is a file on a computer"},
 	"expired": {"Kvalifikationen gælder ikke nu", "The qualification does not hold now"}, "next": {"Afventer bekræftelse", "Waits for confirmation"},
 	"compare": {"Få personen til selv at læse nøglens navn op, før den bekræftes; tag det ikke fra boksen alene.", "Have the person read the key's name aloud before it is confirmed; do not take it from the box alone."},
-	"told":    {"adgang ophørt", "access ended"}, "deleted": {"slettet", "deleted"}, "notdeleted": {"sletning ikke bekræftet", "deletion not recorded"}, "people": {"Personer med adgang", "People with access"},
+	"told":    {"adgang ophørt", "access ended"}, "deleted": {"slettet", "deleted"}, "notdeleted": {"sletning ikke bekræftet", "deletion not recorded"}, "people": {"Personer med adgang", "People with access"}, "accepted": {"har accepteret vilkår", "have accepted conditions"},
 	"circle": {"Kreds", "Circle"}, "ends": {"Slutter", "Ends"}, "report": {"Politianmeldt", "Police report"}, "due": {"frist", "due"}, "viewings": {"Visninger", "Viewings"},
 	"uploading": {"Sendes", "Uploading"}, "available": {"Tilgængelig", "Available"}, "ended": {"Afsluttet", "Ended"}, "purging": {"Video endnu ikke slettet", "Video not deleted yet"}, "endit": {"Afslut", "End"},
 	"time": {"Tid", "Time"}, "purpose": {"Formål", "Purpose"}, "pentestlate": {"Der skal holdes en penetrationstest nu (to om året).", "A penetration test is due now (two a year)."},

@@ -173,21 +173,24 @@ type boxRow struct {
 	Beat     *time.Time        `json:"beat,omitempty"`
 	Program  string            `json:"program"`
 	People   int               `json:"people"` // who may view there
-	HeadSize int64             `json:"head_size"`
-	HeadAt   *time.Time        `json:"head_at,omitempty"`
-	Alarm    *time.Time        `json:"alarm,omitempty"` // its audit log did not extend the one known
-	Late     bool              `json:"late"`            // it speaks, and has not shown its audit log for a day
-	Until    time.Time         `json:"until"`           // its certificate
+	// Accepted is how many of these have accepted that version of the conditions.
+	Accepted   int        `json:"accepted"`
+	Conditions string     `json:"conditions"`
+	HeadSize   int64      `json:"head_size"`
+	HeadAt     *time.Time `json:"head_at,omitempty"`
+	Alarm      *time.Time `json:"alarm,omitempty"` // its audit log did not extend the one known
+	Late       bool       `json:"late"`            // it speaks, and has not shown its audit log for a day
+	Until      time.Time  `json:"until"`           // its certificate
 }
 
 func (s *Server) listBoxes(ctx context.Context, _ string, _ *http.Request) (any, error) {
 	out := []boxRow{}
-	err := s.each(ctx, `SELECT id, member, name, enrolled, revoked, beat, program, people, head_size, head_at, alarm,
+	err := s.each(ctx, `SELECT id, member, name, enrolled, revoked, beat, program, people, accepted, conditions, head_size, head_at, alarm,
 		(SELECT max(not_after) FROM certificate c WHERE c.box = box.id), `+lateHeads+` FROM box ORDER BY member, name`, func(scan scanner) error {
 		var b boxRow
 		var enrolled, until int64
 		var revoked, beat, head, alarm sql.NullInt64
-		err := scan(&b.ID, &b.Member, &b.Name, &enrolled, &revoked, &beat, &b.Program, &b.People, &b.HeadSize, &head, &alarm, &until, &b.Late)
+		err := scan(&b.ID, &b.Member, &b.Name, &enrolled, &revoked, &beat, &b.Program, &b.People, &b.Accepted, &b.Conditions, &b.HeadSize, &head, &alarm, &until, &b.Late)
 		b.Enrolled, b.Until, b.Revoked, b.Beat, b.HeadAt, b.Alarm = fromMS(enrolled), fromMS(until), timePtr(revoked), timePtr(beat), timePtr(head), timePtr(alarm)
 		out = append(out, b)
 		return err

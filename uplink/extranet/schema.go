@@ -100,4 +100,8 @@ ALTER TABLE circle ADD COLUMN deleted INTEGER;
 ALTER TABLE circle ADD COLUMN deleted_by BLOB;
 
 ALTER TABLE box ADD COLUMN people INTEGER NOT NULL DEFAULT 0;
+`, `
+-- S8: how many of these have accepted which version of the conditions
+ALTER TABLE box ADD COLUMN accepted INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE box ADD COLUMN conditions TEXT NOT NULL DEFAULT '';
 `}

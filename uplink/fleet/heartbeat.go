@@ -26,8 +26,10 @@ type Heart struct {
 	Audit   AuditLog
 	Program string                   // version of the program
 	Health  func() map[string]string // a few words a part, no names
-	People  int                      // who may view what is shared with the box, see wire.HeartbeatRequest
-	Clock   clock.Clock
+	// People, Accepted and Conditions are as in wire.HeartbeatRequest.
+	People, Accepted int
+	Conditions       string
+	Clock            clock.Clock
 	// OnRenew is called where the certificate ends soon, to Renew it and go on
 	// with a new link.
 	OnRenew func(context.Context) error
@@ -38,7 +40,7 @@ type Heart struct {
 // Beat sends one heartbeat and, where the audit log has grown or its head is asked
 // for, the head with the proof that it extends the last one that the extranet saw.
 func (h *Heart) Beat(ctx context.Context) error {
-	resp, err := h.Link.Heartbeat(ctx, wire.HeartbeatRequest{Version: wire.Version, Program: h.Program, At: h.Clock.Now().UTC(), Health: h.Health(), People: h.People})
+	resp, err := h.Link.Heartbeat(ctx, wire.HeartbeatRequest{Version: wire.Version, Program: h.Program, At: h.Clock.Now().UTC(), Health: h.Health(), People: h.People, Accepted: h.Accepted, Conditions: h.Conditions})
 	if err != nil {
 		return err
 	}

@@ -114,8 +114,11 @@ func (r HeartbeatRequest) Check() error {
 	if err := first(version(r.Version), Text("the program's version", r.Program, MaxName, true)); err != nil {
 		return err
 	}
-	if r.People < 0 || r.People > MaxPeople {
-		return fmt.Errorf("wire: heartbeat: %d people: %w", r.People, ErrMessage)
+	if r.People < 0 || r.People > MaxPeople || r.Accepted < 0 || r.Accepted > r.People {
+		return fmt.Errorf("wire: heartbeat: %d people, %d accepted: %w", r.People, r.Accepted, ErrMessage)
+	}
+	if err := Text("the version of the conditions", r.Conditions, MaxName, false); err != nil {
+		return err
 	}
 	if len(r.Health) > 50 {
 		return fmt.Errorf("wire: heartbeat: too long: %w", ErrMessage)

@@ -297,6 +297,10 @@ type HeartbeatRequest struct {
 	At      time.Time         `json:"at"`
 	Health  map[string]string `json:"health"` // a few words a part; no names
 	People  int               `json:"people"` // who may view what is shared, a number and no names
+	// Accepted is how many of these have accepted the version of the conditions
+	// that is in Conditions (S8).
+	Accepted   int    `json:"accepted"`
+	Conditions string `json:"conditions,omitempty"`
 }
 
 // HeartbeatResponse tells the box what the extranet knows of it.

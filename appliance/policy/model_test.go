@@ -450,13 +450,13 @@ func walks(seed uint64, n int) (map[incident.State]int, error) {
 // or disclosed whose nine conditions are not all met at that moment.
 func TestNoWayAround(t *testing.T) {
 	t.Logf("seed %d (-seed)", *modelSeed)
-	entered, err := walks(*modelSeed, 1200)
+	entered, err := walks(*modelSeed, 800)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Log(entered)
 	for _, s := range []incident.State{incident.Submitted, incident.Refused, incident.Released, incident.Disclosed, incident.ReassessmentDue, incident.Narrowed, incident.Withdrawn, incident.Expired} {
-		if entered[s] < 15 {
+		if entered[s] < 8 {
 			t.Errorf("%s was entered %d times: the walks say little of it", s, entered[s])
 		}
 	}
@@ -468,7 +468,7 @@ func TestNoWayAroundNoticesEachRule(t *testing.T) {
 	for i := range rules {
 		was := rules[i]
 		rules[i].check = func(question) ([]Refusal, *time.Time) { return nil, nil }
-		_, err := walks(*modelSeed, 1200)
+		_, err := walks(*modelSeed, 800)
 		rules[i] = was
 		if err == nil {
 			t.Errorf("the walks do not notice that %s is never asked", was.id)

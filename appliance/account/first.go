@@ -49,7 +49,7 @@ func (a *Accounts) RenewFirst(ctx context.Context) (login, password string, rene
 		return "", "", false, err
 	}
 	r, err := decode(all[0])
-	if err != nil || !r.MustChange {
+	if err != nil || !r.MustChange || r.TOTP {
 		return "", "", false, err
 	}
 	password = GeneratePassword()

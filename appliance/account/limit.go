@@ -166,6 +166,7 @@ type try struct {
 	taken   map[string]*bucket
 	now     time.Time
 	done    bool
+	brief   bool   // a failure is counted in memory alone
 	at      string // the place of a log-in
 	changed []store.Attempt
 }
@@ -191,12 +192,17 @@ func (l *limits) code(login, from string, now time.Time) (*try, error) {
 
 // passkey takes an attempt with a passkey: of the address alone, and of none that
 // is known, so that no stranger's attempts are in the way of those who belong.
+// There is nothing to guess: a restart may forget it, and a flood writes nothing.
 func (l *limits) passkey(from string, now time.Time) (*try, error) {
 	at := place(from)
 	if l.placeKnown(at, now) {
 		return l.try(at, now)
 	}
-	return l.try(at, now, address.of(at))
+	t, err := l.try(at, now, address.of(at))
+	if err == nil {
+		t.brief = true
+	}
+	return t, err
 }
 
 // person takes an attempt of a logged-in person to prove the password.
@@ -289,7 +295,7 @@ func (t *try) end(ctx context.Context) {
 	t.l.mu.Lock()
 	list := t.changed
 	t.changed = nil
-	if !t.done {
+	if !t.done && !t.brief {
 		for name, b := range t.taken {
 			b.kept = true
 			list = append(list, kept(name, t.now, b.tokens))

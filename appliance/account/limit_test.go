@@ -133,7 +133,16 @@ func TestPasskeysAreNotLockedOut(t *testing.T) {
 	}
 	_, _, err := f.tap(t, k)
 	wants(t, "the person", err, nil)
-	// A stranger's place is slowed.
+	rows, err := f.store.Attempts(t.Context(), 1000)
+	if err != nil || len(rows) == 0 {
+		t.Fatal(err)
+	}
+	// A stranger's place is slowed, and writes nothing.
+	defer func() {
+		if now, err := f.store.Attempts(t.Context(), 1000); err != nil || len(now) != len(rows) {
+			t.Errorf("%d rows are %d: %v", len(rows), len(now), err)
+		}
+	}()
 	var want *problem.Problem = ErrPasskey
 	for i := range 40 {
 		if i == 30 {

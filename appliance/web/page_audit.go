@@ -22,6 +22,7 @@ type auditData struct {
 	Before          int64  // entries below it are shown; 0: from the newest on
 	Problem         *problem.Problem
 	Full            bool // there may be more entries than are shown
+	Files           bool // the person may open a case's file
 	filter          audit.Filter
 }
 
@@ -115,6 +116,7 @@ func (s *server) auditPage(w http.ResponseWriter, r *http.Request, a casework.Ac
 	if d.Entries, err = s.Box.Audit(r.Context(), a, d.filter); err != nil {
 		return err
 	}
+	d.Files = a.Session.Allow(account.CaseFile, s.Clock.Now()) == nil
 	d.Full = len(d.Entries) == auditPageSize
 	return s.render(w, r, http.StatusOK, "audit", a, d)
 }

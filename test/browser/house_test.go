@@ -46,7 +46,7 @@ func (alone) KeyID(k passkey.Key) string                         { return "7f3a 
 func (alone) Alerts(context.Context) ([]casework.Alert, error)   { return nil, nil }
 func (alone) Members(context.Context) ([]casework.Member, error) { return nil, nil }
 func (alone) Enrolment(context.Context) (casework.Enrolment, error) {
-	return casework.Enrolment{}, nil
+	return casework.Enrolment{Enrolled: true, Name: "Brugsen Torvet", URL: "https://extranet.example"}, nil
 }
 func (alone) AssessorConfirmed(context.Context, incident.PersonID, passkey.Key) (bool, error) {
 	return false, nil

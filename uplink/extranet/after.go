@@ -103,12 +103,16 @@ func neverHad(available, dropped sql.NullInt64) bool {
 	return !available.Valid || dropped.Valid && dropped.Int64 < available.Int64
 }
 
+// droppedShown is how long after the end of a disclosure its sender's list says who
+// has deleted: a box asks for the list several times a minute.
+const droppedShown = 90 * 24 * time.Hour
+
 // dropped lists, for the senders of own disclosures, the members whose access has
 // ended and who of them has recorded a deletion.
 func (s *Server) dropped(ctx context.Context, sender incident.MemberID) (map[incident.DisclosureID][]incident.Dropped, error) {
 	out := map[incident.DisclosureID][]incident.Dropped{}
 	err := s.each(ctx, `SELECT d.id, c.member, d.available, d.ended, c.dropped, c.deleted FROM disclosure d JOIN circle c ON c.disclosure = d.id
-		WHERE d.member = ?1 AND c.member <> ?1 AND (d.ended IS NOT NULL OR c.dropped IS NOT NULL) ORDER BY d.received, c.member`, func(scan scanner) error {
+		WHERE d.member = ?1 AND c.member <> ?1 AND (d.ended >= ?2 OR d.ended IS NULL AND c.dropped IS NOT NULL) ORDER BY d.received, c.member`, func(scan scanner) error {
 		var id incident.DisclosureID
 		var x incident.Dropped
 		var available, ended, dropped, deleted sql.NullInt64
@@ -124,8 +128,20 @@ func (s *Server) dropped(ctx context.Context, sender incident.MemberID) (map[inc
 		}
 		out[id] = append(out[id], x)
 		return nil
-	}, sender)
+	}, sender, ms(s.now().Add(-droppedShown)))
 	return out, err
+}
+
+// deleteWithin is how long a member may take to record a deletion before the
+// operator is told.
+const deleteWithin = 48 * time.Hour
+
+// undeleted counts the members that have had access, have it no more, and have not
+// recorded that what they had is deleted. Who has left cannot record it.
+func (s *Server) undeleted() float64 {
+	return s.count(fmt.Sprintf(`SELECT count(*) FROM circle c JOIN disclosure d ON d.id = c.disclosure JOIN member m ON m.id = c.member
+		WHERE c.member <> d.member AND m.active AND d.available IS NOT NULL AND c.deleted IS NULL AND (c.dropped IS NULL OR c.dropped >= d.available)
+		AND coalesce(c.dropped, d.ended) < %d`, ms(s.now().Add(-deleteWithin))))
 }
 
 // accessesMost bounds what a sender is shown of its access log.

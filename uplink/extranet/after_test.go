@@ -254,3 +254,35 @@ func TestPeopleOfAMember(t *testing.T) {
 		t.Fatalf("%d people after a box was revoked", n)
 	}
 }
+
+// Who does not record a deletion is counted after two days; the sender's list says
+// who has for three months, the operator's for as long as it is kept.
+func TestDeletionsThatAreMissing(t *testing.T) {
+	s := three(t, uplinktest.Noon)
+	p := s.Parcel(s.a, s.assessor, 10, s.b, s.c)
+	s.Send(s.a, p)
+	must(t, s.narrow(t, p, "c"))
+	must(t, s.a.Link.Withdraw(t.Context(), p.Manifest.Disclosure, wire.WithdrawRequest{Version: wire.Version, Reason: "slut", Person: "bo", Name: "Bo"}))
+	missing := func(want string) {
+		t.Helper()
+		if !strings.Contains(s.Page("/metrics"), "veil_extranet_deletions_missing "+want+"\n") {
+			t.Errorf("not %s members are counted", want)
+		}
+	}
+	missing("0")
+	s.Clock.Advance(48*time.Hour + time.Second)
+	missing("2")
+	must(t, s.b.Link.Deleted(t.Context(), p.Manifest.Disclosure, byBox()))
+	missing("1")
+	s.Clock.Advance(80 * 24 * time.Hour)
+	if d := s.item(t, s.a, p).Dropped; len(d) != 2 || d[0].Deleted == nil || d[1].Deleted != nil {
+		t.Errorf("the sender sees %+v", d)
+	}
+	s.Clock.Advance(10 * 24 * time.Hour)
+	if d := s.item(t, s.a, p).Dropped; d != nil {
+		t.Errorf("after three months the sender sees %+v", d)
+	}
+	if body := s.Page("/disclosures?lang=en"); !strings.Contains(body, "deletion not recorded") {
+		t.Error("the operator no longer sees it")
+	}
+}

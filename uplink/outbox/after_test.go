@@ -109,6 +109,15 @@ func TestTheSameActCountsOnce(t *testing.T) {
 	if n := b.count(outbox.Withdraw); n != 1 {
 		t.Errorf("%d withdrawals", n)
 	}
+	// What was withdrawn does not come back.
+	f, err = b.box.NewFile()
+	must(t, err)
+	_, err = f.Write(p.Content)
+	must(t, err)
+	if err := b.box.Disclose(ctx, p.Sign(), p.Envelope, f); err == nil {
+		t.Error("a disclosure that was withdrawn was queued again")
+	}
+	must(t, f.Discard())
 }
 
 // What a recipient deleted arrives, also when the extranet was away.

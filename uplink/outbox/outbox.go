@@ -230,7 +230,7 @@ func (b *Outbox) Disclose(ctx context.Context, sm wire.SignedManifest, env wire.
 	case had == same:
 		return nil // the caller discards its file
 	case had != "":
-		return fmt.Errorf("outbox: disclosure %s is queued already, and is another", m.Disclosure)
+		return fmt.Errorf("outbox: disclosure %s was queued before, and is another or has ended: approve the case anew", m.Disclosure)
 	}
 	name := f.f.Name()
 	if err := f.f.Sync(); err != nil {
@@ -303,10 +303,10 @@ func (b *Outbox) mac(k Kind, act []byte) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// queued returns the mac of the item that sends a disclosure; "?" where it is
-// older than these, "" where there is none.
+// queued returns the mac of the item that sends a disclosure; "?" where it is older
+// than these, or was refused or cancelled; "" where there is none.
 func (b *Outbox) queued(ctx context.Context, id incident.DisclosureID) (same string, err error) {
-	err = b.db.QueryRowContext(ctx, "SELECT iif(same = '', '?', same) FROM item WHERE kind = 'disclose' AND disclosure = ?", id).Scan(&same)
+	err = b.db.QueryRowContext(ctx, "SELECT iif(same = '' OR state NOT IN ('queued', 'done'), '?', same) FROM item WHERE kind = 'disclose' AND disclosure = ?", id).Scan(&same)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return "", fmt.Errorf("outbox: %w", err)
 	}

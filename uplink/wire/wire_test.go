@@ -101,18 +101,25 @@ func TestDecode(t *testing.T) {
 func TestChecks(t *testing.T) {
 	long := strings.Repeat("å", MaxText+1)
 	for name, err := range map[string]error{
-		"no reason":         WithdrawRequest{Version: 1, Person: "x", Name: "X"}.Check(),
-		"a long reason":     WithdrawRequest{Version: 1, Person: "x", Name: "X", Reason: long}.Check(),
-		"a bell":            WithdrawRequest{Version: 1, Person: "x", Name: "X", Reason: "a\x07"}.Check(),
-		"nobody":            ViewRequest{Version: 1, Function: "f", Purpose: "p"}.Check(),
-		"no purpose":        ViewRequest{Version: 1, Person: "x", Name: "X", Function: "f"}.Check(),
-		"no function":       ViewRequest{Version: 1, Person: "x", Name: "X", Purpose: "p"}.Check(),
-		"no version":        ViewRequest{Person: "x", Name: "X", Function: "f", Purpose: "p"}.Check(),
-		"no report number":  ReportRequest{Version: 1, At: noon, Person: "x", Name: "X"}.Check(),
-		"a long proof":      HeadRequest{Version: 1, Proof: make([]footage.Hash, 129)}.Check(),
-		"no HPKE key":       EnrolRequest{Version: 1, Secret: "s", Name: "n", Audit: "a", CSR: []byte{1}, Signing: make([]byte, 32)}.Check(),
-		"assessor, no key":  AssessorRequest{Version: 1, Person: "x", Name: "X", Qualification: incident.Qualification{Education: "e", Experience: "x", Competences: []string{"law"}}}.Check("a"),
-		"a health of noise": HeartbeatRequest{Version: 1, Program: "1", Health: map[string]string{"x": long}}.Check(),
+		"no reason":           WithdrawRequest{Version: 1, Person: "x", Name: "X"}.Check(),
+		"a long reason":       WithdrawRequest{Version: 1, Person: "x", Name: "X", Reason: long}.Check(),
+		"a bell":              WithdrawRequest{Version: 1, Person: "x", Name: "X", Reason: "a\x07"}.Check(),
+		"nobody":              ViewRequest{Version: 1, Function: "f", Purpose: "p"}.Check(),
+		"no purpose":          ViewRequest{Version: 1, Person: "x", Name: "X", Function: "f"}.Check(),
+		"no function":         ViewRequest{Version: 1, Person: "x", Name: "X", Purpose: "p"}.Check(),
+		"no version":          ViewRequest{Person: "x", Name: "X", Function: "f", Purpose: "p"}.Check(),
+		"no report number":    ReportRequest{Version: 1, At: noon, Person: "x", Name: "X"}.Check(),
+		"a long proof":        HeadRequest{Version: 1, Proof: make([]footage.Hash, 129)}.Check(),
+		"no HPKE key":         EnrolRequest{Version: 1, Secret: "s", Name: "n", Audit: "a", CSR: []byte{1}, Signing: make([]byte, 32)}.Check(),
+		"assessor, no key":    AssessorRequest{Version: 1, Person: "x", Name: "X", Qualification: incident.Qualification{Education: "e", Experience: "x", Competences: []string{"law"}}}.Check("a"),
+		"deleted, no words":   DeletedRequest{Version: 1, Name: "Kasse 1"}.Check(),
+		"deleted by nobody":   DeletedRequest{Version: 1, Words: "w"}.Check(),
+		"deleted, no version": DeletedRequest{Name: "Kasse 1", Words: "w"}.Check(),
+		"fewer than nobody":   HeartbeatRequest{Version: 1, Program: "1", People: -1}.Check(),
+		"more than there are": HeartbeatRequest{Version: 1, Program: "1", People: 1, Accepted: 2}.Check(),
+		"a crowd":             HeartbeatRequest{Version: 1, Program: "1", People: MaxPeople + 1}.Check(),
+		"a drop of thousands": ReassessRequest{Version: 1, At: noon, Person: "x", Name: "X", Reason: "r", Drop: make([]incident.MemberID, MaxMembers+1)}.Check(),
+		"a health of noise":   HeartbeatRequest{Version: 1, Program: "1", Health: map[string]string{"x": long}}.Check(),
 	} {
 		if err == nil {
 			t.Errorf("%s is accepted", name)
@@ -168,7 +175,7 @@ func FuzzMessages(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		type checked interface{ Check() error }
-		for _, v := range []any{new(EnrolRequest), new(ViewRequest), new(WithdrawRequest), new(ReportRequest), new(ReassessRequest), new(HeartbeatRequest), new(HeadRequest)} {
+		for _, v := range []any{new(EnrolRequest), new(ViewRequest), new(WithdrawRequest), new(ReportRequest), new(ReassessRequest), new(DeletedRequest), new(HeartbeatRequest), new(HeadRequest)} {
 			if DecodeBytes(b, v) == nil {
 				_ = v.(checked).Check() // must not panic; either answer is right here
 			}
@@ -176,7 +183,8 @@ func FuzzMessages(f *testing.F) {
 		var s SubmitRequest
 		if DecodeBytes(b, &s) == nil {
 			if m, err := s.Manifest.Parse(); err == nil {
-				_ = s.Envelope.Check(m) // likewise
+				_, _ = Verify(s.Manifest, Keys{}, noon) // likewise
+				_ = s.Envelope.Check(m)                 // likewise
 			}
 		}
 		var a AssessorRequest

@@ -58,11 +58,11 @@ func parseCOSE(b []byte) (crypto.PublicKey, error) {
 	bad := fmt.Errorf("passkey: a public key of kind %d and algorithm %d: use a passkey of ES256, EdDSA or RS256", k.Kty, k.Alg)
 	if k.Kty == 3 && k.Alg == algRS256 {
 		var n []byte
-		if err := decoder.Unmarshal(k.M1, &n); err != nil || len(n) < 256 || len(n) > 512 || n[0] == 0 || len(k.M2) == 0 || len(k.M2) > 4 {
+		if err := decoder.Unmarshal(k.M1, &n); err != nil || len(n) > 512 || bits(n) < 2048 || n[0] == 0 || len(k.M2) == 0 || len(k.M2) > 4 {
 			return nil, bad
 		}
 		e := int(new(big.Int).SetBytes(k.M2).Int64())
-		if e < 3 || e > 1<<31-1 || e&1 == 0 || n[len(n)-1]&1 == 0 || n[0] < 0x80 {
+		if e < 3 || e > 1<<31-1 || e&1 == 0 || n[len(n)-1]&1 == 0 {
 			return nil, bad
 		}
 		return &rsa.PublicKey{N: new(big.Int).SetBytes(n), E: e}, nil
@@ -84,6 +84,8 @@ func parseCOSE(b []byte) (crypto.PublicKey, error) {
 	}
 	return nil, bad
 }
+
+func bits(n []byte) int { return new(big.Int).SetBytes(n).BitLen() }
 
 // COSE returns the COSE_Key of an ES256 key, for a software authenticator.
 func COSE(p *ecdsa.PublicKey) ([]byte, error) {

@@ -11,9 +11,12 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/big"
+	"os"
 	"strings"
 	"testing"
 
@@ -375,4 +378,54 @@ func FuzzVerify(f *testing.F) {
 			t.Errorf("%+v", seen)
 		}
 	})
+}
+
+// The test vectors of WebAuthn Level 3, section 16, for example.org. Two of the
+// signatures were made without the person verified: they hold, and are refused.
+func TestVectors(t *testing.T) {
+	type hexed = map[string]string
+	var all struct{ Made, Signed map[string]hexed }
+	text, err := os.ReadFile("testdata/vectors.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &all); err != nil {
+		t.Fatal(err)
+	}
+	raw := func(v hexed, name string) []byte {
+		t.Helper()
+		b, err := hex.DecodeString(v[name])
+		if err != nil || len(b) == 0 {
+			t.Fatal(name, err)
+		}
+		return b
+	}
+	if len(all.Made) != 1 || len(all.Signed) != 3 {
+		t.Fatalf("%d and %d vectors", len(all.Made), len(all.Signed))
+	}
+	for name, v := range all.Made {
+		e := base64.RawURLEncoding.EncodeToString
+		response := fmt.Appendf(nil, `{"id":%q,"rawId":%[1]q,"type":"public-key","response":{"clientDataJSON":%q,"attestationObject":%q}}`,
+			e(raw(v, "credential")), e(raw(v, "client_data")), e(raw(v, "object")))
+		m, err := ParseMade("example.org", raw(v, "challenge"), response)
+		if err != nil || !bytes.Equal(m.Key.ID, raw(v, "credential")) || !m.Seen.BackedUp || m.AAGUID[0] != 0xdf {
+			t.Errorf("%s: %+v %v", name, m, err)
+		}
+	}
+	for name, v := range all.Signed {
+		k := Key{ID: raw(v, "credential"), Public: raw(v, "public"), RPID: "example.org"}
+		public, err := k.public()
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		x := Assertion{k.ID, raw(v, "client_data"), raw(v, "auth_data"), raw(v, "signature")}
+		hash := sha256.Sum256(x.ClientData)
+		if !holds(public, append(bytes.Clone(x.AuthData), hash[:]...), x.Signature) {
+			t.Errorf("%s: the signature does not hold", name)
+		}
+		seen, err := Verify(k, raw(v, "challenge"), x)
+		if verified := x.AuthData[32]&flagVerified != 0; verified != (err == nil) || !verified && !errors.Is(err, errUser) || seen.UserVerified != verified {
+			t.Errorf("%s: %+v %v", name, seen, err)
+		}
+	}
 }

@@ -255,7 +255,7 @@ func (k *Key) Create(options []byte) ([]byte, error) {
 	}
 	r := resident{ID: make([]byte, 32), RPID: o.RP.ID, User: o.User.ID, Name: o.User.Name, Private: raw}
 	rand.Read(r.ID[copy(r.ID, passkey.FileAAGUID[:]):]) // see passkey.Key.File
-	data := r.authData(1 << 6) // a key follows
+	data := r.authData(1 << 6)                          // a key follows
 	data = append(data, passkey.FileAAGUID[:]...)
 	data = binary.BigEndian.AppendUint16(data, uint16(len(r.ID)))
 	data = append(append(data, r.ID...), public...)

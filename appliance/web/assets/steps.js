@@ -59,7 +59,7 @@ export class Steps {
       li.classList.add(state);
       li.dataset.state = state;
       li.querySelector('.n').textContent = s.done ? '✓' : String(names.indexOf(li.dataset.part) + 1);
-      li.querySelector('.stand').textContent = s.done ? t('step.done') : s.begun && s.missing > 0 ? t('step.missing', s.missing) : s.begun ? t('step.going') : t('step.todo');
+      li.querySelector('.stand').textContent = s.done ? t('step.done') : s.begun && s.missing > 0 ? t('step.missing', s.missing) : s.begun ? t('step.going') : s.ready ? t('step.ready') : t('step.todo');
     }
   }
 }

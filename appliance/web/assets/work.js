@@ -52,6 +52,7 @@ export async function begin({ root, path, current }) {
       const missing = before.filter((m) => stepOf[m.condition] === n).length;
       s[n] = { missing, begun: begun[n], done: n !== 'submit' && missing === 0 && (begun[n] || n === 'circle') };
     }
+    s.submit.ready = before.length === 0 && may('submit');
     steps.mark(s);
     const box = $('missing');
     box.className = `missing ${before.length === 0 ? 'none' : 'some'}`;

@@ -230,7 +230,8 @@ func (s *Service) Assess(ctx context.Context, a Actor, id incident.CaseID, v Ver
 	}
 	p, signature, err := s.signed(ctx, a, v)
 	if err != nil {
-		return CaseView{}, err
+		// Somebody tried: that belongs on record as a refused log-in does.
+		return CaseView{}, errors.Join(err, s.record(ctx, a, "case.approve.refused", problem.Of(err).Code, map[string]string{"case": string(id)}))
 	}
 	p.assessment.Signed = &incident.Signed{Statement: p.approval.Statement, Key: p.key, Assertion: signature}
 	var rel policy.Release

@@ -116,8 +116,12 @@ func TestAnApprovalThatIsNotSignedIsNone(t *testing.T) {
 			if tc.who.From == "" {
 				tc.who = b.people["assessor"]
 			}
+			tried := b.count("case.approve.refused")
 			_, err := b.Assess(t.Context(), tc.who, v.ID, w)
 			refused(t, err, tc.code)
+			if b.count("case.approve.refused") != tried+1 {
+				t.Error("the attempt is not on record")
+			}
 			if got := b.get(v); got.State != incident.Submitted || len(got.Assessments) != 0 || got.Version != v.Version {
 				t.Errorf("%s with %d assessments", got.State, len(got.Assessments))
 			}

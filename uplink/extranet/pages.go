@@ -36,7 +36,7 @@ var words = map[string][2]string{
 	"late":    {"Boksen har ikke vist sin log i et døgn", "The box has not shown its log for a day"},
 	"passkey": {"Adgangsnøgle", "Passkey"}, "oldkey": {"Ældre nøgle, godkender ikke mere", "Older key, approves no more"}, "keyfile": {"Nøglen er en fil på en computer", "The key is a file on a computer"},
 	"expired": {"Kvalifikationen gælder ikke nu", "The qualification does not hold now"}, "next": {"Afventer bekræftelse", "Waits for confirmation"},
-	"compare": {"Få personen til selv at læse nøglens navn op, før den bekræftes; tag det ikke fra boksen alene.", "Have the person read the key's name aloud before it is confirmed; do not take it from the box alone."},
+	"compare": {"Ring til personen på et nummer, I kender, og sammenlign nøglens navn med det, personen selv ser, før den bekræftes.", "Call the person on a number that you know, and compare the key's name with what the person sees, before it is confirmed."},
 	"told":    {"adgang ophørt", "access ended"}, "deleted": {"slettet", "deleted"}, "notdeleted": {"sletning ikke bekræftet", "deletion not recorded"}, "people": {"Personer med adgang", "People with access"}, "accepted": {"har accepteret vilkår", "have accepted conditions"},
 	"circle": {"Kreds", "Circle"}, "ends": {"Slutter", "Ends"}, "report": {"Politianmeldt", "Police report"}, "due": {"frist", "due"}, "viewings": {"Visninger", "Viewings"},
 	"uploading": {"Sendes", "Uploading"}, "available": {"Tilgængelig", "Available"}, "ended": {"Afsluttet", "Ended"}, "purging": {"Video endnu ikke slettet", "Video not deleted yet"}, "endit": {"Afslut", "End"},

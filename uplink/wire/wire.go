@@ -21,7 +21,10 @@
 // A passkey shows its holder who asks, not what for: a box that was taken over can
 // let an assessor believe that a log-in is all that they sign. Each touch of the
 // key gives one disclosure at most, which the extranet lists with the assessor's
-// name; an approval from veilctl is signed on the assessor's own computer.
+// name; an approval from veilctl is signed on the assessor's own computer. A box
+// that is taken over before a passkey is registered can register its own in its
+// place and show its name, which is why the operator speaks to the person first;
+// the name of a key file shows on the person's own computer.
 //
 // Manifests of version 1 and 2 carry an Ed25519 signature of the assessor over
 // the bytes instead. They are read for as long as disclosures run that were made

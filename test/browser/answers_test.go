@@ -86,10 +86,8 @@ func (r *round) export() {
 func (r *round) cut() {
 	w, base := newWire(r.t, r.l.World.A.URL)
 	p := newPerson(r.t, r.chrome, r.album, "on-a-bad-line", base)
-	p.open("/login?next=/cameras/doeren-ved-gaden")
-	p.types(id("login"), r.l.World.A.Manager.Login)
-	p.types(id("password"), r.l.World.A.Manager.Password)
-	p.click(id("login-button"))
+	p.carries(r.api.Token())
+	p.open("/cameras/doeren-ved-gaden")
 	p.sees(id("timeline"))
 	p.until("a live picture", soon, `document.querySelector('.live').dataset.shows`)
 	r.pick(p)
@@ -164,10 +162,10 @@ func (r *round) jump() {
 	p.must("start the box", r.l.StartBox("a"))
 	p = newPerson(r.t, launch(r.t, pin(r.t, r.l.World.A.URL)), r.album, "manager-later", p.base) // its certificate had run out
 	r.p = p
-	p.open("/login")
-	p.types(id("login"), r.l.World.A.Manager.Login)
-	p.types(id("password"), r.l.World.A.Manager.Password)
-	p.click(id("login-button"))
+	c, err := r.l.World.A.As(r.t.Context(), r.l.World.A.Manager)
+	p.must("log in by the API", err)
+	p.carries(c.Token())
+	p.open("/")
 	p.sees("body.page-start")
 	p.appears("the doubt", id("clock-doubt"))
 	p.sees(id("holds-due"))

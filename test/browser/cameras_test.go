@@ -91,7 +91,7 @@ func TestCameras(t *testing.T) {
 		}
 	}
 	r.chrome = launch(t, pin(t, a.URL))
-	r.p = newPerson(t, r.chrome, r.album, "manager", a.URL)
+	r.p = newPerson(t, r.chrome, r.album, "manager", named(t, a.URL))
 	t.Logf("%-28s %.1f s", "set up", time.Since(began).Seconds())
 	for _, step := range []struct {
 		name string
@@ -143,8 +143,10 @@ func (r *round) simulate(o simulate.Options) (*simulate.Camera, func() error) {
 }
 
 func (r *round) logIn() {
-	r.p.open("/")
-	enter(r.p, r.l.World.A.Manager)
+	r.p.ownKey(r.l.World.A, r.l.World.A.Manager, "Kontorets pc")
+	r.p.click(id("logout"))
+	r.p.enter()
+	r.p.accept()
 }
 
 // find looks for cameras, gives the log-in to the one chosen and adds it.

@@ -149,7 +149,7 @@ func (l *Lab) StopExtranet() error { return l.extranet.end() }
 func (l *Lab) StartBox(name string) error {
 	c := config.DefaultBox()
 	c.DataDir, c.Listen, c.Metrics = filepath.Join(l.o.Dir, name), l.ports[name], ""
-	c.Hostnames = []string{"localhost", "127.0.0.1"}
+	c.Hostnames = []string{"veilbox.local", "localhost", "127.0.0.1"}
 	c.Redact.Worker = l.o.Worker
 	c.Ring.Quota = 4 << 30
 	c.Cameras.Interfaces = []string{"lo"} // nobody else's network is asked

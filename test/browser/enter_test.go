@@ -1,0 +1,65 @@
+package browser
+
+import (
+	"context"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
+
+	"veilbox/test/story"
+)
+
+// carries puts a session into the browser, as if it had been begun there.
+func (p *person) carries(token string) {
+	p.t.Helper()
+	p.do("take up a session", chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, network.SetCookie, network.SetCookieParams{Name: "__Host-veilbox", Value: token, URL: p.base + "/", Path: "/", Secure: new(true), HTTPOnly: new(true)})
+		return err
+	}))
+}
+
+// ownKey gives somebody of the story, whose passkey is a file, a passkey in the
+// browser, and logs out again.
+func (p *person) ownKey(b *story.Box, l story.Login, name string) {
+	p.t.Helper()
+	p.authenticator(true)
+	c, err := b.As(p.t.Context(), l)
+	p.must("log in by the API", err)
+	p.carries(c.Token())
+	p.open("/account")
+	p.sees(id("passkeys"))
+	p.click(id("passkey-open"))
+	p.sees(id("passkey-name"))
+	get[string](p, node(id("passkey-name"))+`.value = ''`) // the name of the machine
+	p.types(id("passkey-name"), name)
+	p.click(id("add-passkey"))
+	p.until("the passkey is on the list", soon, node(id("remove-"+name)))
+}
+
+// enter logs in with the browser's passkey.
+func (p *person) enter() {
+	p.t.Helper()
+	p.open("/login")
+	p.until("be in, or be asked", soon, `document.body && !document.body.classList.contains('page-login') || `+node(id("passkey-button"))+`?.checkVisibility()`)
+	// The page may offer the passkey by itself, and be on its way by now.
+	if get[bool](p, `document.body?.classList.contains('page-login') ?? false`) {
+		p.click(id("passkey-button"))
+	}
+}
+
+// approvalKey gives the assessor a passkey in the browser that signs approvals,
+// once the operator has confirmed it.
+func (k *walk) approvalKey() {
+	p := k.assessor
+	const name = "Min nøgle"
+	p.ownKey(k.w.A, k.w.A.Assessor, name)
+	p.click(id("approval-" + name))
+	p.sees(id("key-id"))
+	p.shot("account-assessor")
+	n, err := k.w.Operator.ConfirmAssessors(p.t.Context())
+	p.must("the operator confirms the key", err)
+	if n != 1 {
+		p.t.Fatalf("%d keys wait for the operator, want 1", n)
+	}
+}

@@ -43,8 +43,14 @@ func loadPages(texts map[string]catalogue) (map[string]map[string]page, error) {
 
 func funcs(lang string, c catalogue) template.FuncMap {
 	return template.FuncMap{
-		"t":    c.get,
-		"tp":   func(prefix string, v any) string { return c.get(prefix + fmt.Sprint(v)) },
+		"t":  c.get,
+		"tp": func(prefix string, v any) string { return c.get(prefix + fmt.Sprint(v)) },
+		"role": func(v string) string {
+			if words, known := c["role."+v]; known {
+				return words
+			}
+			return v // a clock or a service, in its own name
+		},
 		"say":  func(t problem.Text) string { return inLanguage(lang, t) },
 		"day":  func(t time.Time) string { return dayIn(lang, t) },
 		"when": func(t time.Time) string { return whenIn(lang, t) },

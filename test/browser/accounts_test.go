@@ -29,13 +29,16 @@ func (p *person) checked(name string) {
 	p.size(narrow)
 	p.axe(name + " at 360 pixels")
 	p.size(desk)
-	p.words()
+	if name != "audit" { // whose acts are named as the texts are
+		p.words()
+	}
 }
 
 // password logs in with a password.
 func (p *person) password(login, password string) {
 	p.t.Helper()
 	p.open("/login")
+	p.sees(id("passkey-button")) // which moves the fields when it comes
 	p.types(id("login"), login)
 	p.types(id("password"), password)
 	p.click(id("login-button"))
@@ -138,6 +141,7 @@ func TestAccounts(t *testing.T) {
 
 	staff := newPerson(t, chrome, a, "staff", h.url)
 	staff.password(staffLogin, staffPassword)
+	staff.sees(id("passkey-form"))
 	staff.click(id("other-way"))
 	const own = "cykel regn havregrød 41"
 	staff.types(id("old-password"), staffPassword)
@@ -199,13 +203,27 @@ func TestAccounts(t *testing.T) {
 	}
 	auditor.complain()
 
-	// The passkey again: offered at once where it is to hand.
-	manager.click(id("logout"))
-	manager.until("be in again", soon, `document.body.classList.contains('page-start') || document.querySelector('[data-testid=passkey-button]')?.checkVisibility()`)
-	if get[bool](manager, `!document.body.classList.contains('page-start')`) {
-		manager.click(id("passkey-button"))
+	// The passkey again: offered at once where it is to hand, or by the button.
+	again := func() {
+		t.Helper()
+		get[bool](manager, `window.veilboxWas = true`)
 	}
-	manager.sees("body.page-start")
+	back := func() {
+		t.Helper()
+		manager.until("be in again", soon, `!window.veilboxWas && document.body.classList.contains('page-start')`)
+	}
+	again()
+	manager.click(id("logout"))
+	back()
+	key.present(false)
+	again()
+	manager.click(id("logout"))
+	manager.until("be out", soon, `!window.veilboxWas && document.querySelector('[data-testid=passkey-button]')?.checkVisibility()`)
+	key.present(true)
+	manager.click(id("passkey-button"))
+	back()
+	manager.open("/account")
+	manager.until("be in with a passkey", soon, `document.querySelector('[data-testid=sessions]').innerText.includes('med adgangsnøgle')`)
 	manager.complain()
 
 	// By number there are no passkeys; the page says where there are.

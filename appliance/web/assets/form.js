@@ -14,7 +14,8 @@ export class Answers extends EventTarget {
   constructor(c, path, parts) {
     super();
     Object.assign(this, { current: c, path, parts, form: $('evidence-form'), base: flat(c), both: [], failures: 0, dirty: false, bad: false });
-    this.key = `veilbox-answers-${c.id}`;
+    // Of this person alone: another who logs in at the same window starts anew.
+    this.key = `veilbox-answers-${c.id}-${document.querySelector('.me')?.textContent ?? ''}`;
     this.fill(this.base);
     this.form.addEventListener('input', (e) => { if (!e.target.closest('[data-apart]')) this.typed(); });
     this.form.addEventListener('submit', (e) => { e.preventDefault(); this.flush(); });
@@ -101,17 +102,27 @@ export class Answers extends EventTarget {
   leave() {
     if (!this.dirty || !this.may || this.both.length > 0 || this.saving) return;
     this.keep();
-    const body = JSON.stringify(change(this.read(), this.current));
+    const mine = this.read(), body = JSON.stringify(change(mine, this.current));
     if (body.length > 60000) return; // more than a browser sends for a page that has gone; the window still has it
-    fetch(this.path, { method: 'PUT', body, keepalive: true, credentials: 'same-origin', headers: { 'Content-Type': 'application/json' } })
-      .then(async (r) => { if (r.ok) this.took(await r.json(), JSON.parse(body)); }).catch(() => { /* the window still has it */ });
+    clearTimeout(this.timer);
+    this.saving = fetch(this.path, { method: 'PUT', body, keepalive: true, credentials: 'same-origin', headers: { 'Content-Type': 'application/json' } })
+      .then(async (r) => { if (r.ok) this.took(await r.json(), mine); else this.soon(); })
+      .catch(() => this.soon()) // the window still has it
+      .finally(() => { this.saving = null; });
   }
 
-  took(c, sent) {
+  took(c, mine) {
+    this.failures = 0;
+    this.bad = false;
     this.current = c;
     this.base = flat(c);
-    this.dirty = !same(change(this.read(), c).evidence, { ...sent.evidence }) || this.read().what !== sent.what;
-    if (!this.dirty) sessionStorage.removeItem(this.key);
+    this.dirty = !same(this.read(), mine);
+    if (this.dirty) { this.keep(); this.soon(); } else {
+      sessionStorage.removeItem(this.key);
+      this.says(t('save.saved', minuteOf(new Date())), 'good');
+    }
+    $('save-problem').replaceChildren();
+    this.dispatchEvent(new Event('saved'));
   }
 
   async save() {
@@ -128,18 +139,7 @@ export class Answers extends EventTarget {
     const mine = this.read(), sent = change(mine, this.current);
     this.says(t('save.saving'));
     try {
-      const c = await send('PUT', this.path, sent);
-      this.failures = 0;
-      this.bad = false;
-      this.current = c;
-      this.base = flat(c);
-      this.dirty = !same(this.read(), mine);
-      if (this.dirty) { this.keep(); this.soon(); } else {
-        sessionStorage.removeItem(this.key);
-        this.says(t('save.saved', minuteOf(new Date())), 'good');
-      }
-      $('save-problem').replaceChildren();
-      this.dispatchEvent(new Event('saved'));
+      this.took(await send('PUT', this.path, sent), mine);
     } catch (e) {
       if (e instanceof Problem && e.status === 409) await this.behind(e);
       else this.failed(e);
@@ -172,13 +172,12 @@ export class Answers extends EventTarget {
   /** adopt takes a newer state of the case in, and merges what is typed here. */
   adopt(now) {
     const theirs = flat(now), m = merge(this.base, this.read(), theirs);
-    const moved = !same(theirs, this.base);
     this.current = now;
     this.base = theirs;
     this.fill(m.answers);
     this.dirty = !same(this.read(), theirs);
     if (m.both.length > 0) this.ask(m.both, theirs, now);
-    else if (moved) this.tell(m.taken, now);
+    else if (m.taken.length > 0) this.tell(m.taken, now);
     this.dispatchEvent(new Event('saved'));
     if (this.dirty) this.soon();
   }
@@ -188,7 +187,7 @@ export class Answers extends EventTarget {
     box.hidden = false;
     const labels = [...new Set(names.map((n) => this.label([n])))].join(', ');
     box.replaceChildren(el('div', { className: 'merged', 'data-testid': 'merged' },
-      el('p', {}, names.length > 0 ? t('merge.easy', who, labels) : t('merge.none', who)),
+      el('p', {}, t('merge.easy', who, labels)),
       el('button', { type: 'button', className: 'quiet', onclick: () => { box.hidden = true; } }, t('merge.ok'))));
   }
 

@@ -429,3 +429,13 @@ func TestVectors(t *testing.T) {
 		}
 	}
 }
+
+func BenchmarkVerify(b *testing.B) {
+	a := newES256(b)
+	x := a.get(b, honest("webauthn.get"))
+	for b.Loop() {
+		if _, err := Verify(a.key, challenge, x); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

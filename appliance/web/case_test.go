@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"veilbox/appliance/casework"
 	"veilbox/appliance/incident"
@@ -130,6 +131,21 @@ func TestEnglishIsEnglish(t *testing.T) {
 		}
 		if en == da && strings.ContainsAny(en, "abcdefghijklmnopqrstuvwxyz") && len(strings.Fields(verbs.ReplaceAllString(en, ""))) > 0 && !alike[key] {
 			t.Errorf("%s: %q in both languages; translate it or add it to alike", key, en)
+		}
+	}
+}
+
+// The start page says by when something must be done about what runs.
+func TestStartPageTellsTheClocks(t *testing.T) {
+	s := newSite(t)
+	x := testCase(incident.Disclosed)
+	x.Evidence.Report, x.Evidence.NextReassessment = nil, new(testNow.AddDate(0, 0, 14))
+	x.Disclosure = &incident.Disclosure{ID: "D1", Released: testNow, NotAfter: testNow.AddDate(0, 0, 30), ReportDue: testNow.Add(9 * time.Hour)}
+	s.box.cases["CASE1"] = x
+	_, body := s.do(t, req{method: get, path: "/", as: "manager"})
+	for _, want := range []string{"mangler – skal være her før 22. nov. 2026 kl. 23.30", "Næste vurdering 6. dec. 2026", "Slutter senest 22. dec. 2026"} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the start page lacks %q", want)
 		}
 	}
 }

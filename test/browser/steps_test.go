@@ -224,8 +224,7 @@ func TestStepsOfACase(t *testing.T) {
 	p.saved()                    // the circle and the next look are filled in
 	look := func(name string) {
 		p.shot("step-" + name)
-		p.all("step-" + name)
-		p.axe("step-" + name)
+		p.checked("step-" + name)
 	}
 	look("why")
 	if get[bool](p, node(id("repetition"))+`?.checkVisibility()`) {
@@ -373,8 +372,7 @@ func TestTwoPeopleAtOnce(t *testing.T) {
 	p.types(id("repeat-reasons"), " og flere")
 	p.sees(id("take-theirs-repeat_reasons"))
 	p.shot("versus")
-	p.all("versus")
-	p.axe("versus")
+	p.checked("versus")
 	if got := d.kept().Evidence.RepeatReasons; got != "Bos grunde" {
 		t.Errorf("before the choice %q is kept", got)
 	}
@@ -419,7 +417,7 @@ func TestDocumentsOfACase(t *testing.T) {
 	p.sees(id("document-receipt"))
 	p.saved()
 	p.shot("documents")
-	p.all("documents")
+	p.checked("documents")
 	c := d.kept()
 	if len(c.Documents) != 1 || c.Documents[0].Name != "kvittering.pdf" || c.Documents[0].Kind != incident.DocumentReceipt {
 		t.Errorf("kept %+v", c.Documents)
@@ -444,15 +442,14 @@ func TestRunningCase(t *testing.T) {
 	p.sees(id("clocks"))
 	p.sees(id("report-form"))
 	p.shot("running")
-	p.all("running")
-	p.axe("running")
+	p.checked("running")
 	p.click(id("holdings-open"))
 	p.until("what is held", soon, node(id("holdings"))+`.textContent.includes('Klippet')`)
 	p.click(id("narrow-open"))
 	p.click(id("drop-rema"))
 	p.types(id("narrow-reason"), "Butikken har skiftet sortiment.")
 	p.shot("narrow")
-	p.all("narrow")
+	p.checked("narrow")
 	p.click(id("narrow-save"))
 	p.click(id("sure"))
 	p.sees(id("dropped"))
@@ -462,8 +459,7 @@ func TestRunningCase(t *testing.T) {
 	p.click(id("fact-charged"))
 	p.types(id("fact-words"), "Brev fra politiet i dag.")
 	p.shot("fact")
-	p.all("fact")
-	p.axe("fact")
+	p.checked("fact")
 	p.click(id("fact-save"))
 	p.click(id("sure"))
 	p.until("it has ended", soon, `document.querySelector('.outcome.ended')`)
@@ -488,8 +484,7 @@ func TestAssessorsPage(t *testing.T) {
 	p.until("the sheet", soon, `document.querySelectorAll('.sheet img').length >= 3`)
 	p.until("the nine", soon, `document.querySelectorAll('.finding').length === 9`)
 	p.shot("assessor")
-	p.all("assessor")
-	p.axe("assessor")
+	p.checked("assessor")
 	p.types(id("assess-reasons"), "Alle ni vilkår er opfyldt.")
 	p.click(id("approve"))
 	p.until("the flags come first", soon, `document.querySelector('[data-code=unflagged]')`)
@@ -498,8 +493,7 @@ func TestAssessorsPage(t *testing.T) {
 	p.click(id("approve"))
 	p.sees(id("sign"))
 	p.shot("sign")
-	p.all("sign")
-	p.axe("sign")
+	p.checked("sign")
 	if got := get[string](p, node(id("sign-says"))+`.textContent`); !strings.Contains(got, "2 butikker, ca. 16 personer") || !strings.Contains(got, "22. dec") {
 		t.Errorf("what is signed: %q", got)
 	}

@@ -6,6 +6,9 @@ import { stepOf } from './steps.js';
 
 const kr = (n) => t('dossier.kr', new Intl.NumberFormat(document.documentElement.lang).format(n));
 
+/** shopsOf says how many a circle is. */
+export const shopsOf = (n, people) => (people > 0 ? (n === 1 ? t('circle.person', people) : t('circle.people', n, people)) : n === 1 ? t('dossier.shop') : t('dossier.shops', n));
+
 /** facts are what a case holds for each condition, as pairs of what and words. */
 function facts(c, path, view) {
   const e = c.evidence, k = e.circle ?? {}, when = (s) => whenOf(new Date(s));
@@ -26,7 +29,7 @@ function facts(c, path, view) {
     V6: list([[t('field.area'), k.area ? `${t(`form.area.${k.area}`)}${k.place ? `: ${k.place}` : ''}` : ''], [t('field.area_reason'), k.area_reason],
       [t('field.trades'), (k.trades ?? []).join(', ')], [t('field.trades_reason'), k.trades_reason], [t('field.chains'), (k.chains ?? []).join(', ')], [t('field.chains_reason'), k.chains_reason],
       [t('field.circle_reason'), k.reason],
-      [t('field.members'), circle === 0 ? '' : el('details', {}, el('summary', {}, view.people > 0 ? t('circle.people', circle, view.people) : t('dossier.shops', circle)), el('p', {}, names(k.members).join(', ')))]]),
+      [t('field.members'), circle === 0 ? '' : el('details', {}, el('summary', {}, shopsOf(circle, view.people)), el('p', {}, names(k.members).join(', ')))]]),
     V7: list([[t('dossier.tagged'), `${c.tagged.name}, ${c.tagged.authorisation.function}`], [t('dossier.submitted'), c.submitted_by?.name ?? '']]),
     V8: list([[t('field.next_reassessment'), e.next_reassessment ? dayOf(new Date(e.next_reassessment)) : ''], [t('dossier.ends'), c.disclosure ? when(c.disclosure.not_after) : t('dossier.days')]]),
     V9: list([[t('dossier.flags'), [e.doubtful && t('form.doubtful'), e.first_of_kind && t('form.first')].filter(Boolean).join(', ')],

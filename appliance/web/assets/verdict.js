@@ -1,7 +1,7 @@
 // The assessor's page: everything to decide by, and the signature.
 import { el, getJSON, onSubmit, during, dayOf, Problem, send, showProblem, t, toast, whenOf } from './api.js';
 import { papers } from './documents.js';
-import { dossier } from './dossier.js';
+import { dossier, shopsOf } from './dossier.js';
 import { supported, use } from './passkey.js';
 import { Playback } from './play.js';
 import { cancelling, follow } from './progress.js';
@@ -63,7 +63,7 @@ export async function begin({ path, current }) {
     const stated = (() => { try { return JSON.parse(view.statement); } catch { return {}; } })();
     const until = stated.not_after ? new Date(stated.not_after) : ends;
     $('sign-lead').textContent = view.opinion ? t('sign.opinion') : t('sign.lead');
-    const rows = [[t('sign.copy'), t('sign.copyis', current.copy.hash.slice(0, 12))], [t('sign.circle'), shops.people > 0 ? t('circle.people', k.members.length, shops.people) : t('dossier.shops', k.members.length)],
+    const rows = [[t('sign.copy'), t('sign.copyis', current.copy.hash.slice(0, 12))], [t('sign.circle'), shopsOf(k.members.length, shops.people)],
       [t('sign.until'), dayOf(until)], [t('sign.you'), t('sign.within', whenOf(new Date(view.until)))]];
     $('sign-says').replaceChildren(...rows.map(([a, b]) => el('div', {}, el('dt', {}, a), el('dd', {}, b))));
     $('sign-statement').textContent = JSON.stringify(stated, null, 1);

@@ -11,6 +11,7 @@ import (
 	"veilbox/appliance/account"
 	"veilbox/appliance/audit"
 	"veilbox/appliance/casework"
+	"veilbox/appliance/incident"
 	"veilbox/internal/passkey/softkey"
 	"veilbox/internal/problem"
 )
@@ -231,5 +232,64 @@ func TestAuditExport(t *testing.T) {
 		if resp, body := b.do(t, req{method: get, path: "/api/v1/audit/export" + path, as: b.tokens["auditor"]}); resp.Header.Get("Content-Disposition") != "" || problem.Decode(resp.StatusCode, []byte(body)).Code != code {
 			t.Errorf("%.30s: %d %.200s", path, resp.StatusCode, body)
 		}
+	}
+}
+
+// A viewing is whose it is, and a document is its own case's.
+func TestOthersViewingsAndDocuments(t *testing.T) {
+	b := newRealBox(t)
+	_, body := b.do(t, req{method: post, path: "/api/v1/alerts/SHARED/viewings", body: `{"purpose":"vagt i dag"}`, as: b.tokens["staff"]})
+	var v casework.Viewing
+	if err := json.Unmarshal([]byte(body), &v); err != nil || v.URL == "" {
+		t.Fatal(err, body)
+	}
+	for who, status := range map[string]int{"staff": http.StatusOK, "manager": 0, "assessor": 0, "auditor": 0, "operator": 0, "idle-staff": 0, "fresh-staff": 0, "forged": 0} {
+		resp, got := b.do(t, req{method: get, path: v.URL, as: b.tokens[who]})
+		if status == http.StatusOK && (resp.StatusCode != status || got != string(sharedPicture)) || status == 0 && (resp.StatusCode < 400 || got == string(sharedPicture)) {
+			t.Errorf("the viewing of staff as %s: %d", who, resp.StatusCode)
+		}
+	}
+	if resp, body := b.do(t, req{method: post, path: "/api/v1/alerts/ANOTHER/viewings", body: `{"purpose":"vagt i dag"}`, as: b.tokens["staff"]}); resp.StatusCode != http.StatusNotFound {
+		t.Errorf("a disclosure to others: %d %s", resp.StatusCode, body)
+	}
+
+	began := testNow.Add(-time.Minute)
+	fresh := func() casework.CaseView {
+		t.Helper()
+		n := casework.NewCase{Camera: "kasse-1", From: began.Add(time.Second), To: began.Add(2 * time.Second), What: "Tyveri", HappenedAt: began.Add(time.Second), Offence: incident.Theft}
+		text, err := json.Marshal(n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, body := b.do(t, req{method: post, path: "/api/v1/cases", body: string(text), as: b.tokens["staff"]})
+		var c casework.CaseView
+		if err := json.Unmarshal([]byte(body), &c); err != nil || resp.StatusCode != http.StatusCreated {
+			t.Fatal(resp.Status, body)
+		}
+		return c
+	}
+	one, two := fresh(), fresh()
+	documents := func(id incident.CaseID) string { return "/api/v1/cases/" + string(id) + "/documents" }
+	resp, body := b.do(t, req{method: post, path: documents(one.ID) + "?kind=" + incident.DocumentReceipt + "&name=kvittering.jpg", body: string(sharedPicture), kind: incident.MediaJPEG, as: b.tokens["staff"]})
+	var c casework.CaseView
+	if err := json.Unmarshal([]byte(body), &c); err != nil || resp.StatusCode != http.StatusCreated || len(c.Documents) != 1 {
+		t.Fatal(resp.Status, body)
+	}
+	doc := "/" + string(c.Documents[0].ID)
+	for who, in := range map[string]bool{"staff": true, "assessor": true, "manager": true, "auditor": false, "operator": false, "idle-staff": false, "fresh-manager": false} {
+		if resp, got := b.do(t, req{method: get, path: documents(one.ID) + doc, as: b.tokens[who]}); (resp.StatusCode == http.StatusOK) != in || in && got != string(sharedPicture) {
+			t.Errorf("the document as %s: %d", who, resp.StatusCode)
+		} else if in && !strings.HasPrefix(resp.Header.Get("Content-Disposition"), "attachment") {
+			t.Errorf("a document from elsewhere opens in the page: %v", resp.Header)
+		}
+	}
+	if resp, _ := b.do(t, req{method: get, path: documents(two.ID) + doc, as: b.tokens["staff"]}); resp.StatusCode != http.StatusNotFound {
+		t.Errorf("a document of another case: %d", resp.StatusCode)
+	}
+	if resp, _ := b.do(t, req{method: remove, path: documents(two.ID) + doc, body: `{"version":1,"reason":"forkert"}`, as: b.tokens["staff"]}); resp.StatusCode < 400 {
+		t.Errorf("a document of another case was removed: %d", resp.StatusCode)
+	}
+	if resp, _ := b.do(t, req{method: post, path: documents(one.ID) + "?kind=receipt&name=x.pdf", body: strings.Repeat("a", MaxDocument+1), kind: incident.MediaPDF, as: b.tokens["staff"]}); resp.StatusCode != http.StatusRequestEntityTooLarge {
+		t.Errorf("a document of %d bytes: %d", MaxDocument+1, resp.StatusCode)
 	}
 }

@@ -1,9 +1,12 @@
 package web
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"errors"
+	"image"
+	"image/jpeg"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -21,11 +24,14 @@ import (
 	"veilbox/appliance/store"
 	"veilbox/capture"
 	"veilbox/capture/camera"
+	"veilbox/capture/footage"
+	"veilbox/capture/mp4/mp4test"
 	"veilbox/capture/ring"
 	"veilbox/internal/clock"
 	"veilbox/internal/keys"
 	"veilbox/internal/passkey"
 	"veilbox/internal/passkey/softkey"
+	"veilbox/internal/problem"
 )
 
 // A realBox is the pages over a real Service: accounts, store, log and ring are
@@ -58,6 +64,23 @@ func (noUplink) Enrolment(context.Context) (casework.Enrolment, error) {
 	return casework.Enrolment{}, nil
 }
 func (noUplink) Members(context.Context) ([]casework.Member, error) { return nil, nil }
+
+// One disclosure is shared with this box: a picture.
+func (noUplink) View(_ context.Context, id incident.DisclosureID, _ incident.Person, _ string) (func() (casework.Media, error), time.Time, error) {
+	if id != "SHARED" {
+		return nil, time.Time{}, problem.New(http.StatusNotFound, "disclosure.missing", problem.Text{DA: "Findes ikke.", EN: "Not there."}, problem.Text{DA: "Vælg en anden.", EN: "Choose another."})
+	}
+	return func() (casework.Media, error) { return memory{bytes.NewReader(sharedPicture)}, nil }, testNow.Add(time.Hour), nil
+}
+
+var sharedPicture = func() []byte {
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, image.NewGray(image.Rect(0, 0, 16, 16)), nil); err != nil {
+		panic(err)
+	}
+	return b.Bytes()
+}()
+
 func (noUplink) AssessorConfirmed(context.Context, incident.PersonID, passkey.Key) (bool, error) {
 	return false, nil
 }
@@ -87,6 +110,9 @@ func newRealBox(t *testing.T) *realBox {
 	r, err := ring.Open(t.Context(), ring.Options{Dir: filepath.Join(dir, "ring"), Key: key.Derive("r"), Quota: 64 << 20, Clock: b.ticks, Log: quiet})
 	must(err)
 	t.Cleanup(func() { must(r.Close()) })
+	for _, p := range mp4test.Parts(t, footage.H264, "kasse-1", footage.TicksOf(testNow.Add(-time.Minute)), 4) {
+		must(r.Append(t.Context(), p))
+	}
 	must(st.PutCamera(t.Context(), store.Camera{ID: "kasse-1", Name: "Kassen", URL: "rtsp://192.0.2.7/main", Added: testNow}))
 	b.service, err = casework.New(t.Context(), casework.Options{
 		Dir: dir, Key: key, Clock: b.ticks, Log: quiet, Store: st, Accounts: b.accounts, Audit: b.log, Ring: r, Recorder: noRecorder{}, Redactor: noRedactor{}, Uplink: noUplink{},

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 	"github.com/pquerna/otp/totp"
 )
 
@@ -18,6 +20,7 @@ var (
 func (p *person) checked(name string) {
 	p.t.Helper()
 	p.axe(name)
+	p.keyboard(name)
 	for label, s := range map[string][2]int64{"360": narrow, "768": {768, 1024}, "1280": {1280, 800}, "1920": wide} {
 		p.size(s)
 		p.wide()
@@ -31,6 +34,30 @@ func (p *person) checked(name string) {
 	p.size(desk)
 	if name != "audit" { // whose acts are named as the texts are
 		p.words()
+	}
+}
+
+// keyboard walks the page with the tabulator: it comes to each thing that can be
+// used, and each shows that it has the focus.
+func (p *person) keyboard(name string) {
+	p.t.Helper()
+	n := get[int](p, `(() => { document.activeElement?.blur(); window.scrollTo(0, 0); window.veilboxSeen = new Set();
+		window.veilboxAll = [...document.querySelectorAll('a[href], button, input, select, textarea, summary, [tabindex="0"]')].filter((e) => e.checkVisibility() && !e.disabled && e.type !== 'hidden' && e.tabIndex >= 0);
+		return window.veilboxAll.length; })()`)
+	var dark []string
+	for range n + 12 { // a field for a date has several stops
+		p.do("go on", chromedp.KeyEvent(kb.Tab))
+		if bad := get[string](p, `(() => { const e = document.activeElement; if (!e || e === document.body || window.veilboxSeen.has(e)) return ''; window.veilboxSeen.add(e);
+			const s = getComputedStyle(e); return s.outlineStyle === 'none' || parseFloat(s.outlineWidth) < 2 ? e.outerHTML.slice(0, 120) : ''; })()`); bad != "" {
+			dark = append(dark, bad)
+		}
+	}
+	if len(dark) > 0 {
+		p.t.Errorf("%s: %s has things that don't show the focus: %q", p.name, name, dark)
+	}
+	get[bool](p, `(document.activeElement?.blur(), true)`) // the way past the head covers it while it has the focus
+	if lost := get[[]string](p, `window.veilboxAll.filter((e) => !window.veilboxSeen.has(e) && !(e.type === 'radio')).map((e) => e.outerHTML.slice(0, 120))`); len(lost) > 0 {
+		p.t.Errorf("%s: %s cannot be used by keyboard alone: %q", p.name, name, lost)
 	}
 }
 
@@ -219,8 +246,9 @@ func TestAccounts(t *testing.T) {
 	again()
 	manager.click(id("logout"))
 	manager.until("be out", soon, `!window.veilboxWas && document.querySelector('[data-testid=passkey-button]')?.checkVisibility()`)
-	key.present(true)
 	manager.click(id("passkey-button"))
+	manager.until("ask for the passkey", soon, `document.querySelector('[data-testid=passkey-button]').getAttribute('aria-busy') === 'true'`)
+	key.present(true)
 	back()
 	manager.open("/account")
 	manager.until("be in with a passkey", soon, `document.querySelector('[data-testid=sessions]').innerText.includes('med adgangsnøgle')`)

@@ -23,6 +23,9 @@ type caseData struct {
 	// MayFile, MayTag and MayHandOut say which of the acts around the case are
 	// this person's.
 	MayFile, MayTag, MayHandOut bool
+	// Keys are the assessor's passkeys that a browser can sign an approval with,
+	// the newest first.
+	Keys []casework.PasskeyView
 }
 
 // Steps names the steps of the work on a case, one screen each; they are the
@@ -122,6 +125,27 @@ func (s *server) casePage(w http.ResponseWriter, r *http.Request, a casework.Act
 		}
 	}
 	described := policy.Describe()
-	return s.render(w, r, http.StatusOK, "case", a, caseData{Case: c, Camera: name, Findings: described[:], Offences: covered, Elsewhere: uncovered,
-		Review: s.Clock.Now().Add(reviewAfter).In(clock.Copenhagen), MayFile: a.Session.Can(account.CaseFile), MayTag: a.Session.Can(account.Tag), MayHandOut: a.Session.Can(account.ExportFootage)})
+	d := caseData{Case: c, Camera: name, Findings: described[:], Offences: covered, Elsewhere: uncovered,
+		Review: s.Clock.Now().Add(reviewAfter).In(clock.Copenhagen), MayFile: a.Session.Can(account.CaseFile), MayTag: a.Session.Can(account.Tag), MayHandOut: a.Session.Can(account.ExportFootage)}
+	if d.View() == "assess" {
+		v, err := s.Box.Account(r.Context(), a)
+		if err != nil {
+			return err
+		}
+		d.Keys = approving(v.Passkeys)
+	}
+	return s.render(w, r, http.StatusOK, "case", a, d)
+}
+
+// approving are the passkeys that were registered for approvals and that a
+// browser has: one in a file signs with veilctl.
+func approving(all []casework.PasskeyView) []casework.PasskeyView {
+	var out []casework.PasskeyView
+	for _, k := range all {
+		if k.Registered != nil && k.Retired == nil && !k.File {
+			out = append(out, k)
+		}
+	}
+	slices.SortFunc(out, func(x, y casework.PasskeyView) int { return y.Made.Compare(x.Made) })
+	return out
 }

@@ -210,6 +210,16 @@ func (d *caseDesk) Holdings(context.Context, casework.Actor, incident.CaseID) (c
 		Items: []casework.Holding{{Kind: "clip", What: say("Klippet"), Where: say("I boksen"), Ends: say("Når sagen slutter")}}}, nil
 }
 
+// Account is the assessor's: two keys in browsers, one in a file.
+func (s *stage) Account(context.Context, casework.Actor) (casework.AccountView, error) {
+	key := func(id, name string, file bool) casework.PasskeyView {
+		return casework.PasskeyView{ID: id, Name: name, Made: stageNow, File: file, Registered: new(stageNow), Confirmed: new(stageNow)}
+	}
+	var v casework.AccountView
+	v.Passkeys = []casework.PasskeyView{key("FILE", "Nøglefil", true), key("DESK", "Kontor", false), key("PHONE", "Telefon", false)}
+	return v, nil
+}
+
 // saved waits until the box has the answers.
 func (p *person) saved() {
 	p.t.Helper()
@@ -497,7 +507,7 @@ func TestAssessorsPage(t *testing.T) {
 	if got := get[string](p, node(id("sign-says"))+`.textContent`); !strings.Contains(got, "2 butikker, ca. 16 personer") || !strings.Contains(got, "22. dec") {
 		t.Errorf("what is signed: %q", got)
 	}
-	if len(d.asked) != 1 || d.asked[0].Decision != incident.Approve || d.asked[0].SawFlagged != 2 {
+	if len(d.asked) != 1 || d.asked[0].Decision != incident.Approve || d.asked[0].SawFlagged != 2 || d.asked[0].Key != "DESK" {
 		t.Errorf("asked: %+v", d.asked)
 	}
 }

@@ -53,7 +53,8 @@ export async function begin({ path, current }) {
       return;
     }
     if (!supported()) throw new Problem(0, 'nopasskey', t('sign.nokey'), t('sign.nokeyremedy'));
-    prepared = { v, view: await send('POST', `${path}/assessment/options`, v) };
+    const key = f.key?.value ? { key: f.key.value } : {};
+    prepared = { v, view: await send('POST', `${path}/assessment/options`, { ...v, ...key }) };
     sign(prepared.view);
   });
 

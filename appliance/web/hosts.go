@@ -25,8 +25,8 @@ func (s *server) knows(host string) bool {
 	if host == "localhost" || slices.ContainsFunc(s.Hosts, func(h string) bool { return strings.EqualFold(h, host) }) {
 		return true
 	}
-	_, err := netip.ParseAddr(host)
-	return err == nil
+	a, err := netip.ParseAddr(host)
+	return err == nil && a.Zone() == ""
 }
 
 // hosts refuses requests for names that are not the box's.

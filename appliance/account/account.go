@@ -31,10 +31,10 @@ import (
 	"sync"
 	"time"
 
-	"veilbox/appliance/account/internal/known"
 	"veilbox/appliance/incident"
 	"veilbox/appliance/store"
 	"veilbox/internal/clock"
+	"veilbox/internal/known"
 )
 
 // DefaultAuthorisation is how long an authorisation holds where no end is given:

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/crypto/argon2"
 	"golang.org/x/text/unicode/norm"
 
-	"veilbox/appliance/account/internal/known"
+	"veilbox/internal/known"
 )
 
 // Bounds of a password.

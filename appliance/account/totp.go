@@ -1,28 +1,11 @@
 package account
 
 import (
-	"bytes"
 	"context"
-	"crypto/rand"
-	"crypto/subtle"
-	"encoding/base32"
 	"fmt"
-	"image/png"
-	"strings"
 	"time"
 
-	"github.com/pquerna/otp"
-	"github.com/pquerna/otp/hotp"
-	"github.com/pquerna/otp/totp"
-)
-
-// Time-based codes as authenticator apps know them (RFC 6238): SHA-1, six digits,
-// a new one every 30 seconds; one step to either side is taken, as clocks differ.
-const (
-	totpSecret = 20 // bytes
-	totpStep   = 30 * time.Second
-	totpSkew   = 1
-	qrSide     = 264 // pixels
+	"veilbox/internal/totp"
 )
 
 // An app is an authenticator app that was shown to work.
@@ -34,11 +17,7 @@ type app struct {
 }
 
 // A TOTP is the secret for an authenticator app, told once.
-type TOTP struct {
-	Secret string `json:"secret"` // base32, to be typed
-	URI    string `json:"uri"`    // otpauth:, for an app on the same machine
-	QR     []byte `json:"qr"`     // the URI as a picture, PNG
-}
+type TOTP = totp.Secret
 
 // NewTOTP returns a secret for the person's authenticator app. It counts once
 // ConfirmTOTP has a code of it; until then an older one stays.
@@ -50,27 +29,17 @@ func (a *Accounts) NewTOTP(ctx context.Context, s Session) (TOTP, error) {
 	if err != nil {
 		return TOTP{}, err
 	}
-	secret := make([]byte, totpSecret)
-	rand.Read(secret)
 	issuer := "Veilbox"
 	if a.o.RPID != "" {
 		issuer += " " + a.o.RPID
 	}
-	key, err := totp.Generate(totp.GenerateOpts{Issuer: issuer, AccountName: r.Login, Secret: secret, Digits: otp.DigitsSix, Algorithm: otp.AlgorithmSHA1, Period: uint(totpStep / time.Second)})
+	t, secret, err := totp.New(issuer, r.Login)
 	if err != nil {
-		return TOTP{}, fmt.Errorf("account: authenticator app: %w", err)
-	}
-	picture, err := key.Image(qrSide, qrSide)
-	if err != nil {
-		return TOTP{}, fmt.Errorf("account: authenticator app: %w", err)
-	}
-	var b bytes.Buffer
-	if err := png.Encode(&b, picture); err != nil {
 		return TOTP{}, fmt.Errorf("account: authenticator app: %w", err)
 	}
 	a.ceremonies.forget(s.ID(), kindApp)
 	a.ceremonies.add(ceremony{kind: kindApp, challenge: secret, from: s.ID(), person: r.ID}, a.now())
-	return TOTP{Secret: key.Secret(), URI: key.URL(), QR: b.Bytes()}, nil
+	return t, nil
 }
 
 // ConfirmTOTP takes the app that NewTOTP gave a secret to, where code is one of it.
@@ -84,7 +53,7 @@ func (a *Accounts) ConfirmTOTP(ctx context.Context, s Session, code string) erro
 	if err != nil {
 		return err
 	}
-	step, ok := codeStep(c.challenge, code, a.now(), -1)
+	step, ok := totp.Step(c.challenge, code, a.now(), -1)
 	if !ok {
 		return ErrBadCode
 	}
@@ -142,7 +111,7 @@ func (a *Accounts) useCode(ctx context.Context, r *record, code string) error {
 	if fresh.App == nil || !fresh.Active || !sameHash(fresh, r) {
 		return ErrLogin // it was changed meanwhile
 	}
-	step, ok := codeStep(fresh.App.Secret, code, a.now(), fresh.App.Step)
+	step, ok := totp.Step(fresh.App.Secret, code, a.now(), fresh.App.Step)
 	if !ok {
 		return ErrBadCode
 	}
@@ -152,26 +121,4 @@ func (a *Accounts) useCode(ctx context.Context, r *record, code string) error {
 	}
 	*r = *fresh
 	return nil
-}
-
-// codeStep returns the step of which code is, later than last.
-func codeStep(secret []byte, code string, now time.Time, last int64) (int64, bool) {
-	code = strings.Map(func(c rune) rune {
-		if c == ' ' || c == '-' || c == '\u00a0' {
-			return -1
-		}
-		return c
-	}, code[:min(len(code), 32)])
-	text := base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(secret)
-	if now.Unix() < 0 {
-		return 0, false // before there were steps
-	}
-	at, found := now.Unix()/int64(totpStep/time.Second), int64(-1)
-	for step := at - totpSkew; step <= at+totpSkew; step++ {
-		want, err := hotp.GenerateCodeCustom(text, uint64(step), hotp.ValidateOpts{Digits: otp.DigitsSix, Algorithm: otp.AlgorithmSHA1})
-		if err == nil && subtle.ConstantTimeCompare([]byte(want), []byte(code)) == 1 && step > last && step >= 0 {
-			found = step
-		}
-	}
-	return found, found >= 0
 }

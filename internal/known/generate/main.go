@@ -18,7 +18,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"veilbox/appliance/account/internal/known"
+	"veilbox/internal/known"
 )
 
 //go:embed danish.txt

@@ -20,6 +20,7 @@ package statement
 import (
 	"crypto/ed25519"
 	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -169,6 +170,10 @@ func of(whole []byte, text string, sigs []note.Signature) (Statement, error) {
 	// One spelling only, so that no byte can change unseen.
 	if len(sigs) != 1 || string(whole) != text+"\n— "+sigs[0].Name+" "+sigs[0].Base64+"\n" {
 		return Statement{}, ErrMalformed.With(errors.New("statement: it is not a text and one signature"))
+	}
+	// The last character of the signature has spare bits.
+	if _, err := base64.StdEncoding.Strict().DecodeString(sigs[0].Base64); err != nil {
+		return Statement{}, ErrMalformed.With(fmt.Errorf("statement: the signature: %w", err))
 	}
 	s, err := parse(text)
 	if err == nil {

@@ -20,7 +20,6 @@ func act(t *testing.T) (*stage, *person) {
 			t.Errorf("the pages complain:\n%s", strings.Join(bad, "\n"))
 		}
 	})
-	p.open("/login")
 	p.do("log in", setCookie(address))
 	return s, p
 }

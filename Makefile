@@ -51,6 +51,7 @@ build:
 .PHONY: setup
 setup:
 	@scripts/setup.sh test
+	@scripts/axe.sh >/dev/null
 
 .PHONY: demo
 demo:
@@ -61,6 +62,7 @@ demo:
 .PHONY: test
 test:
 	@scripts/setup.sh test
+	@scripts/axe.sh >/dev/null
 	go test $(PARALLEL) -count=1 -timeout 20m $(TESTFLAGS) ./...
 
 .PHONY: fuzz

@@ -16,7 +16,7 @@ fail() {
     exit 1
 }
 
-folder=${XDG_CACHE_HOME:-${HOME:?}/.cache}/veilbox/axe-core-$version
+folder=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/veilbox/axe-core-$version
 if [ -s "$folder/axe.min.js" ]; then
     echo "$folder/axe.min.js"
     exit 0

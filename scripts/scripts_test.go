@@ -55,7 +55,7 @@ const (
 func TestSetup(t *testing.T) {
 	has := func(more map[string]string) map[string]string {
 		m := map[string]string{"gcc": ":", "g++": ":", "make": ":", "git": ":", "ffmpeg": ":", "ffprobe": ":", "chromium": ":", "go": newGo, "id": root, "apt-get": apt,
-			"firefox-esr": ":", "WebKitWebDriver": ":", "Xvfb": ":", "cvlc": ":", "onvif-util": ":", "wsdd": ":", "ip": ":", "setpriv": ":"}
+			"firefox-esr": ":", "WebKitWebDriver": ":", "Xvfb": ":", "cvlc": ":", "onvif-util": ":", "wsdd": ":", "ip": ":", "setpriv": ":", "pdftotext": ":", "npm": ":"}
 		for k, v := range more {
 			if v == "" {
 				delete(m, k)

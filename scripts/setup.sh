@@ -45,6 +45,7 @@ case $purpose in
             "lib:gstreamer-1.0/libgstx265.so gstreamer1.0-plugins-bad" "lib:gstreamer-1.0/libgstx264.so gstreamer1.0-plugins-ugly"
             "lib:gstreamer-1.0/libgstlibav.so gstreamer1.0-libav" "lib:gio/modules/libgiognutls.so glib-networking"
             "onvif-util onvif-tools" "wsdd wsdd" "ip iproute2" "setpriv util-linux"
+            "pdftotext poppler-utils" "npm npm"
         )
         ;;
     *) fail "usage: scripts/setup.sh build|run|bench|test" ;;

@@ -341,7 +341,7 @@ func sameRelease(now, then policy.Release) bool {
 }
 
 // approvalKey returns the passkey that a signs with: the one asked for, or the
-// first that the operator has confirmed.
+// one used last of those that the operator has confirmed.
 func (s *Service) approvalKey(ctx context.Context, a Actor, want string) (passkey.Key, error) {
 	keys, err := s.approvalKeys(ctx, a.Session.Person.ID)
 	if err != nil {

@@ -174,18 +174,29 @@ func (x *extranet) AssessorConfirmed(ctx context.Context, id incident.PersonID, 
 	if err != nil {
 		return false, err
 	}
+	if confirmed(d, c.id.Member, id, key) {
+		return true, nil
+	}
+	// The operator may have confirmed it since: who waits for that asks now.
+	if d, err = c.in.Refresh(ctx); err != nil {
+		return false, err
+	}
+	return confirmed(d, c.id.Member, id, key), nil
+}
+
+func confirmed(d wire.Directory, member incident.MemberID, id incident.PersonID, key passkey.Key) bool {
 	name := wire.KeyIDOf(key)
 	for _, m := range d.Members {
-		if m.ID != c.id.Member {
+		if m.ID != member {
 			continue
 		}
 		for _, a := range m.Assessors {
 			if a.Person == id && a.Key != nil && a.ID == name {
-				return a.State == wire.AssessorConfirmed, nil
+				return a.State == wire.AssessorConfirmed
 			}
 		}
 	}
-	return false, nil
+	return false
 }
 
 // sender is what a parcel of this box is made with.

@@ -24,9 +24,9 @@ func (k *walk) caseID() string { return "case-" + k.caseURL[strings.LastIndex(k.
 
 func (k *walk) refuse() {
 	p := k.assessor
-	k.approvalKey()
-	p.click(id("logout"))
-	p.enter()
+	a := k.approvalKey()
+	p.leave(a)
+	p.enter(a)
 	p.accept()
 	p.sees(id(k.caseID()))
 	p.shot("assessor-start")
@@ -67,9 +67,9 @@ func (k *walk) approve() {
 
 func (k *walk) watch() {
 	p := k.b
-	p.ownKey(k.w.B, k.w.B.Staff, "Tabletten bagved")
-	p.click(id("logout"))
-	p.enter()
+	a := p.ownKey(k.w.B, k.w.B.Staff, "Tabletten bagved")
+	p.leave(a)
+	p.enter(a)
 	p.sees(id("accept-form"))
 	p.shot("conditions-of-the-system")
 	p.click(id("accept-read"))

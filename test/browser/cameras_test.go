@@ -143,9 +143,9 @@ func (r *round) simulate(o simulate.Options) (*simulate.Camera, func() error) {
 }
 
 func (r *round) logIn() {
-	r.p.ownKey(r.l.World.A, r.l.World.A.Manager, "Kontorets pc")
-	r.p.click(id("logout"))
-	r.p.enter()
+	a := r.p.ownKey(r.l.World.A, r.l.World.A.Manager, "Kontorets pc")
+	r.p.leave(a)
+	r.p.enter(a)
 	r.p.accept()
 }
 

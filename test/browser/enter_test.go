@@ -20,10 +20,10 @@ func (p *person) carries(token string) {
 }
 
 // ownKey gives somebody of the story, whose passkey is a file, a passkey in the
-// browser, and logs out again.
-func (p *person) ownKey(b *story.Box, l story.Login, name string) {
+// browser.
+func (p *person) ownKey(b *story.Box, l story.Login, name string) authenticator {
 	p.t.Helper()
-	p.authenticator(true)
+	a := p.authenticator(true)
 	c, err := b.As(p.t.Context(), l)
 	p.must("log in by the API", err)
 	p.carries(c.Token())
@@ -35,25 +35,30 @@ func (p *person) ownKey(b *story.Box, l story.Login, name string) {
 	p.types(id("passkey-name"), name)
 	p.click(id("add-passkey"))
 	p.until("the passkey is on the list", soon, node(id("remove-"+name)))
+	return a
 }
 
-// enter logs in with the browser's passkey.
-func (p *person) enter() {
+// leave logs out; the log-in page waits until the person touches the key.
+func (p *person) leave(a authenticator) {
 	p.t.Helper()
-	p.open("/login")
-	p.until("be in, or be asked", soon, `document.body && !document.body.classList.contains('page-login') || `+node(id("passkey-button"))+`?.checkVisibility()`)
-	// The page may offer the passkey by itself, and be on its way by now.
-	if get[bool](p, `document.body?.classList.contains('page-login') ?? false`) {
-		p.click(id("passkey-button"))
-	}
+	a.present(false)
+	p.click(id("logout"))
+	p.sees(id("passkey-button"))
+}
+
+// enter logs in with the browser's passkey, on the log-in page.
+func (p *person) enter(a authenticator) {
+	p.t.Helper()
+	a.present(true)
+	p.click(id("passkey-button"))
 }
 
 // approvalKey gives the assessor a passkey in the browser that signs approvals,
 // once the operator has confirmed it.
-func (k *walk) approvalKey() {
+func (k *walk) approvalKey() authenticator {
 	p := k.assessor
 	const name = "Min nøgle"
-	p.ownKey(k.w.A, k.w.A.Assessor, name)
+	a := p.ownKey(k.w.A, k.w.A.Assessor, name)
 	p.click(id("approval-" + name))
 	p.sees(id("key-id"))
 	p.shot("account-assessor")
@@ -62,4 +67,5 @@ func (k *walk) approvalKey() {
 	if n != 1 {
 		p.t.Fatalf("%d keys wait for the operator, want 1", n)
 	}
+	return a
 }

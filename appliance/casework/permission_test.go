@@ -61,7 +61,7 @@ func TestPermissions(t *testing.T) {
 					continue
 				case !account.Can(role, a.perm) && !account.Can(role, orNeeds[a.name]), andNeeds[a.name] != "" && !account.Can(role, andNeeds[a.name]):
 					want = account.ErrPermission.Code
-				case what != "authorised" && (account.NeedsAuthorisation(a.perm) || andNeeds[a.name] != ""):
+				case what != "authorised" && (account.NeedsAuthorisation(a.perm) || andNeeds[a.name] != "" || slices.Contains(butAuditors, a.name) && role != account.Auditor):
 					want = account.ErrAuthorisation.Code
 				default:
 					continue

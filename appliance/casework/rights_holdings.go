@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"veilbox/appliance/account"
 	"veilbox/appliance/audit"
 	"veilbox/appliance/incident"
 	"veilbox/capture/footage"
@@ -21,7 +20,7 @@ var looks = []string{"clip.view", "copy.view", "copy.download", "copy.handout", 
 
 // Holdings returns everything that is kept about a case, for the person concerned.
 func (s *Service) Holdings(ctx context.Context, a Actor, id incident.CaseID) (Holdings, error) {
-	if err := s.allow(a, account.CaseFile); err != nil {
+	if err := s.allowFile(a); err != nil {
 		return Holdings{}, err
 	}
 	c, err := s.load(ctx, id)

@@ -52,11 +52,11 @@ func (a *Accounts) LogIn(ctx context.Context, login, password, code, address str
 		try.good("")
 		return "", Session{Person: r.Incident()}, ErrUsePasskey
 	}
-	if err := a.afterProof(ctx, r, password); err != nil {
+	if token, s, err = a.afterProof(ctx, r, password, address, how); err != nil {
 		return "", Session{}, err
 	}
 	try.good(name)
-	return a.begin(ctx, r, address, how)
+	return token, s, nil
 }
 
 // prove returns the account with that log-in and password. Whatever is wrong,
@@ -86,30 +86,30 @@ func (a *Accounts) prove(ctx context.Context, login, password string) (*record, 
 	return r, nil
 }
 
-// afterProof notes the log-in, and hashes the password anew where the parameters
-// were raised.
-func (a *Accounts) afterProof(ctx context.Context, r *record, password string) error {
+// afterProof notes the log-in, hashes the password anew where the parameters were
+// raised, and begins the session: in one, so that none begins after a change that
+// ends them all.
+func (a *Accounts) afterProof(ctx context.Context, r *record, password, address string, how How) (string, Session, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	fresh, err := a.load(ctx, r.ID)
 	if err != nil {
-		return err
+		return "", Session{}, err
 	}
 	if !sameHash(fresh, r) || !fresh.Active || !slices.Equal(fresh.Must(), r.Must()) {
-		return ErrLogin // the account was changed meanwhile
+		return "", Session{}, ErrLogin // the account was changed meanwhile
 	}
 	if fresh.Hash.Params != a.o.Params {
 		if fresh.Hash, err = a.hash(ctx, password); err != nil {
-			return err
+			return "", Session{}, err
 		}
 	}
 	now := a.now()
 	fresh.LastLogin = &now
 	if err := a.save(ctx, fresh); err != nil {
-		return err
+		return "", Session{}, err
 	}
-	*r = *fresh
-	return nil
+	return a.begin(ctx, fresh, address, how)
 }
 
 func sameHash(x, y *record) bool {

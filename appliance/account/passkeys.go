@@ -63,12 +63,15 @@ func (a *Accounts) LogInPasskey(ctx context.Context, id string, response json.Ra
 	if err != nil {
 		return "", Session{}, err
 	}
-	r, _, err := a.assert(ctx, owner, c.challenge, x, true)
+	_, err = a.assert(ctx, owner, c.challenge, x, func(r *record) (err error) {
+		token, s, err = a.begin(ctx, r, address, ByPasskey)
+		return err
+	})
 	if err != nil {
 		return "", Session{Person: incident.Person{ID: owner}}, err
 	}
-	try.good(r.Login)
-	return a.begin(ctx, r, address, ByPasskey)
+	try.good(s.Login)
+	return token, s, nil
 }
 
 // owner returns whose passkey is called credential.
@@ -88,38 +91,42 @@ func (a *Accounts) owner(ctx context.Context, credential []byte) (incident.Perso
 // Assert checks that an active person signed challenge with a passkey in use,
 // and counts it as use.
 func (a *Accounts) Assert(ctx context.Context, id incident.PersonID, challenge []byte, x passkey.Assertion) (Passkey, error) {
-	_, k, err := a.assert(ctx, id, challenge, x, false)
-	return k, err
+	return a.assert(ctx, id, challenge, x, nil)
 }
 
-func (a *Accounts) assert(ctx context.Context, id incident.PersonID, challenge []byte, x passkey.Assertion, login bool) (*record, Passkey, error) {
+// assert is Assert; with enter it is a log-in, which begins in the same step, so
+// that none begins after a change that ends them all.
+func (a *Accounts) assert(ctx context.Context, id incident.PersonID, challenge []byte, x passkey.Assertion, enter func(*record) error) (Passkey, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	r, err := a.load(ctx, id)
 	if err != nil {
-		return nil, Passkey{}, err
+		return Passkey{}, err
 	}
 	i := slices.IndexFunc(r.Passkeys, func(k Passkey) bool { return bytes.Equal(k.Key.ID, x.Credential) })
 	if !r.Active || i < 0 || r.Passkeys[i].Retired != nil {
-		return nil, Passkey{}, ErrPasskey
+		return Passkey{}, ErrPasskey
 	}
 	k := &r.Passkeys[i]
 	seen, err := passkey.Verify(k.Key, challenge, x)
 	if err != nil {
-		return nil, Passkey{}, ErrPasskey.With(err)
+		return Passkey{}, ErrPasskey.With(err)
 	}
 	if (seen.Counter != 0 || k.Counter != 0) && seen.Counter <= k.Counter {
-		return nil, Passkey{}, ErrPasskeyCopied
+		return Passkey{}, ErrPasskeyCopied
 	}
 	now := a.now()
 	k.Counter, k.Synced, k.Used = seen.Counter, seen.BackedUp, &now
-	if login {
+	if enter != nil {
 		r.LastLogin = &now
 	}
 	if err := a.save(ctx, r); err != nil {
-		return nil, Passkey{}, err
+		return Passkey{}, err
 	}
-	return r, *k, nil
+	if enter != nil {
+		return *k, enter(r)
+	}
+	return *k, nil
 }
 
 // NewPasskey begins to add a passkey to the person of s.
@@ -157,7 +164,8 @@ func (a *Accounts) NewPasskey(ctx context.Context, s Session) (Ceremony, error) 
 }
 
 // AddPasskey ends what NewPasskey began. A generated password, which somebody
-// else knows, is gone from then on; the person's other sessions end with it.
+// else knows, is gone from then on. The first factor of an account ends the
+// person's other sessions: they were begun with a password alone.
 func (a *Accounts) AddPasskey(ctx context.Context, s Session, id, name string, response json.RawMessage) (Passkey, error) {
 	name = strings.TrimSpace(name)
 	if !short(name, maxKeyName) {
@@ -192,8 +200,8 @@ func (a *Accounts) AddPasskey(ctx context.Context, s Session, id, name string, r
 		ID: base64.RawURLEncoding.EncodeToString(m.Key.ID), Key: m.Key, Name: name, Made: a.now(),
 		Counter: m.Seen.Counter, Synced: m.Seen.BackedUp, File: m.AAGUID == passkey.FileAAGUID || m.Key.File(),
 	}
+	others := len(r.Must()) > 0
 	r.Passkeys = append(r.Passkeys, k)
-	others := r.MustChange
 	if r.MustChange {
 		r.Hash, r.MustChange = passwordHash{}, false
 	}

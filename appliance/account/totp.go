@@ -42,7 +42,9 @@ func (a *Accounts) NewTOTP(ctx context.Context, s Session) (TOTP, error) {
 	return t, nil
 }
 
-// ConfirmTOTP takes the app that NewTOTP gave a secret to, where code is one of it.
+// ConfirmTOTP takes the app that NewTOTP gave a secret to, where code is one of
+// it. The first factor of an account, and an app in place of another, end the
+// person's other sessions.
 func (a *Accounts) ConfirmTOTP(ctx context.Context, s Session, code string) error {
 	try, err := a.limits.person(s.Person.ID, a.now())
 	if err != nil {
@@ -66,13 +68,17 @@ func (a *Accounts) ConfirmTOTP(ctx context.Context, s Session, code string) erro
 	if !r.Active || r.ID != s.Person.ID {
 		return ErrSession
 	}
+	others := len(r.Must()) > 0 || r.App != nil
 	r.App = &app{Secret: c.challenge, Made: a.now(), Step: step}
 	if err := a.save(ctx, r); err != nil {
 		return err
 	}
 	a.ceremonies.forget(s.ID(), kindApp)
 	try.good("")
-	return nil
+	if !others {
+		return nil
+	}
+	return a.o.Store.DeleteOtherSessions(ctx, r.ID, s.token)
 }
 
 // RemoveTOTP takes the authenticator app away, after the person's password; a

@@ -285,10 +285,11 @@ func TestHealthAndMetrics(t *testing.T) {
 	run(t, d)
 	pages, metrics := "https://"+d.Addr().String(), "http://"+d.MetricsAddr().String()
 	poll(t, func() bool { at, _ := d.sandbox.get(); return !at.IsZero() }, func() string { return "the sandbox was never tried" })
-	for _, url := range []string{pages, metrics} {
-		if code, text := get(t, d, url+"/healthz"); code != 200 || text != "ok\n" {
-			t.Errorf("%s/healthz: %d %q", url, code, text)
-		}
+	if code, text := get(t, d, metrics+"/healthz"); code != 200 || text != "ok\n" {
+		t.Errorf("/healthz: %d %q", code, text)
+	}
+	if code, text := get(t, d, pages+"/healthz"); code != 200 || !strings.Contains(text, `"ok"`) {
+		t.Errorf("the pages' /healthz: %d %q", code, text)
 	}
 	code, text := get(t, d, metrics+"/metrics")
 	for _, want := range []string{
@@ -311,15 +312,25 @@ func TestHealthAndMetrics(t *testing.T) {
 func TestAnUnwellBoxNamesOnlyTheCheck(t *testing.T) {
 	c := settings(t.TempDir())
 	c.Redact.Worker = filepath.Join(c.DataDir, "secret-path", "veil-redact")
+	d := open(t, c)
+	run(t, d)
+	poll(t, func() bool { at, _ := d.sandbox.get(); return !at.IsZero() }, func() string { return "the sandbox was never tried" })
+	if code, text := get(t, d, "http://"+d.MetricsAddr().String()+"/healthz"); code != 503 || text != "not well: [sandbox]\n" {
+		t.Errorf("%d %q", code, text)
+	}
+	// Whoever can reach the pages learns that something is wrong, and not what.
+	if code, text := get(t, d, "https://"+d.Addr().String()+"/healthz"); code != 200 || !strings.Contains(text, "degraded") || strings.Contains(text, "sandbox") {
+		t.Errorf("the pages: %d %q", code, text)
+	}
+}
+
+func TestMetricsCanBeSwitchedOff(t *testing.T) {
+	c := settings(t.TempDir())
 	c.Metrics = ""
 	d := open(t, c)
 	run(t, d)
 	if d.MetricsAddr() != nil {
 		t.Error("metrics are served where they are switched off")
-	}
-	poll(t, func() bool { at, _ := d.sandbox.get(); return !at.IsZero() }, func() string { return "the sandbox was never tried" })
-	if code, text := get(t, d, "https://"+d.Addr().String()+"/healthz"); code != 503 || text != "not well: [sandbox]\n" {
-		t.Errorf("%d %q", code, text)
 	}
 }
 

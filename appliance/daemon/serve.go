@@ -16,12 +16,9 @@ import (
 // stopTime is how long open requests have to end.
 const stopTime = 5 * time.Second
 
-// servePages serves the pages, the API and /healthz over TLS 1.3.
+// servePages serves the pages and the API over TLS 1.3.
 func (d *Daemon) servePages(ctx context.Context) error {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", d.healthz)
-	mux.Handle("/", d.handler)
-	srv := newServer(mux, d.log)
+	srv := newServer(d.handler, d.log)
 	srv.TLSConfig = d.ca.Config()
 	return serve(ctx, srv, func() error { return srv.ServeTLS(d.listener, "", "") })
 }
@@ -66,7 +63,7 @@ func serve(ctx context.Context, srv *http.Server, run func() error) error {
 }
 
 // healthz answers 200 where every check holds, else 503 with the names of those
-// that do not: names only, for it asks for no log-in.
+// that do not: names only, for it asks for no log-in. The pages' own says less.
 func (d *Daemon) healthz(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")

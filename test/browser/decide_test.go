@@ -1,14 +1,27 @@
 package browser
 
 import (
+	"context"
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
 
+	"veilbox/appliance/casework"
 	"veilbox/appliance/incident"
 	"veilbox/capture/footage"
 	"veilbox/redact/subject"
 )
+
+// PrepareApproval on a stage says that the verdict was put.
+func (s *stage) PrepareApproval(_ context.Context, _ casework.Actor, _ incident.CaseID, v casework.Verdict) (casework.ApprovalView, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.verdict = v
+	a := casework.ApprovalView{Statement: `{}`, Hash: strings.Repeat("0", 64), Until: stageNow.Add(5 * time.Minute)}
+	a.Ceremony.ID, a.Ceremony.Options = "C1", json.RawMessage(`{"challenge":"AAAA"}`)
+	return a, nil
+}
 
 // The assessor has it all on one page, and sees what is signed before a key is
 // asked for.

@@ -76,11 +76,11 @@ func (d *caseDesk) Members(context.Context, casework.Actor) ([]casework.Member, 
 	}, nil
 }
 
-func (d *caseDesk) CircleCount(_ context.Context, _ casework.Actor, k incident.Circle) (casework.CircleCount, error) {
+func (s *stage) CircleCount(_ context.Context, _ casework.Actor, k incident.Circle) (casework.CircleCount, error) {
 	return casework.CircleCount{Members: len(k.Members), Shops: len(k.Members), People: 8 * len(k.Members)}, nil
 }
 
-func (d *caseDesk) Suggest(context.Context, casework.Actor, incident.CaseID) (casework.Suggestions, error) {
+func (s *stage) Suggest(context.Context, casework.Actor, incident.CaseID) (casework.Suggestions, error) {
 	return casework.Suggestions{Version: 1, Links: []casework.LinkSuggestion{{Case: "EARLIERCASE", What: "Mand med rød jakke tog spiritus", HappenedAt: stageNow.AddDate(0, 0, -9), Offence: incident.Theft, SameCamera: true, SameKind: true}}}, nil
 }
 

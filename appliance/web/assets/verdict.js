@@ -64,7 +64,7 @@ export async function begin({ path, current }) {
     const stated = (() => { try { return JSON.parse(view.statement); } catch { return {}; } })();
     const until = stated.not_after ? new Date(stated.not_after) : ends;
     $('sign-lead').textContent = view.opinion ? t('sign.opinion') : t('sign.lead');
-    const rows = [[t('sign.copy'), t('sign.copyis', current.copy.hash.slice(0, 12))], [t('sign.circle'), shopsOf(k.members.length, shops.people)],
+    const rows = [[t('sign.copy'), t('sign.copyis', current.copy.hash.slice(0, 12))], [t('sign.circle'), shopsOf((k.members ?? []).length, shops.people)],
       [t('sign.until'), dayOf(until)], [t('sign.you'), t('sign.within', whenOf(new Date(view.until)))]];
     $('sign-says').replaceChildren(...rows.map(([a, b]) => el('div', {}, el('dt', {}, a), el('dd', {}, b))));
     $('sign-statement').textContent = JSON.stringify(stated, null, 1);

@@ -327,9 +327,7 @@ func TestAnUnwellBoxNamesOnlyTheCheck(t *testing.T) {
 func TestMetricsCanBeSwitchedOff(t *testing.T) {
 	c := settings(t.TempDir())
 	c.Metrics = ""
-	d := open(t, c)
-	run(t, d)
-	if d.MetricsAddr() != nil {
+	if d := open(t, c); d.MetricsAddr() != nil {
 		t.Error("metrics are served where they are switched off")
 	}
 }

@@ -4,6 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"github.com/go-webauthn/webauthn/protocol"
+	"github.com/go-webauthn/webauthn/protocol/webauthncose"
 )
 
 // A Creation is what a new passkey is asked for with.
@@ -17,41 +20,35 @@ type Creation struct {
 	Timeout      time.Duration
 }
 
-type descriptor struct {
-	Type string `json:"type"`
-	ID   b64    `json:"id"`
+func params() (all []protocol.CredentialParameter) {
+	for _, alg := range Algorithms {
+		all = append(all, protocol.CredentialParameter{Type: protocol.PublicKeyCredentialType, Algorithm: webauthncose.COSEAlgorithmIdentifier(alg)})
+	}
+	return all
 }
 
-func descriptors(ids [][]byte) []descriptor {
-	out := make([]descriptor, 0, len(ids))
+func descriptors(ids [][]byte) (all []protocol.CredentialDescriptor) {
 	for _, id := range ids {
-		out = append(out, descriptor{"public-key", id})
+		all = append(all, protocol.CredentialDescriptor{Type: protocol.PublicKeyCredentialType, CredentialID: id})
 	}
-	return out
+	return all
 }
 
 // CreationOptions is what PublicKeyCredential.parseCreationOptionsFromJSON takes
 // (WebAuthn 5.1.9): a passkey that is found without a name and verifies its user.
 func CreationOptions(c Creation) (json.RawMessage, error) {
-	type param struct {
-		Type string `json:"type"`
-		Alg  int    `json:"alg"`
-	}
-	var params []param
-	for _, alg := range Algorithms {
-		params = append(params, param{"public-key", alg})
-	}
-	b, err := json.Marshal(map[string]any{
-		"rp":                 map[string]string{"id": c.RPID, "name": c.RPName},
-		"user":               map[string]any{"id": b64(c.UserID), "name": c.User, "displayName": c.UserName},
-		"challenge":          b64(c.Challenge),
-		"pubKeyCredParams":   params,
-		"timeout":            c.Timeout.Milliseconds(),
-		"excludeCredentials": descriptors(c.Exclude),
-		"authenticatorSelection": map[string]any{
-			"residentKey": "required", "requireResidentKey": true, "userVerification": "required",
+	b, err := json.Marshal(protocol.PublicKeyCredentialCreationOptions{
+		RelyingParty:          protocol.RelyingPartyEntity{CredentialEntity: protocol.CredentialEntity{Name: c.RPName}, ID: c.RPID},
+		User:                  protocol.UserEntity{CredentialEntity: protocol.CredentialEntity{Name: c.User}, DisplayName: c.UserName, ID: protocol.URLEncodedBase64(c.UserID)},
+		Challenge:             c.Challenge,
+		Parameters:            params(),
+		Timeout:               int(c.Timeout.Milliseconds()),
+		CredentialExcludeList: descriptors(c.Exclude),
+		AuthenticatorSelection: protocol.AuthenticatorSelection{
+			ResidentKey: protocol.ResidentKeyRequirementRequired, RequireResidentKey: protocol.ResidentKeyRequired(),
+			UserVerification: protocol.VerificationRequired,
 		},
-		"attestation": "none",
+		Attestation: protocol.PreferNoAttestation,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("passkey: %w", err)
@@ -63,9 +60,9 @@ func CreationOptions(c Creation) (json.RawMessage, error) {
 // (WebAuthn 5.1.10): a signature over challenge with one of the credentials in
 // allow, or with any that was made for rpid.
 func RequestOptions(rpid string, challenge []byte, timeout time.Duration, allow ...[]byte) (json.RawMessage, error) {
-	b, err := json.Marshal(map[string]any{
-		"rpId": rpid, "challenge": b64(challenge), "timeout": timeout.Milliseconds(), "userVerification": "required",
-		"allowCredentials": descriptors(allow),
+	b, err := json.Marshal(protocol.PublicKeyCredentialRequestOptions{
+		RelyingPartyID: rpid, Challenge: challenge, Timeout: int(timeout.Milliseconds()),
+		UserVerification: protocol.VerificationRequired, AllowedCredentials: descriptors(allow),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("passkey: %w", err)

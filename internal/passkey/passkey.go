@@ -9,26 +9,22 @@
 // Every signature must come from a page of https://RPID, at any port, with the
 // person present and verified (a finger, a face, a PIN). Attestations are not
 // asked for and not looked at: which maker's key a person uses is no business of
-// the box. All that is read here comes from outside, and is bounded.
+// the box. All that is read here comes from outside, and is bounded before the
+// library, github.com/go-webauthn/webauthn/protocol, reads it; where the library
+// is laxer than that, the stricter check stands here.
 package passkey
 
 import (
 	"bytes"
-	"crypto"
-	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
-	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
-	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/fxamacker/cbor/v2"
+	"github.com/go-webauthn/webauthn/protocol"
 )
 
 // Bounds, in bytes. A browser's answers stay far below them.
@@ -68,18 +64,6 @@ type Seen struct {
 	Counter      uint32 // 0: it does not count
 }
 
-// The flags of authenticator data, WebAuthn section 6.1.
-const (
-	flagPresent  = 1 << 0
-	flagVerified = 1 << 2
-	flagEligible = 1 << 3
-	flagBackedUp = 1 << 4
-	flagAttested = 1 << 6
-	flagExtended = 1 << 7
-
-	authDataLen = 37 // hash of the RP ID, flags, counter
-)
-
 var (
 	errChallenge = errors.New("passkey: it was signed for something else than was asked: begin again")
 	errOrigin    = errors.New("passkey: it was signed on a page of another address: open the page under the box's own name")
@@ -93,21 +77,17 @@ func (k Key) File() bool { return bytes.HasPrefix(k.ID, FileAAGUID[:]) }
 
 // Check returns an error unless k is a key that signatures can be held against.
 func (k Key) Check() error {
-	_, err := k.public()
-	return err
-}
-
-func (k Key) public() (crypto.PublicKey, error) {
 	if len(k.ID) < MinID || len(k.ID) > MaxID {
-		return nil, fmt.Errorf("passkey: a credential's name of %d bytes: use another passkey", len(k.ID))
+		return fmt.Errorf("passkey: a credential's name of %d bytes: use another passkey", len(k.ID))
 	}
 	if err := CheckRPID(k.RPID); err != nil {
-		return nil, err
+		return err
 	}
 	if len(k.Public) == 0 || len(k.Public) > MaxPublic {
-		return nil, fmt.Errorf("passkey: a public key of %d bytes: use another passkey", len(k.Public))
+		return fmt.Errorf("passkey: a public key of %d bytes: use another passkey", len(k.Public))
 	}
-	return parseCOSE(k.Public)
+	_, err := parseCOSE(k.Public)
+	return err
 }
 
 // CheckRPID returns an error unless id is a host name in lower case. An address
@@ -133,11 +113,19 @@ func CheckRPID(id string) error {
 	return nil
 }
 
+// measured returns an error where a part of a is longer than any passkey's, or
+// missing.
+func (a Assertion) measured() error {
+	if len(a.ClientData) > MaxClientData || len(a.AuthData) > MaxAuthData || len(a.Signature) == 0 || len(a.Signature) > MaxSignature {
+		return errors.New("passkey: an answer without a signature, or longer than any passkey's: use another browser")
+	}
+	return nil
+}
+
 // Verify returns what was seen where a is a signature by k over challenge, made
 // on a page of https://k.RPID with the person present and verified.
 func Verify(k Key, challenge []byte, a Assertion) (Seen, error) {
-	public, err := k.public()
-	if err != nil {
+	if err := k.Check(); err != nil {
 		return Seen{}, err
 	}
 	if len(challenge) < 16 || len(challenge) > 1024 {
@@ -146,101 +134,72 @@ func Verify(k Key, challenge []byte, a Assertion) (Seen, error) {
 	if subtle.ConstantTimeCompare(a.Credential, k.ID) != 1 {
 		return Seen{}, errSignature
 	}
-	if len(a.ClientData) > MaxClientData || len(a.AuthData) > MaxAuthData || len(a.Signature) == 0 || len(a.Signature) > MaxSignature {
-		return Seen{}, errors.New("passkey: an answer that is longer than any passkey's: use another browser")
-	}
-	if err := checkClient(a.ClientData, "webauthn.get", k.RPID, challenge); err != nil {
+	if err := a.measured(); err != nil {
 		return Seen{}, err
 	}
-	seen, flags, rest, err := parseAuthData(a.AuthData, k.RPID)
+	p, err := a.answer().Parse()
+	if err != nil {
+		return Seen{}, fmt.Errorf("passkey: what was signed cannot be read: %w: use another browser", err)
+	}
+	client, data := p.Response.CollectedClientData, p.Response.AuthenticatorData
+	if data.Flags.HasAttestedCredentialData() {
+		return Seen{}, errors.New("passkey: a signature that carries a key: begin again")
+	}
+	seen, err := strict(k.RPID, client, data)
 	if err != nil {
 		return Seen{}, err
 	}
-	if flags&flagAttested != 0 {
-		return Seen{}, errors.New("passkey: a signature that carries a key: begin again")
-	}
-	if err := onlyExtensions(flags, rest); err != nil {
-		return Seen{}, err
-	}
-	hash := sha256.Sum256(a.ClientData)
-	signed := append(slices.Clone(a.AuthData), hash[:]...)
-	if !holds(public, signed, a.Signature) {
+	err = p.Verify(base64.RawURLEncoding.EncodeToString(challenge), k.RPID, "", []string{client.Origin}, nil, nil,
+		protocol.TopOriginExplicitVerificationMode, false, true, true, k.Public, protocol.SignaturePolicy{})
+	var why *protocol.Error
+	switch {
+	case err == nil:
+		return seen, nil
+	case errors.As(err, &why) && why.Type == protocol.ErrAssertionSignature.Type:
 		return Seen{}, errSignature
 	}
-	return seen, nil
+	return Seen{}, fmt.Errorf("%w (%w)", errChallenge, err)
 }
 
-// clientData is the part of CollectedClientData (WebAuthn 5.8.1) that matters.
-type clientData struct {
-	Type        string `json:"type"`
-	Challenge   string `json:"challenge"`
-	Origin      string `json:"origin"`
-	CrossOrigin bool   `json:"crossOrigin"`
-	TopOrigin   string `json:"topOrigin"`
+// answer is a in the form that a browser gave it in.
+func (a Assertion) answer() protocol.CredentialAssertionResponse {
+	id := base64.RawURLEncoding.EncodeToString(a.Credential)
+	return protocol.CredentialAssertionResponse{
+		PublicKeyCredential: protocol.PublicKeyCredential{
+			Credential: protocol.Credential{ID: id, Type: string(protocol.PublicKeyCredentialType)}, RawID: a.Credential,
+		},
+		AssertionResponse: protocol.AuthenticatorAssertionResponse{
+			AuthenticatorResponse: protocol.AuthenticatorResponse{ClientDataJSON: a.ClientData},
+			AuthenticatorData:     a.AuthData, Signature: a.Signature,
+		},
+	}
 }
 
-func checkClient(b []byte, kind, rpid string, challenge []byte) error {
-	var c clientData
-	if err := json.Unmarshal(b, &c); err != nil {
-		return fmt.Errorf("passkey: what the browser signed cannot be read: %w", err)
-	}
-	if c.Type != kind || subtle.ConstantTimeCompare([]byte(c.Challenge), []byte(base64.RawURLEncoding.EncodeToString(challenge))) != 1 {
-		return errChallenge
-	}
+// strict holds an answer to what the library leaves open: any port of https://rpid
+// is the box's (the library wants each origin listed, and is given the one that
+// was found good here), whatever way a page writes its own address is not, no
+// page may be in a frame of another, and only what can be backed up is. That the
+// person was verified the library checks too; here it gets its own words.
+func strict(rpid string, c protocol.CollectedClientData, d protocol.AuthenticatorData) (Seen, error) {
 	if c.CrossOrigin || c.TopOrigin != "" || !ownOrigin(c.Origin, rpid) {
-		return errOrigin
+		return Seen{}, errOrigin
 	}
-	return nil
+	if !d.Flags.UserPresent() || !d.Flags.UserVerified() {
+		return Seen{}, errUser
+	}
+	if d.Flags.HasBackupState() && !d.Flags.HasBackupEligible() {
+		return Seen{}, errors.New("passkey: backed up, and not one that can be: use another passkey")
+	}
+	return Seen{UserVerified: true, BackedUp: d.Flags.HasBackupState(), Counter: d.Counter}, nil
 }
 
 // ownOrigin reports whether origin is https://rpid, at any port.
 func ownOrigin(origin, rpid string) bool {
-	u, err := url.Parse(origin)
-	if err != nil || u.Scheme != "https" || u.Hostname() != rpid {
-		return false
+	port, more := strings.CutPrefix(origin, "https://"+rpid)
+	if !more || port == "" {
+		return more
 	}
-	want := "https://" + rpid
-	if p := u.Port(); p != "" {
-		if n, err := strconv.ParseUint(p, 10, 16); err != nil || n == 0 {
-			return false
-		}
-		want += ":" + p
-	}
-	return origin == want
-}
-
-// parseAuthData reads the head of authenticator data and returns what follows it.
-func parseAuthData(b []byte, rpid string) (seen Seen, flags byte, rest []byte, err error) {
-	if len(b) < authDataLen {
-		return Seen{}, 0, nil, fmt.Errorf("passkey: authenticator data of %d bytes", len(b))
-	}
-	want := sha256.Sum256([]byte(rpid))
-	if subtle.ConstantTimeCompare(b[:32], want[:]) != 1 {
-		return Seen{}, 0, nil, errOrigin
-	}
-	flags = b[32]
-	if flags&flagPresent == 0 || flags&flagVerified == 0 {
-		return Seen{}, 0, nil, errUser
-	}
-	if flags&flagBackedUp != 0 && flags&flagEligible == 0 {
-		return Seen{}, 0, nil, errors.New("passkey: backed up, and not one that can be: use another passkey")
-	}
-	seen = Seen{UserVerified: true, BackedUp: flags&flagBackedUp != 0, Counter: binary.BigEndian.Uint32(b[33:37])}
-	return seen, flags, b[authDataLen:], nil
-}
-
-// onlyExtensions returns an error unless rest is one CBOR map where the flags
-// say so, else nothing.
-func onlyExtensions(flags byte, rest []byte) error {
-	if flags&flagExtended == 0 {
-		if len(rest) != 0 {
-			return fmt.Errorf("passkey: %d bytes after the authenticator data", len(rest))
-		}
-		return nil
-	}
-	var extensions map[string]cbor.RawMessage
-	if err := decoder.Unmarshal(rest, &extensions); err != nil {
-		return fmt.Errorf("passkey: extensions that cannot be read: %w", err)
-	}
-	return nil
+	digits, more := strings.CutPrefix(port, ":")
+	n, err := strconv.ParseUint(digits, 10, 16)
+	return more && err == nil && n != 0
 }

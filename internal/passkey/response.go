@@ -3,69 +3,59 @@ package passkey
 import (
 	"bytes"
 	"encoding/base64"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 
-	"github.com/fxamacker/cbor/v2"
+	"github.com/go-webauthn/webauthn/protocol"
 )
 
-// b64 is base64url without padding, as PublicKeyCredential.toJSON() writes bytes.
-type b64 []byte
-
-// MarshalText implements encoding.TextMarshaler.
-func (b b64) MarshalText() ([]byte, error) {
-	return base64.RawURLEncoding.AppendEncode(nil, b), nil
-}
-
-// UnmarshalText implements encoding.TextUnmarshaler.
-func (b *b64) UnmarshalText(text []byte) (err error) {
-	*b, err = base64.RawURLEncoding.Strict().AppendDecode(nil, text)
-	return err
-}
-
-// An answer is PublicKeyCredential.toJSON() (WebAuthn 5.1.8), of either ceremony.
-type answer struct {
-	ID       string `json:"id"`
-	RawID    b64    `json:"rawId"`
-	Type     string `json:"type"`
-	Response struct {
-		ClientData  b64 `json:"clientDataJSON"`
-		AuthData    b64 `json:"authenticatorData"`
-		Signature   b64 `json:"signature"`
-		Attestation b64 `json:"attestationObject"`
-	} `json:"response"`
-}
-
-func parseAnswer(response []byte) (a answer, err error) {
+// parseAnswer reads the JSON of response into one of the library's two forms of
+// PublicKeyCredential.toJSON() (WebAuthn 5.1.8). It stops before the library's
+// Parse, so that every part is measured first: the library has no bounds. Its
+// base64 may be padded; what counts afterwards is the bytes.
+func parseAnswer(response []byte, into any) error {
 	if len(response) > MaxResponse {
-		return a, fmt.Errorf("passkey: an answer of %d bytes: use another browser", len(response))
+		return fmt.Errorf("passkey: an answer of %d bytes: use another browser", len(response))
 	}
-	if err := json.Unmarshal(response, &a); err != nil {
-		return a, fmt.Errorf("passkey: the browser's answer cannot be read: %w", err)
+	if err := json.Unmarshal(response, into); err != nil {
+		return fmt.Errorf("passkey: the browser's answer cannot be read: %w: use another browser", err)
 	}
-	if a.Type != "public-key" || a.ID != base64.RawURLEncoding.EncodeToString(a.RawID) || len(a.RawID) < MinID || len(a.RawID) > MaxID {
-		return a, errors.New("passkey: the browser's answer names no passkey: use another one")
+	return nil
+}
+
+// measured returns an error unless c names a passkey by a name of a length that
+// is taken. Its id must be written as rawId is: the library reads over line
+// breaks in it.
+func measured(c protocol.PublicKeyCredential, client []byte) error {
+	if len(c.RawID) < MinID || len(c.RawID) > MaxID || c.ID != base64.RawURLEncoding.EncodeToString(c.RawID) {
+		return errors.New("passkey: the browser's answer names no passkey: use another one")
 	}
-	if len(a.Response.ClientData) == 0 || len(a.Response.ClientData) > MaxClientData {
-		return a, errors.New("passkey: the browser's answer does not say what was signed: use another browser")
+	if len(client) == 0 || len(client) > MaxClientData {
+		return errors.New("passkey: the browser's answer does not say what was signed: use another browser")
 	}
-	return a, nil
+	return nil
 }
 
 // ParseAssertion reads what navigator.credentials.get gave, in the form of
 // PublicKeyCredential.toJSON(). It verifies nothing.
 func ParseAssertion(response []byte) (Assertion, error) {
-	a, err := parseAnswer(response)
-	if err != nil {
+	var c protocol.CredentialAssertionResponse
+	if err := parseAnswer(response, &c); err != nil {
 		return Assertion{}, err
 	}
-	r := a.Response
-	if len(r.AuthData) < authDataLen || len(r.AuthData) > MaxAuthData || len(r.Signature) == 0 || len(r.Signature) > MaxSignature {
-		return Assertion{}, errors.New("passkey: the browser's answer holds no signature: use another passkey")
+	r := c.AssertionResponse
+	if err := measured(c.PublicKeyCredential, r.ClientDataJSON); err != nil {
+		return Assertion{}, err
 	}
-	return Assertion{Credential: a.RawID, ClientData: r.ClientData, AuthData: r.AuthData, Signature: r.Signature}, nil
+	a := Assertion{Credential: c.RawID, ClientData: r.ClientDataJSON, AuthData: r.AuthenticatorData, Signature: r.Signature}
+	if err := a.measured(); err != nil {
+		return Assertion{}, err
+	}
+	if _, err := c.Parse(); err != nil {
+		return Assertion{}, fmt.Errorf("passkey: the browser's answer holds no signature: %w: use another passkey", err)
+	}
+	return a, nil
 }
 
 // A Made is a new passkey and what it said of itself.
@@ -78,44 +68,36 @@ type Made struct {
 // ParseMade reads what navigator.credentials.create gave for challenge on a page
 // of https://rpid, in the form of PublicKeyCredential.toJSON(), and checks it.
 func ParseMade(rpid string, challenge, response []byte) (Made, error) {
-	a, err := parseAnswer(response)
+	var c protocol.CredentialCreationResponse
+	if err := parseAnswer(response, &c); err != nil {
+		return Made{}, err
+	}
+	if err := measured(c.PublicKeyCredential, c.AttestationResponse.ClientDataJSON); err != nil {
+		return Made{}, err
+	}
+	p, err := c.Parse()
 	if err != nil {
-		return Made{}, err
-	}
-	if err := checkClient(a.Response.ClientData, "webauthn.create", rpid, challenge); err != nil {
-		return Made{}, err
-	}
-	var object struct {
-		AuthData []byte `cbor:"authData"`
-	}
-	if err := decoder.Unmarshal(a.Response.Attestation, &object); err != nil {
 		return Made{}, fmt.Errorf("passkey: the new passkey cannot be read: %w: use another one", err)
 	}
-	if len(object.AuthData) > MaxAuthData {
-		return Made{}, fmt.Errorf("passkey: authenticator data of %d bytes", len(object.AuthData))
+	object := &p.Response.AttestationObject
+	if len(object.RawAuthData) > MaxAuthData {
+		return Made{}, fmt.Errorf("passkey: authenticator data of %d bytes: use another passkey", len(object.RawAuthData))
 	}
-	seen, flags, rest, err := parseAuthData(object.AuthData, rpid)
+	client := p.Response.CollectedClientData
+	seen, err := strict(rpid, client, object.AuthData)
 	if err != nil {
 		return Made{}, err
 	}
-	m := Made{Seen: seen}
-	if flags&flagAttested == 0 || len(rest) < 18 {
-		return Made{}, errors.New("passkey: the answer holds no new passkey: begin again")
+	// Where a browser gives an attestation that nobody asked for, it is treated
+	// as none: else a passkey would be refused for its maker's certificates,
+	// which the library would read.
+	object.Format, object.AttStatement, object.SubStatements = string(protocol.AttestationFormatNone), nil, nil
+	if _, err := p.Verify(base64.RawURLEncoding.EncodeToString(challenge), rpid, []string{client.Origin}, nil, nil,
+		protocol.TopOriginExplicitVerificationMode, false, true, true, nil, params(), protocol.AttestationPolicy{}, protocol.SignaturePolicy{}); err != nil {
+		return Made{}, fmt.Errorf("%w (%w)", errChallenge, err)
 	}
-	copy(m.AAGUID[:], rest)
-	n := int(binary.BigEndian.Uint16(rest[16:]))
-	if rest = rest[18:]; len(rest) < n || !bytes.Equal(rest[:n], a.RawID) {
-		return Made{}, errors.New("passkey: the answer names another passkey than it holds: begin again")
-	}
-	rest = rest[n:]
-	var public cbor.RawMessage
-	after, err := decoder.UnmarshalFirst(rest, &public)
-	if err != nil {
-		return Made{}, fmt.Errorf("passkey: the public key cannot be read: %w: use another passkey", err)
-	}
-	if err := onlyExtensions(flags, after); err != nil {
-		return Made{}, err
-	}
-	m.Key = Key{ID: a.RawID, Public: public, RPID: rpid}
+	made := object.AuthData.AttData
+	m := Made{Key: Key{ID: bytes.Clone(made.CredentialID), Public: made.CredentialPublicKey, RPID: rpid}, Seen: seen}
+	copy(m.AAGUID[:], made.AAGUID)
 	return m, m.Key.Check()
 }

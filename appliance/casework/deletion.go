@@ -32,7 +32,7 @@ const (
 
 var errNotDeletable = problem.New(409, "case.delete",
 	problem.Text{DA: "Sagen er i gang og kan ikke slettes nu.", EN: "The case is running and cannot be deleted now."},
-	problem.Text{DA: "Træk delingen tilbage, eller vent på vurderingen eller sløringen, og slet så.", EN: "Withdraw the sharing, or wait for the assessment or the veiling, and delete then."})
+	problem.Text{DA: "Træk delingen tilbage, eller vent på vurderingen eller sløringen, og slet så. En sag, som ingen vurderer, kan opgives ved at slippe dens optagelse.", EN: "Withdraw the sharing, or wait for the assessment or the veiling, and delete then. A case that nobody assesses can be given up by letting its footage go."})
 
 // DeleteCase deletes what a case holds before its time: the hold on its footage,
 // the copy, the documents and the answers. What stays is the proof that it was

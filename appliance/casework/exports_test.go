@@ -259,7 +259,8 @@ func TestACaseThatRunsKeepsItsFootage(t *testing.T) {
 	}{
 		"draft":     {(*box).newCase, "", incident.Withdrawn},
 		"veiled":    {redacted, "", incident.Withdrawn},
-		"submitted": {func(b *box) CaseView { return b.submitted() }, "hold.needed", incident.Submitted},
+		"submitted": {func(b *box) CaseView { return b.submitted() }, "", incident.Withdrawn},
+		"at work":   {func(b *box) CaseView { return b.redact(b.newCase()) }, "hold.needed", incident.Tagged},
 		"released":  {func(b *box) CaseView { return b.released() }, "hold.needed", incident.Released},
 		"withdrawn": {func(b *box) CaseView {
 			v := b.released()

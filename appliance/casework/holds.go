@@ -22,7 +22,7 @@ var (
 		problem.Text{DA: "Hent siden igen.", EN: "Load the page again."})
 	errHoldNeeded = problem.New(409, "hold.needed",
 		problem.Text{DA: "Sagen er i gang, så dens optagelse skal bevares.", EN: "The case is running, so its footage must be kept."},
-		problem.Text{DA: "Træk delingen tilbage, eller vent på vurderingen, før optagelsen slippes.", EN: "Withdraw the disclosure or wait for the assessment before the footage is released."})
+		problem.Text{DA: "Træk delingen tilbage, eller vent til kopien er lavet, før optagelsen slippes.", EN: "Withdraw the disclosure, or wait until the copy is made, before the footage is released."})
 )
 
 // Holds returns what is kept beyond its time, the first to be looked at in
@@ -108,8 +108,9 @@ func (s *Service) ExtendHold(ctx context.Context, a Actor, id string, ch HoldCha
 	return find()
 }
 
-// closable reports whether nothing waits for a case, so that it can be given up.
-func closable(c incident.Case) bool { return changeable(&c) == nil }
+// closable reports whether a case can be given up. One that waits for an assessor
+// can: what is kept of a person must not hang on whether somebody answers.
+func closable(c incident.Case) bool { return changeable(&c) == nil || c.State == incident.Submitted }
 
 func ended(c incident.Case) bool { return c.State.Over() }
 

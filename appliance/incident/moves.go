@@ -134,6 +134,7 @@ var Moves = []Move{
 	{Draft, ActGiveUp, Withdrawn, []Mover{ByManager}},
 	{Redacted, ActGiveUp, Withdrawn, []Mover{ByManager}},
 	{Refused, ActGiveUp, Withdrawn, []Mover{ByManager}},
+	{Submitted, ActGiveUp, Withdrawn, []Mover{ByManager}}, // no assessor answers: a person's data do not wait for one
 	{Released, ActExpire, Expired, []Mover{ByClock, ByExtranet}},
 	{Disclosed, ActExpire, Expired, []Mover{ByClock, ByExtranet}},
 	{ReassessmentDue, ActExpire, Expired, []Mover{ByClock, ByExtranet}},

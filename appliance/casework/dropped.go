@@ -85,7 +85,7 @@ func (s *Service) keepDropped(ctx context.Context, id incident.CaseID, said []in
 		return nil
 	}
 	c = c.Clone()
-	news := map[string][]string{}
+	news := map[string][]incident.MemberID{}
 	for i := range c.Narrowings {
 		for j := range c.Narrowings[i].Dropped {
 			d := &c.Narrowings[i].Dropped[j]
@@ -95,11 +95,11 @@ func (s *Service) keepDropped(ctx context.Context, id incident.CaseID, said []in
 				}
 				if d.Told == nil && x.Told != nil {
 					d.Told = utc(x.Told)
-					news["told"] = append(news["told"], string(d.Member))
+					news["told"] = append(news["told"], d.Member)
 				}
 				if d.Deleted == nil && x.Deleted != nil {
 					d.Deleted = utc(x.Deleted)
-					news["deleted"] = append(news["deleted"], string(d.Member))
+					news["deleted"] = append(news["deleted"], d.Member)
 				}
 			}
 		}
@@ -109,17 +109,29 @@ func (s *Service) keepDropped(ctx context.Context, id incident.CaseID, said []in
 	}
 	about := caseAbout(c)
 	for what, list := range news {
-		slices.Sort(list)
-		about[what] = strings.Join(list[:min(len(list), maxNamed)], " ")
-		if n := len(list) - maxNamed; n > 0 {
-			about[what] += fmt.Sprintf(" +%d", n)
-		}
+		about[what] = named(list)
 	}
 	if err := s.recordAs(ctx, extranetWho, "", "disclosure.dropped", "members that were taken out of the circle", about); err != nil {
 		return err
 	}
 	_, err = s.save(ctx, c)
 	return err
+}
+
+// named lists members for the log; how many there are beside them is said.
+func named(list []incident.MemberID) string {
+	list = slices.Sorted(slices.Values(list))
+	var b strings.Builder
+	for i, m := range list[:min(len(list), maxNamed)] {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString(string(m))
+	}
+	if n := len(list) - maxNamed; n > 0 {
+		fmt.Fprintf(&b, " +%d", n)
+	}
+	return b.String()
 }
 
 func utc(t *time.Time) *time.Time {

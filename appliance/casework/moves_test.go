@@ -225,6 +225,9 @@ func (w mover) onRecord(v CaseView, before int64) {
 	if e.Why == "" && !needless[w.m.Act] {
 		w.t.Error("nothing says why")
 	}
+	if w.m.Act == incident.ActNarrow && e.About["dropped"] != "butik-f" || w.m.Act == incident.ActReassess && e.About["next"] == "" {
+		w.t.Errorf("what was done is not said: %v", e.About)
+	}
 	if d := w.clock.Now().Sub(e.At); d < 0 || d > time.Second {
 		w.t.Errorf("at %v, it is %v", e.At, w.clock.Now())
 	}

@@ -160,7 +160,8 @@ func (s *Service) Reassess(ctx context.Context, a Actor, id incident.CaseID, r R
 	}
 	now := s.o.Clock.Now().UTC()
 	x := incident.Reassessment{By: a.Session.Person.Clone(), At: now, Reasons: r.Reasons, Next: r.Next.UTC()}
-	return s.change(ctx, a, id, r.Version, "disclosure.reassess", r.Reasons, func(c *incident.Case) error {
+	about := map[string]string{"next": x.Next.Format(time.RFC3339)}
+	return s.changeAbout(ctx, a, id, r.Version, "disclosure.reassess", r.Reasons, about, func(c *incident.Case) error {
 		switch {
 		case !delivered(*c):
 			return errNotDelivered
@@ -172,6 +173,7 @@ func (s *Service) Reassess(ctx context.Context, a Actor, id incident.CaseID, r R
 			if err := narrow(c, a, r.Drop, r.Reasons, now); err != nil {
 				return err
 			}
+			about["dropped"] = named(r.Drop)
 		}
 		if v := policy.Reassess(*c, x, s.deadlineNow(), s.o.Settings); !v.Satisfied() {
 			return missingProblem(v.Missing())
@@ -211,13 +213,15 @@ func (s *Service) Narrow(ctx context.Context, a Actor, id incident.CaseID, n Nar
 		return CaseView{}, badInput("narrow.reason", "Skriv, hvorfor de ikke længere er udsat for ligeartet kriminalitet; de får det at se.", "Write why they are no longer exposed to the same kind of crime; they will see it.")
 	}
 	now := s.o.Clock.Now().UTC()
-	return s.change(ctx, a, id, n.Version, "disclosure.narrow", n.Reason, func(c *incident.Case) error {
+	about := map[string]string{}
+	return s.changeAbout(ctx, a, id, n.Version, "disclosure.narrow", n.Reason, about, func(c *incident.Case) error {
 		if !delivered(*c) {
 			return errNotDelivered
 		}
 		if err := narrow(c, a, n.Drop, n.Reason, now); err != nil {
 			return err
 		}
+		about["dropped"] = named(n.Drop)
 		return s.move(c, a, incident.ActNarrow)
 	}, func(c incident.Case) error {
 		if err := s.o.Uplink.Narrow(ctx, c.Disclosure.ID, a.Session.Person, n.Reason, n.Drop); err != nil {

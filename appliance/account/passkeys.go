@@ -165,8 +165,9 @@ func (a *Accounts) NewPasskey(ctx context.Context, s Session) (Ceremony, error) 
 
 // AddPasskey ends what NewPasskey began. A generated password, which somebody
 // else knows, is gone from then on. The first factor of an account ends the
-// person's other sessions: they were begun with a password alone.
-func (a *Accounts) AddPasskey(ctx context.Context, s Session, id, name string, response json.RawMessage) (Passkey, error) {
+// person's other sessions: they were begun with a password alone. record is told
+// the passkey before it counts, and refuses it with an error; nil: nobody is told.
+func (a *Accounts) AddPasskey(ctx context.Context, s Session, id, name string, response json.RawMessage, record func(Passkey) error) (Passkey, error) {
 	name = strings.TrimSpace(name)
 	if !short(name, maxKeyName) {
 		return Passkey{}, ErrPasskeyName
@@ -199,6 +200,11 @@ func (a *Accounts) AddPasskey(ctx context.Context, s Session, id, name string, r
 	k := Passkey{
 		ID: base64.RawURLEncoding.EncodeToString(m.Key.ID), Key: m.Key, Name: name, Made: a.now(),
 		Counter: m.Seen.Counter, Synced: m.Seen.BackedUp, File: m.AAGUID == passkey.FileAAGUID || m.Key.File(),
+	}
+	if record != nil {
+		if err := record(k); err != nil {
+			return Passkey{}, err
+		}
 	}
 	others := len(r.Must()) > 0
 	r.Passkeys = append(r.Passkeys, k)

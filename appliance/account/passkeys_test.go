@@ -28,7 +28,7 @@ func (f fixture) enrol(t *testing.T, s Session, k *softkey.Key, name string) Pas
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := f.AddPasskey(t.Context(), s, c.ID, name, response)
+	p, err := f.AddPasskey(t.Context(), s, c.ID, name, response, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,7 +228,7 @@ func TestAddPasskeyRefusals(t *testing.T) {
 	}
 	try := func(what string, s Session, id, name string, response json.RawMessage, want *problem.Problem) {
 		t.Helper()
-		_, err := f.AddPasskey(ctx, s, id, name, response)
+		_, err := f.AddPasskey(ctx, s, id, name, response, nil)
 		wants(t, what, err, want)
 	}
 	id, response := answer(s)
@@ -282,7 +282,7 @@ func TestOnePasskeyOfTwoPeople(t *testing.T) {
 	if err := json.Unmarshal(c.Options, &x); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.AddPasskey(t.Context(), s, c.ID, "nøgle", response); err != nil {
+	if _, err := f.AddPasskey(t.Context(), s, c.ID, "nøgle", response, nil); err != nil {
 		t.Fatal(err)
 	}
 	// The other's ceremony is made to have the same challenge.
@@ -292,7 +292,7 @@ func TestOnePasskeyOfTwoPeople(t *testing.T) {
 		t.Fatal(err)
 	}
 	id := f.ceremonies.add(ceremony{kind: kindPasskey, challenge: challenge, from: other.ID(), person: other.Person.ID}, f.clock.Now())
-	_, err = f.AddPasskey(t.Context(), other, id, "nøgle", response)
+	_, err = f.AddPasskey(t.Context(), other, id, "nøgle", response, nil)
 	wants(t, "a passkey that is another's", err, ErrPasskeyMade)
 }
 

@@ -1,12 +1,16 @@
 package casework
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"veilbox/appliance/account"
+	"veilbox/appliance/audit"
 	"veilbox/appliance/incident"
 	"veilbox/appliance/store"
 )
@@ -75,12 +79,13 @@ func (s *Service) ConfirmAuthorisation(ctx context.Context, a Actor, id incident
 	if err := s.allow(a, account.ManagePeople); err != nil {
 		return PersonView{}, err
 	}
-	if err := s.recordPerson(ctx, a, "person.review", id); err != nil {
+	about, err := s.recordPerson(ctx, a, "person.review", id, until)
+	if err != nil {
 		return PersonView{}, err
 	}
 	p, err := s.o.Accounts.ConfirmAuthorisation(ctx, a.Session.Person.ID, id, until)
 	if err != nil {
-		return PersonView{}, err
+		return PersonView{}, s.refused(ctx, a, "person.review", about, err)
 	}
 	return s.personView(ctx, p), nil
 }
@@ -101,36 +106,96 @@ func (s *Service) AddPerson(ctx context.Context, a Actor, n NewPerson) (PersonVi
 	if err := s.allow(a, account.ManagePeople); err != nil {
 		return PersonView{}, err
 	}
-	if err := errors.Join(checkWords("login", n.Login, maxName), checkWords("name", n.Name, maxName)); err != nil {
+	if err := errors.Join(checkWords("login", n.Login, maxName), checkWords("name", n.Name, maxName), checkRights(n.Roles, n.Function, n.Need)); err != nil {
 		return PersonView{}, err
 	}
-	if err := s.record(ctx, a, "person.add", "", map[string]string{"login": n.Login, "name": n.Name}); err != nil {
+	about := map[string]string{"login": n.Login, "name": n.Name}
+	rights(about, &n.Roles, &n.Function, n.Until, n.Qualification)
+	if err := s.record(ctx, a, "person.add", n.Need, about); err != nil {
 		return PersonView{}, err
 	}
 	p, password, err := s.o.Accounts.Create(ctx, a.Session.Person.ID, account.NewPerson{
 		Login: n.Login, Name: n.Name, Roles: n.Roles, Function: n.Function, Need: n.Need, Until: n.Until, Qualification: n.Qualification,
 	})
 	if err != nil {
-		return PersonView{}, err
+		return PersonView{}, s.refused(ctx, a, "person.add", about, err)
 	}
 	v := s.personView(ctx, p)
 	v.Password = password
 	return v, nil
 }
 
-// ChangePerson changes an account.
+// checkRights bounds what goes on record of a person's rights.
+func checkRights(roles []account.Role, function, need string) error {
+	if len(roles) > len(account.Roles) {
+		return account.ErrRoles
+	}
+	for _, r := range roles {
+		if err := checkWords("roles", string(r), maxName); err != nil {
+			return err
+		}
+	}
+	return errors.Join(checkWords("function", function, audit.MaxValue), checkWords("need", need, audit.MaxText))
+}
+
+// rights tells the record what rights are given; nil: they stay.
+func rights(about map[string]string, roles *[]account.Role, function *string, until *time.Time, q *incident.Qualification) {
+	if roles != nil {
+		var list []string
+		for _, r := range *roles {
+			list = append(list, string(r))
+		}
+		about["roles"] = strings.Join(list, " ")
+	}
+	if function != nil && *function != "" {
+		about["function"] = *function
+	}
+	if until != nil {
+		about["until"] = until.UTC().Format(time.RFC3339)
+	}
+	if q != nil {
+		about["qualified"] = q.From.UTC().Format(time.DateOnly) + " " + q.To.UTC().Format(time.DateOnly)
+	}
+}
+
+// ChangePerson changes an account. What is given and taken is on record, and what
+// it was before.
 func (s *Service) ChangePerson(ctx context.Context, a Actor, id incident.PersonID, c PersonChange) (PersonView, error) {
 	if err := s.allow(a, account.ManagePeople); err != nil {
 		return PersonView{}, err
 	}
-	if err := s.recordPerson(ctx, a, "person.change", id); err != nil {
+	function, need, roles := cmp.Or(c.Function, new(string)), cmp.Or(c.Need, new(string)), cmp.Or(c.Roles, &[]account.Role{})
+	if err := errors.Join(checkRights(*roles, *function, *need), checkWords("name", *cmp.Or(c.Name, new(string)), maxName)); err != nil {
+		return PersonView{}, err
+	}
+	old, err := s.o.Accounts.Person(ctx, id)
+	if err != nil {
+		return PersonView{}, err
+	}
+	about := map[string]string{}
+	rights(about, c.Roles, c.Function, c.Until, c.Qualification)
+	was := map[string]string{}
+	rights(was, &old.Roles, &old.Authorisation.Function, &old.Authorisation.To, old.Qualification)
+	for k := range about {
+		if was[k] != "" {
+			about[k+"-was"] = was[k]
+		}
+	}
+	about["person"], about["name"] = string(old.ID), old.Name
+	if c.Name != nil {
+		about["new-name"] = *c.Name
+	}
+	if c.Active != nil {
+		about["active"] = strconv.FormatBool(*c.Active)
+	}
+	if err := s.record(ctx, a, "person.change", *need, about); err != nil {
 		return PersonView{}, err
 	}
 	p, err := s.o.Accounts.Change(ctx, a.Session.Person.ID, id, account.Change{
 		Name: c.Name, Roles: c.Roles, Function: c.Function, Need: c.Need, Until: c.Until, Qualification: c.Qualification, Active: c.Active,
 	})
 	if err != nil {
-		return PersonView{}, err
+		return PersonView{}, s.refused(ctx, a, "person.change", about, err)
 	}
 	return s.personView(ctx, p), nil
 }
@@ -141,12 +206,13 @@ func (s *Service) ResetPassword(ctx context.Context, a Actor, id incident.Person
 	if err := s.allow(a, account.ManagePeople); err != nil {
 		return PersonView{}, err
 	}
-	if err := s.recordPerson(ctx, a, "person.password", id); err != nil {
+	about, err := s.recordPerson(ctx, a, "person.password", id, nil)
+	if err != nil {
 		return PersonView{}, err
 	}
 	p, password, err := s.o.Accounts.ResetPassword(ctx, a.Session.Person.ID, id)
 	if err != nil {
-		return PersonView{}, err
+		return PersonView{}, s.refused(ctx, a, "person.password", about, err)
 	}
 	v := s.personView(ctx, p)
 	v.Password = password
@@ -154,10 +220,12 @@ func (s *Service) ResetPassword(ctx context.Context, a Actor, id incident.Person
 }
 
 // recordPerson records an act on an account that there is.
-func (s *Service) recordPerson(ctx context.Context, a Actor, act string, id incident.PersonID) error {
+func (s *Service) recordPerson(ctx context.Context, a Actor, act string, id incident.PersonID, until *time.Time) (map[string]string, error) {
 	p, err := s.o.Accounts.Person(ctx, id)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return s.record(ctx, a, act, "", map[string]string{"person": string(p.ID), "name": p.Name})
+	about := map[string]string{"person": string(p.ID), "name": p.Name}
+	rights(about, nil, nil, until, nil)
+	return about, s.record(ctx, a, act, "", about)
 }

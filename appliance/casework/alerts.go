@@ -16,16 +16,29 @@ import (
 
 // Alerts returns what other members share with this one, newest first.
 func (s *Service) Alerts(ctx context.Context, a Actor) ([]Alert, error) {
-	if err := s.allow(a, account.ViewShared); err != nil {
+	if err := s.allowShared(ctx, a); err != nil {
 		return nil, err
 	}
 	return s.o.Uplink.Alerts(ctx)
 }
 
+// allowShared is allow for what other members share, which asks for the
+// conditions as they stand to be accepted (S8).
+func (s *Service) allowShared(ctx context.Context, a Actor) error {
+	if err := s.allow(a, account.ViewShared); err != nil {
+		return err
+	}
+	ok, err := s.AcceptedConditions(ctx, a)
+	if err == nil && !ok {
+		return errNotAccepted
+	}
+	return err
+}
+
 // View opens an alert's copy for one person. The look is in this box's audit
 // log and in the extranet's access log, by name, before the first byte.
 func (s *Service) View(ctx context.Context, a Actor, id incident.DisclosureID, purpose string) (Viewing, error) {
-	if err := s.allow(a, account.ViewShared); err != nil {
+	if err := s.allowShared(ctx, a); err != nil {
 		return Viewing{}, err
 	}
 	if err := checkWords("purpose", purpose, maxName); err != nil {
@@ -33,12 +46,6 @@ func (s *Service) View(ctx context.Context, a Actor, id incident.DisclosureID, p
 	}
 	if strings.TrimSpace(purpose) == "" {
 		return Viewing{}, badInput("view.purpose", "Skriv, hvad du skal bruge klippet til.", "Write what you need the clip for.")
-	}
-	if ok, err := s.AcceptedConditions(ctx, a); err != nil || !ok {
-		if err != nil {
-			return Viewing{}, err
-		}
-		return Viewing{}, errNotAccepted
 	}
 	err := s.record(ctx, a, "disclosure.view", purpose, map[string]string{"disclosure": string(id)})
 	if err != nil {
@@ -133,8 +140,12 @@ func (s *Service) AcceptedConditions(ctx context.Context, a Actor) (bool, error)
 	return s.o.Store.Accepted(ctx, a.Session.Person.ID, ConditionsVersion)
 }
 
-// AcceptConditions records that the person accepts the conditions.
+// AcceptConditions records that the person accepts the conditions. Who came in
+// with a password that another knows may not be that person.
 func (s *Service) AcceptConditions(ctx context.Context, a Actor, version string) error {
+	if err := setUp(a); err != nil {
+		return err
+	}
 	if version != ConditionsVersion {
 		return badInput("conditions.version", "Vilkårene er ændret; hent siden igen.", "The conditions have changed; load the page again.")
 	}
@@ -162,5 +173,6 @@ func (s *Service) Enrol(ctx context.Context, a Actor, code string) (Enrolment, e
 	if err := s.record(ctx, a, "box.enrol", "", nil); err != nil {
 		return Enrolment{}, err
 	}
-	return s.o.Uplink.Enrol(ctx, strings.TrimSpace(code))
+	e, err := s.o.Uplink.Enrol(ctx, strings.TrimSpace(code))
+	return e, s.refused(ctx, a, "box.enrol", nil, err)
 }

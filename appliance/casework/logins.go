@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strconv"
 
 	"veilbox/appliance/account"
 	"veilbox/appliance/audit"
@@ -70,7 +71,7 @@ func (s *Service) ChangePassword(ctx context.Context, a Actor, old, new string) 
 	if err := s.record(ctx, a, "password.change", "", nil); err != nil {
 		return err
 	}
-	return s.o.Accounts.ChangePassword(ctx, a.Session, old, new)
+	return s.refused(ctx, a, "password.change", nil, s.o.Accounts.ChangePassword(ctx, a.Session, old, new))
 }
 
 // SetPassword is ChangePassword for who has none yet.
@@ -85,11 +86,10 @@ func (s *Service) NewPasskey(ctx context.Context, a Actor) (account.Ceremony, er
 
 // AddPasskey ends what NewPasskey began.
 func (s *Service) AddPasskey(ctx context.Context, a Actor, ceremony, name string, response json.RawMessage) (PasskeyView, error) {
-	// The name is the person's own word: it goes into the account, not the log.
-	if err := s.record(ctx, a, "passkey.add", "", nil); err != nil {
-		return PasskeyView{}, err
-	}
-	k, err := s.o.Accounts.AddPasskey(ctx, a.Session, ceremony, name, response)
+	k, err := s.o.Accounts.AddPasskey(ctx, a.Session, ceremony, name, response, func(k account.Passkey) error {
+		// The name is the person's own word: it goes into the account, not the log.
+		return s.record(ctx, a, "passkey.add", "", map[string]string{"key": s.o.Uplink.KeyID(k.Key), "file": strconv.FormatBool(k.File)})
+	})
 	if err != nil {
 		return PasskeyView{}, err
 	}
@@ -102,10 +102,11 @@ func (s *Service) RemovePasskey(ctx context.Context, a Actor, id string) error {
 	if err != nil {
 		return err
 	}
-	if err := s.record(ctx, a, "passkey.remove", "", map[string]string{"key": s.o.Uplink.KeyID(k.Key)}); err != nil {
+	about := map[string]string{"key": s.o.Uplink.KeyID(k.Key)}
+	if err := s.record(ctx, a, "passkey.remove", "", about); err != nil {
 		return err
 	}
-	return s.o.Accounts.RemovePasskey(ctx, a.Session, id)
+	return s.refused(ctx, a, "passkey.remove", about, s.o.Accounts.RemovePasskey(ctx, a.Session, id))
 }
 
 func (s *Service) ownPasskey(ctx context.Context, a Actor, id string) (account.Passkey, error) {
@@ -131,7 +132,7 @@ func (s *Service) ConfirmTOTP(ctx context.Context, a Actor, code string) error {
 	if err := s.record(ctx, a, "totp.set", "", nil); err != nil {
 		return err
 	}
-	return s.o.Accounts.ConfirmTOTP(ctx, a.Session, code)
+	return s.refused(ctx, a, "totp.set", nil, s.o.Accounts.ConfirmTOTP(ctx, a.Session, code))
 }
 
 // RemoveTOTP takes the authenticator app from the person's own account.
@@ -139,7 +140,7 @@ func (s *Service) RemoveTOTP(ctx context.Context, a Actor, password string) erro
 	if err := s.record(ctx, a, "totp.remove", "", nil); err != nil {
 		return err
 	}
-	return s.o.Accounts.RemoveTOTP(ctx, a.Session, password)
+	return s.refused(ctx, a, "totp.remove", nil, s.o.Accounts.RemoveTOTP(ctx, a.Session, password))
 }
 
 // Sessions returns the person's own sessions.
@@ -149,7 +150,10 @@ func (s *Service) Sessions(ctx context.Context, a Actor) ([]account.SessionInfo,
 
 // EndSession ends one of the person's own sessions.
 func (s *Service) EndSession(ctx context.Context, a Actor, id string) error {
-	if err := s.record(ctx, a, "session.end", "", nil); err != nil {
+	if err := checkWords("sid", id, maxName); err != nil {
+		return err
+	}
+	if err := s.record(ctx, a, "session.end", "", map[string]string{"session": id}); err != nil {
 		return err
 	}
 	return s.o.Accounts.EndOther(ctx, a.Session, id)

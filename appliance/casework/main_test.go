@@ -390,7 +390,7 @@ func (b *box) enrolKey(who string) {
 	b.keys[who] = softkey.New("kun til prøven her")
 	response, err := b.keys[who].Create(c.Options)
 	must(err)
-	k, err := b.accounts.AddPasskey(ctx, s, c.ID, "prøve", response)
+	k, err := b.accounts.AddPasskey(ctx, s, c.ID, "prøve", response, nil)
 	must(err)
 	_, err = b.accounts.ConfirmPasskey(ctx, s.Person.ID, k.ID)
 	must(err)

@@ -36,7 +36,7 @@ func (b *box) secondKey(who string) string {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	k, err := b.accounts.AddPasskey(b.t.Context(), b.people[who].Session, c.ID, "nr. 2", response)
+	k, err := b.accounts.AddPasskey(b.t.Context(), b.people[who].Session, c.ID, "nr. 2", response, nil)
 	if err != nil {
 		b.t.Fatal(err)
 	}

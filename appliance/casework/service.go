@@ -205,14 +205,19 @@ func wrongState(da, en string) *problem.Problem {
 // still has the password that was made for him, or no second factor, may only see
 // to that: acts are recorded by name.
 func (s *Service) allow(a Actor, p account.Permission) error {
+	if err := setUp(a); err != nil {
+		return err
+	}
+	return a.Session.Allow(p, s.o.Clock.Now())
+}
+
+// setUp returns an error unless the account is one that only its person opens.
+func setUp(a Actor) error {
 	if slices.Contains(a.Session.Must, account.NeedPassword) {
 		return errMustChange
 	}
 	if len(a.Session.Must) > 0 {
 		return errMustFactor
-	}
-	if err := a.Session.Allow(p, s.o.Clock.Now()); err != nil {
-		return err
 	}
 	return nil
 }
@@ -221,6 +226,15 @@ func (s *Service) allow(a Actor, p account.Permission) error {
 // happen: an act that is not on record is not allowed.
 func (s *Service) record(ctx context.Context, a Actor, act, why string, about map[string]string) error {
 	return s.recordAs(ctx, who(a), a.From, act, why, about)
+}
+
+// refused returns err, and records that an act that was on record was refused.
+// Of a fault of the box it cannot tell what was done, and records nothing more.
+func (s *Service) refused(ctx context.Context, a Actor, act string, about map[string]string, err error) error {
+	if err == nil || problem.Of(err).Status >= 500 {
+		return err
+	}
+	return errors.Join(err, s.record(context.WithoutCancel(ctx), a, act+".refused", problem.Of(err).Code, about))
 }
 
 // who names the actor for the record, in the first of his roles.

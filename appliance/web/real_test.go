@@ -252,7 +252,7 @@ func (b *realBox) setUp(t *testing.T, name string, s account.Session) {
 	if err != nil {
 		t.Fatal(name, err)
 	}
-	if _, err := b.accounts.AddPasskey(t.Context(), s, c.ID, "Min fil", response); err != nil {
+	if _, err := b.accounts.AddPasskey(t.Context(), s, c.ID, "Min fil", response, nil); err != nil {
 		t.Fatal(name, err)
 	}
 	b.keys[name] = k

@@ -68,7 +68,7 @@ func (s *server) apiRoutes() []route {
 		{patch, "/api/v1/people/{id}", signedIn, s.apiChangePerson},
 		{post, "/api/v1/people/{id}/password", signedIn, s.apiResetPassword},
 		{get, "/api/v1/conditions", ownOnly, s.apiConditions},
-		{post, "/api/v1/conditions", ownOnly, s.apiAccept},
+		{post, "/api/v1/conditions", signedIn, s.apiAccept},
 
 		{get, "/api/v1/cameras", signedIn, s.apiCameras},
 		{post, "/api/v1/cameras", signedIn, s.apiAddCamera},

@@ -1,11 +1,73 @@
 package archtest
 
 import (
+	"go/parser"
+	"go/token"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
+
+	"golang.org/x/mod/modfile"
 )
+
+// go.mod calls a module direct where our own code or tests import it, and
+// indirect where they do not.
+func TestDirectDependenciesAreMarked(t *testing.T) {
+	root := filepath.Join("..", "..")
+	b, err := os.ReadFile(filepath.Join(root, "go.mod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mod, err := modfile.Parse("go.mod", b, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	imported := map[string]string{} // path -> one of the files that import it
+	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name := d.Name()
+		if d.IsDir() && path != root && (name == "testdata" || strings.HasPrefix(name, ".") || strings.HasPrefix(name, "_")) {
+			return filepath.SkipDir
+		}
+		if d.IsDir() || filepath.Ext(name) != ".go" {
+			return nil
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		for _, i := range f.Imports {
+			p, err := strconv.Unquote(i.Path.Value)
+			if err != nil {
+				return err
+			}
+			imported[p] = path
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range mod.Require {
+		by := ""
+		for p, file := range imported {
+			if p == r.Mod.Path || strings.HasPrefix(p, r.Mod.Path+"/") {
+				by = file
+			}
+		}
+		switch {
+		case by != "" && r.Indirect:
+			t.Errorf("%s is imported by %s, and go.mod calls it indirect", r.Mod.Path, by)
+		case by == "" && !r.Indirect:
+			t.Errorf("%s is imported by nothing of ours, and go.mod calls it direct", r.Mod.Path)
+		}
+	}
+}
 
 // docs/dependencies.md has every direct dependency, in the version that is used.
 func TestDependenciesAreDocumented(t *testing.T) {

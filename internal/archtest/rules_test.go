@@ -71,4 +71,6 @@ var rules = []rule{
 		Why: "settings are read in one place"},
 	{From: []string{"..."}, Spare: []string{"uplink/extranet/...", "internal/deps"}, Not: []string{"github.com/tus/..."}, Direct: true,
 		Why: "only the extranet receives uploads"},
+	{From: []string{"..."}, Spare: []string{"internal/passkey"}, Not: []string{"github.com/go-webauthn/..."}, Direct: true,
+		Why: "passkeys are bounded and held to the strict rules in one place"},
 }

@@ -90,7 +90,7 @@ func ParseMade(rpid string, challenge, response []byte) (Made, error) {
 	}
 	// Where a browser gives an attestation that nobody asked for, it is treated
 	// as none: else a passkey would be refused for its maker's certificates,
-	// which the library would read.
+	// and the library would read more of what a stranger wrote.
 	object.Format, object.AttStatement, object.SubStatements = string(protocol.AttestationFormatNone), nil, nil
 	if _, err := p.Verify(base64.RawURLEncoding.EncodeToString(challenge), rpid, []string{client.Origin}, nil, nil,
 		protocol.TopOriginExplicitVerificationMode, false, true, true, nil, params(), protocol.AttestationPolicy{}, protocol.SignaturePolicy{}); err != nil {

@@ -2,7 +2,7 @@
 // src/passwords.json of the npm package @zxcvbn-ts/language-common, which is not
 // kept here:
 //
-//	npm pack @zxcvbn-ts/language-common
+//	npm pack @zxcvbn-ts/language-common@4.1.3
 //	tar xzf zxcvbn-ts-language-common-*.tgz package/src/passwords.json
 //	go run ./generate -o known.bin package/src/passwords.json
 package main

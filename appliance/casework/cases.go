@@ -72,7 +72,7 @@ func (s *Service) NewCase(ctx context.Context, a Actor, n NewCase) (CaseView, er
 	now := s.o.Clock.Now().UTC()
 	c := incident.Case{
 		ID: incident.CaseID(rand.Text()), Version: 1, State: incident.Draft, Member: enrolled.Member,
-		Created: now, Changed: now, Tagged: a.Session.Person, What: n.What, HappenedAt: n.HappenedAt.UTC(),
+		Created: now, Changed: now, ChangedBy: changer(a), Tagged: a.Session.Person, What: n.What, HappenedAt: n.HappenedAt.UTC(),
 		Clip:     incident.Clip{Camera: n.Camera, Span: span, Hash: hash, Heard: heard},
 		Evidence: e, Subjects: []subject.Subject{},
 	}
@@ -173,6 +173,7 @@ func (s *Service) changeAbout(ctx context.Context, a Actor, id incident.CaseID, 
 	if err := f(&c); err != nil {
 		return CaseView{}, err
 	}
+	c.ChangedBy = changer(a)
 	all := caseAbout(c)
 	maps.Copy(all, about)
 	if err := s.record(ctx, a, act, why, all); err != nil {
@@ -187,6 +188,10 @@ func (s *Service) changeAbout(ctx context.Context, a Actor, id incident.CaseID, 
 		return CaseView{}, err
 	}
 	return s.view(ctx, a, c)
+}
+
+func changer(a Actor) *incident.Changer {
+	return &incident.Changer{ID: a.Session.Person.ID, Name: a.Session.Person.Name}
 }
 
 // save writes c as the next version. The caller holds mu.
@@ -247,6 +252,15 @@ func changeable(c *incident.Case) error {
 	}
 }
 
+// answerable says whether the form's answers may be changed. They are no part of
+// the copy: while it is made they stay open, unless the assessor asked for it.
+func answerable(c *incident.Case) error {
+	if c.State == incident.Tagged && !c.Assessing {
+		return nil
+	}
+	return changeable(c)
+}
+
 // ChangeCase replaces the answers of the form. The report to the police has an
 // act of its own once the case is disclosed.
 func (s *Service) ChangeCase(ctx context.Context, a Actor, id incident.CaseID, ch Change) (CaseView, error) {
@@ -257,7 +271,7 @@ func (s *Service) ChangeCase(ctx context.Context, a Actor, id incident.CaseID, c
 		return CaseView{}, err
 	}
 	return s.change(ctx, a, id, ch.Version, "case.change", "", func(c *incident.Case) error {
-		if err := changeable(c); err != nil {
+		if err := answerable(c); err != nil {
 			return err
 		}
 		if err := s.checkLinks(ctx, *c, ch.Evidence.Links); err != nil {
@@ -311,12 +325,12 @@ func (s *Service) may(a Actor, c incident.Case) []string {
 	}
 	open := changeable(&c) == nil
 	running := c.State.Running()
-	add("change", account.Tag, open)
+	add("change", account.Tag, answerable(&c) == nil)
 	add("redact", account.Tag, open)
 	add("submit", account.Submit, open && c.Copy != nil && !training(c))
 	add("assess", account.Assess, c.State == incident.Submitted)
 	add("sound", account.Assess, c.State == incident.Submitted && c.Clip.Heard && c.Choice.Still == nil)
-	add("report", account.Tag, running && c.Evidence.Report == nil)
+	add("report", account.Tag, running && !policy.Documented(c))
 	add("withdraw", account.Withdraw, running)
 	add("reassess", account.Assess, delivered(c))
 	add("narrow", account.Narrow, delivered(c))

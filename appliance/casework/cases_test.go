@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -244,8 +245,8 @@ func TestWhatCanBeChangedWhen(t *testing.T) {
 	b := newBox(t)
 	v := b.newCase()
 	for state, open := range map[incident.State]bool{
-		incident.Draft: true, incident.Redacted: true, incident.Refused: true,
-		incident.Tagged: false, incident.Submitted: false, incident.Released: false, incident.Disclosed: false,
+		incident.Draft: true, incident.Redacted: true, incident.Refused: true, incident.Tagged: true,
+		incident.Submitted: false, incident.Released: false, incident.Disclosed: false,
 		incident.Withdrawn: false, incident.Expired: false, "unknown": false,
 	} {
 		c, err := b.opt.Store.Case(t.Context(), v.ID)
@@ -262,6 +263,8 @@ func TestWhatCanBeChangedWhen(t *testing.T) {
 		}
 		if !open {
 			refused(t, change, "case.state")
+		}
+		if !open || state == incident.Tagged {
 			_, err := b.Redact(t.Context(), b.people["staff"], v.ID, SubjectChange{Subjects: []subject.Subject{somebody()}})
 			refused(t, err, "case.state")
 			_, err = b.Submit(t.Context(), b.people["staff"], v.ID, 0)
@@ -276,6 +279,59 @@ func TestWhatCanBeChangedWhen(t *testing.T) {
 			refused(t, err, "case.state")
 		}
 	}
+}
+
+// The answers are no part of the copy: they are given while it is made, and the
+// copy that is done then joins them.
+func TestAnswersWhileTheCopyIsMade(t *testing.T) {
+	b := newBox(t)
+	v := b.redact(b.newCase())
+	if v.State != incident.Tagged || !slices.Contains(v.May, "change") || slices.Contains(v.May, "submit") {
+		t.Fatalf("%s, may %v", v.State, v.May)
+	}
+	e := evidence()
+	e.RepeatReasons = "Han kom målrettet efter dyre varer."
+	v = b.answer(v, e)
+	if v.State != incident.Tagged || v.Evidence.RepeatReasons != e.RepeatReasons {
+		t.Fatalf("%s %+v", v.State, v.Evidence)
+	}
+	stop := b.work()
+	v = b.await(v.ID, incident.Redacted)
+	stop()
+	if v.Copy == nil || v.Evidence.RepeatReasons != e.RepeatReasons {
+		t.Errorf("the copy came and the answers are %+v", v.Evidence)
+	}
+	// A copy that the assessor asked for is part of what is assessed.
+	b.amend(v, func(c *incident.Case) { c.State, c.Assessing = incident.Tagged, true })
+	_, err := b.ChangeCase(t.Context(), b.people["staff"], v.ID, Change{What: "x", Evidence: e})
+	refused(t, err, "case.state")
+	v, err = b.Case(t.Context(), b.people["staff"], v.ID)
+	if b.must(v, err); slices.Contains(v.May, "change") {
+		t.Errorf("with the assessor, may %v", v.May)
+	}
+}
+
+func TestACaseSaysWhoChangedItLast(t *testing.T) {
+	b := newBox(t)
+	v := b.newCase()
+	is := func(when, who string) {
+		t.Helper()
+		v, err := b.Case(t.Context(), b.people["staff"], v.ID)
+		b.must(v, err)
+		if p := b.people[who].Session.Person; v.ChangedBy == nil || v.ChangedBy.ID != p.ID || v.ChangedBy.Name != p.Name {
+			t.Errorf("%s: %+v, want %s", when, v.ChangedBy, p.Name)
+		}
+	}
+	is("made", "staff")
+	v, err := b.ChangeCase(t.Context(), b.people["second"], v.ID, Change{Version: v.Version, What: "x", Evidence: evidence()})
+	b.must(v, err)
+	is("changed", "second")
+	v, err = b.Redact(t.Context(), b.people["second"], v.ID, SubjectChange{Version: v.Version, Subjects: []subject.Subject{somebody()}})
+	b.must(v, err)
+	stop := b.work()
+	b.await(v.ID, incident.Redacted)
+	stop()
+	is("made by the worker", "second")
 }
 
 func TestTimelineShowsGapsAndCases(t *testing.T) {

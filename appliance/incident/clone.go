@@ -9,7 +9,7 @@ import (
 // Clone returns a copy of c that shares no memory with it, so that what was
 // approved stays as it was while the case goes on.
 func (c Case) Clone() Case {
-	c.Tagged = c.Tagged.Clone()
+	c.Tagged, c.ChangedBy = c.Tagged.Clone(), ptr(c.ChangedBy)
 	c.Subjects = CloneSubjects(c.Subjects)
 	c.Choice = CloneChoice(c.Choice)
 	c.Veiled, c.Widened = slices.Clone(c.Veiled), slices.Clone(c.Widened)

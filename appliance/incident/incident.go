@@ -264,6 +264,13 @@ type Disclosure struct {
 	EndedBy   string     `json:"ended_by,omitempty"` // a person's name or the clock's: "30 days", "police report missing"
 }
 
+// A Changer is who changed a case, by name: all that a colleague needs to know
+// where two work on it at once.
+type Changer struct {
+	ID   PersonID `json:"id"`
+	Name string   `json:"name"`
+}
+
 // A Case is an incident with its evidence and assessments.
 type Case struct {
 	ID      CaseID    `json:"id"`
@@ -272,6 +279,9 @@ type Case struct {
 	Member  MemberID  `json:"member"`
 	Created time.Time `json:"created"`
 	Changed time.Time `json:"changed"`
+	// ChangedBy is the person who changed it last; a clock or a worker leaves it
+	// as it is.
+	ChangedBy *Changer `json:"changed_by,omitempty"`
 
 	Tagged     Person    `json:"tagged"` // who marked it
 	What       string    `json:"what"`

@@ -205,7 +205,13 @@ func (a *Accounts) ResetPassword(ctx context.Context, by, id incident.PersonID) 
 	if err != nil {
 		return Person{}, "", err
 	}
-	password := GeneratePassword()
+	return a.reset(ctx, r)
+}
+
+// reset leaves r a generated password and nothing else to come in with; the
+// caller holds mu.
+func (a *Accounts) reset(ctx context.Context, r *record) (_ Person, password string, err error) {
+	password = GeneratePassword()
 	if r.Hash, err = a.hash(ctx, password); err != nil {
 		return Person{}, "", err
 	}
@@ -214,7 +220,7 @@ func (a *Accounts) ResetPassword(ctx context.Context, by, id incident.PersonID) 
 	if err := a.save(ctx, r); err != nil {
 		return Person{}, "", err
 	}
-	if err := a.o.Store.DeleteSessions(ctx, id); err != nil {
+	if err := a.o.Store.DeleteSessions(ctx, r.ID); err != nil {
 		return Person{}, "", err
 	}
 	return r.public(), password, nil

@@ -52,6 +52,9 @@ var (
 	ErrNoAccount = newProblem(http.StatusNotFound, "missing",
 		"Kontoen findes ikke.", "The account does not exist.",
 		"Vælg den på listen over personer.", "Choose it from the list of people.")
+	ErrRecover = newProblem(http.StatusNotFound, "recover",
+		"Filen nævner ikke én aktiv leder.", "The file does not name one active manager.",
+		"Skriv en aktiv leders brugernavn i filen, eller lad den være tom, hvis der kun er én leder, og start boksen igen.", "Write an active manager's user name in the file, or leave it empty where there is one manager only, and start the box again.")
 	ErrConflict = newProblem(http.StatusConflict, "conflict",
 		"En anden har ændret kontoen samtidig.", "Someone else has changed the account at the same time.",
 		"Hent siden igen og prøv igen.", "Load the page again and try again.")

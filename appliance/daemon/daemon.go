@@ -4,6 +4,7 @@
 //
 //	keys/box.key       the master key, unless it comes as the systemd credential "box"
 //	first-login        the first manager's log-in, until it is removed by hand
+//	reset-manager      made by root for a manager who cannot log in; see recover.go
 //	audit.db           the audit log; audit.pub is the key that verifies it
 //	box.db             cases, cameras, people (sealed)
 //	ring/              the rolling recording (sealed)
@@ -178,7 +179,10 @@ func (d *Daemon) openPeople(ctx context.Context, master keys.Key) (err error) {
 	if d.accounts, err = account.New(account.Options{Store: d.store, Clock: d.clock, RPID: d.cfg.RPID(), RPName: "Veilbox", Breached: d.cfg.People.Breached}); err != nil {
 		return err
 	}
-	return d.tellFirst(ctx)
+	if err := d.tellFirst(ctx); err != nil {
+		return err
+	}
+	return d.recover(ctx)
 }
 
 // firstTold is the setting that says that the first log-in was written down.

@@ -19,6 +19,7 @@ import (
 	"veilbox/appliance/audit"
 	"veilbox/appliance/casework/documents"
 	"veilbox/appliance/incident"
+	"veilbox/appliance/policy"
 	"veilbox/appliance/store"
 	"veilbox/capture/seal"
 	"veilbox/internal/durable"
@@ -197,6 +198,7 @@ func (s *Service) AddDocument(ctx context.Context, a Actor, id incident.CaseID, 
 		return CaseView{}, err
 	}
 	d.Name, d.Media, d.Size, d.Hash = withExtension(documentName(n.Name), found.Media), found.Media, found.Size, found.Hash
+	tell := false // the receipt documents the report of a disclosure that runs
 	v, err := s.changeAbout(ctx, a, id, n.Version, "case.document.add", "", documentAbout(c, d), func(c *incident.Case) error {
 		if err := s.documentable(a, *c); err != nil {
 			return err
@@ -208,7 +210,18 @@ func (s *Service) AddDocument(ctx context.Context, a Actor, id incident.CaseID, 
 			return errDocumentTwice
 		}
 		d.Added = s.o.Clock.Now().UTC()
+		shown := policy.Documented(*c)
 		c.Documents = append(c.Documents, d)
+		tell = !shown && c.State.Running() && policy.Documented(*c)
+		return nil
+	}, func(c incident.Case) error {
+		if !tell {
+			return nil
+		}
+		// The paper stands for the number: the extranet has a hash of either.
+		if err := s.o.Uplink.Reported(ctx, c.Disclosure.ID, a.Session.Person, d.Hash.String(), c.Evidence.Report.At); err != nil {
+			return fmt.Errorf("casework: tell the extranet of the report: %w", err)
+		}
 		return nil
 	})
 	if err != nil {

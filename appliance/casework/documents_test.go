@@ -2,12 +2,15 @@ package casework
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"veilbox/appliance/audit"
 	"veilbox/appliance/casework/documents"
@@ -257,5 +260,57 @@ func TestDocumentNames(t *testing.T) {
 		if got := withExtension(documentName(in), incident.MediaPDF); got != want {
 			t.Errorf("%q became %q, want %q", in, got, want)
 		}
+	}
+}
+
+// A receipt's time may come first, and what shows it later the same day (V4): its
+// number, or its paper. The extranet must hear of it, or it ends the sharing.
+func TestWhatShowsTheReportComesLater(t *testing.T) {
+	timed := func(e *incident.Evidence) {
+		e.ReportToday, e.Report = true, &incident.Report{At: start}
+	}
+	may := func(v CaseView) bool { return slices.Contains(v.May, "report") }
+	for name, tc := range map[string]struct {
+		show  func(*box, CaseView) (CaseView, error)
+		lasts bool
+	}{
+		"nothing": {func(b *box, v CaseView) (CaseView, error) { return v, nil }, false},
+		"its number": {func(b *box, v CaseView) (CaseView, error) {
+			return b.Report(t.Context(), b.people["staff"], v.ID, PoliceReport{Version: v.Version, Number: "0700-1", At: start})
+		}, true},
+		"its paper": {func(b *box, v CaseView) (CaseView, error) { return b.document(v, "staff", 1) }, true},
+		"another paper": {func(b *box, v CaseView) (CaseView, error) {
+			return b.AddDocument(t.Context(), b.people["staff"], v.ID, NewDocument{Kind: incident.DocumentOther, Name: "x.pdf"}, bytes.NewReader(receipt(1)))
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBox(t)
+			v := b.released(timed)
+			if now, err := b.Case(t.Context(), b.people["staff"], v.ID); !may(b.must(now, err)) {
+				t.Error("the page does not ask for it")
+			}
+			b.clock.Advance(time.Hour)
+			v, err := tc.show(b, b.get(v))
+			told := b.up.reported[b.must(v, err).Disclosure.ID] != ""
+			now, err := b.Case(t.Context(), b.people["staff"], v.ID)
+			if told != tc.lasts || may(b.must(now, err)) == tc.lasts {
+				t.Errorf("the extranet was told: %v; asked for still: %v", told, may(v))
+			}
+			if tc.lasts {
+				_, err := b.Report(t.Context(), b.people["staff"], v.ID, PoliceReport{Number: "0700-2", At: start})
+				refused(t, err, "case.state")
+			}
+			b.at(v.Disclosure.ReportDue)
+			b.sweep()
+			if got := b.get(v); got.State.Running() != tc.lasts {
+				t.Errorf("at midnight it is %s", got.State)
+			}
+		})
+	}
+	b := newBox(t)
+	v := b.released(timed)
+	b.up.fail = errors.New("disk full")
+	if _, err := b.document(v, "staff", 1); err == nil || len(b.get(v).Documents) != 0 || len(b.documentFiles()) != 0 {
+		t.Errorf("the extranet was not told, and the case says it is shown: %v", err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"veilbox/appliance/audit"
 	"veilbox/appliance/incident"
 )
 
@@ -122,14 +123,15 @@ func (s *Service) keepDropped(ctx context.Context, id incident.CaseID, said []in
 func named(list []incident.MemberID) string {
 	list = slices.Sorted(slices.Values(list))
 	var b strings.Builder
-	for i, m := range list[:min(len(list), maxNamed)] {
+	for i, m := range list {
+		if i == maxNamed || b.Len()+len(m) > audit.MaxValue-20 {
+			fmt.Fprintf(&b, " +%d", len(list)-i)
+			break
+		}
 		if i > 0 {
 			b.WriteByte(' ')
 		}
 		b.WriteString(string(m))
-	}
-	if n := len(list) - maxNamed; n > 0 {
-		fmt.Fprintf(&b, " +%d", n)
 	}
 	return b.String()
 }

@@ -148,7 +148,7 @@ func (s *Service) Report(ctx context.Context, a Actor, id incident.CaseID, r Pol
 		if clock.EndOfDay(r.At).Before(clock.EndOfDay(c.HappenedAt)) {
 			return badReport // it would end the disclosure
 		}
-		if c.Evidence.Report != nil {
+		if policy.Documented(*c) {
 			return wrongState("Anmeldelsen er allerede dokumenteret.", "The report is documented already.")
 		}
 		if c.Disclosure != nil {
@@ -159,7 +159,12 @@ func (s *Service) Report(ctx context.Context, a Actor, id incident.CaseID, r Pol
 				return wrongState("Fristen for at anmelde er overskredet: det skulle være sket samme døgn.", "The report is too late: it was due the same day.")
 			}
 		}
-		c.Evidence.Report = &incident.Report{Number: r.Number, At: r.At.UTC()}
+		report := incident.Report{}
+		if c.Evidence.Report != nil { // a time without a number, or a report withdrawn
+			report = *c.Evidence.Report
+		}
+		report.Number, report.At = r.Number, r.At.UTC()
+		c.Evidence.Report = &report
 		return nil
 	}, func(c incident.Case) error {
 		if c.Disclosure == nil {

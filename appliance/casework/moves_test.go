@@ -2,6 +2,7 @@ package casework
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -230,5 +231,22 @@ func (w mover) onRecord(v CaseView, before int64) {
 	}
 	if d := w.clock.Now().Sub(e.At); d < 0 || d > time.Second {
 		w.t.Errorf("at %v, it is %v", e.At, w.clock.Now())
+	}
+}
+
+func TestMembersAreNamedWithinTheBoundsOfTheLog(t *testing.T) {
+	var short, long []incident.MemberID
+	for i := range 30 {
+		short = append(short, incident.MemberID(fmt.Sprintf("butik-%02d", 29-i)))
+		long = append(long, incident.MemberID(fmt.Sprintf("%02d", i)+strings.Repeat("x", maxName-2)))
+	}
+	if s := named(short); !strings.HasPrefix(s, "butik-00 butik-01 ") || !strings.HasSuffix(s, " butik-19 +10") {
+		t.Errorf("%s", s)
+	}
+	if s := named(long); len(s) > audit.MaxValue || !strings.HasSuffix(s, "x +26") {
+		t.Errorf("%d bytes: %s", len(s), s)
+	}
+	if s := named(short[:1]); s != "butik-29" {
+		t.Errorf("%s", s)
 	}
 }

@@ -307,7 +307,7 @@ func Assess(c incident.Case, now time.Time, s Settings) Verdict {
 		findings: v.findings,
 		made:     true,
 	}
-	if r := q.c.Evidence.Report; documented(q.c) {
+	if r := q.c.Evidence.Report; Documented(q.c) {
 		v.release.reported = &r.At
 	}
 	return v

@@ -36,9 +36,9 @@ var v4 = rule{
 			return []Refusal{refuse("v4.future", "Anmeldelsens tidspunkt ligger i fremtiden. Ret det til det, der står på kvitteringen.", "The time of the report is in the future. Correct it to what the receipt says.")}, nil
 		case r != nil && !r.At.IsZero() && !q.c.HappenedAt.IsZero() && clock.EndOfDay(r.At).Before(clock.EndOfDay(q.c.HappenedAt)):
 			return []Refusal{refuse("v4.before-incident", "Anmeldelsen er dateret før hændelsen. Ret tidspunktet eller nummeret.", "The report is dated before the incident. Correct its time or number.")}, nil
-		case documented(q.c) && !r.At.Before(due):
+		case Documented(q.c) && !r.At.Before(due):
 			return []Refusal{refuse("v4.late", "Sagen blev anmeldt efter det døgn, hvor den blev delt.", "The case was reported after the day on which it was shared.")}, nil
-		case documented(q.c):
+		case Documented(q.c):
 			return nil, nil
 		case !q.now.Before(due):
 			return []Refusal{refuse("v4.missing", "Døgnet er gået, uden at anmeldelsen er dokumenteret.", "The day has ended without a documented report to the police.")}, nil
@@ -49,9 +49,9 @@ var v4 = rule{
 	},
 }
 
-// documented reports whether c's report has the time of a receipt and its number,
-// or the receipt itself among the documents.
-func documented(c incident.Case) bool {
+// Documented reports whether c's report to the police can be shown: it has the time of a receipt and its number,
+// or the receipt itself is among the documents.
+func Documented(c incident.Case) bool {
 	r := c.Evidence.Report
 	return r != nil && !r.At.IsZero() && (strings.TrimSpace(r.Number) != "" ||
 		slices.ContainsFunc(c.Documents, func(d incident.Document) bool { return d.Kind == incident.DocumentReceipt }))

@@ -30,10 +30,10 @@ func newCentre(t *testing.T) *centre {
 	c := &centre{t: t, log: &journal{}, clk: &clock.Shifted{}, cfg: extranet.Defaults()}
 	free := []string{free(t), free(t)}
 	c.cfg.Dir, c.cfg.BoxListen, c.cfg.OperatorListen = filepath.Join(t.TempDir(), "extranet"), free[0], free[1]
-	c.cfg.URL, c.cfg.Hosts = "https://"+free[0], []string{"127.0.0.1"}
+	c.cfg.URL, c.cfg.Hosts = "https://"+free[0], []string{"localhost", "127.0.0.1"}
 	c.start()
 	var err error
-	if c.op, _, err = story.NewOperator(t.Context(), "https://"+free[1], c.cfg.Dir); err != nil {
+	if c.op, err = story.NewOperator(t.Context(), "https://"+free[1], c.cfg.Dir, false); err != nil {
 		t.Fatal(err)
 	}
 	return c

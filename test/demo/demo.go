@@ -83,7 +83,7 @@ func everybody(w *story.World) []story.Login {
 	for _, b := range []*story.Box{w.A, w.B} {
 		all = append(all, b.Staff, b.Assessor, b.Manager, b.Auditor)
 	}
-	return all
+	return append(all, w.Operator.Login)
 }
 
 // tell writes the codes of the moment.
@@ -131,8 +131,8 @@ func show(w *story.World) error {
 	people(t, w.A)
 	fmt.Fprintf(t, "\nbox B, another shop\t%s\n", byName(w.B.URL))
 	people(t, w.B)
-	fmt.Fprintf(t, "\nthe extranet, for its operator\t%s\n", w.ExtranetURL)
-	fmt.Fprintf(t, "  operator\t%s\t%s\n", w.OperatorLog.Login, w.OperatorLog.Password)
+	fmt.Fprintf(t, "\nthe extranet, for its operator\t%s\n", byName(w.ExtranetURL))
+	fmt.Fprintf(t, "  operator\t%s\t%s\t%s\n", w.Operator.Login.Login, w.Operator.Login.Password, w.Operator.Login.Name)
 	fmt.Fprintf(t, "\nthe camera\t%s\n  \t%s\t%s\n", w.Camera.URL, w.Camera.Username, w.Camera.Password)
 	if err := t.Flush(); err != nil {
 		return fmt.Errorf("demo: %w", err)

@@ -133,7 +133,7 @@ func (l *Lab) StartExtranet() (err error) {
 	c := extranet.Defaults()
 	c.Dir, c.BoxListen, c.OperatorListen = filepath.Join(l.o.Dir, "extranet"), l.ports["extranet"], l.ports["operator"]
 	c.URL = "https://" + l.ports["extranet"]
-	c.Hosts = []string{"127.0.0.1"}
+	c.Hosts = []string{"localhost", "127.0.0.1"}
 	if l.server, err = extranet.New(l.ctx, extranet.Options{Config: c, Clock: l.Clock, Log: l.o.Log.With("part", "extranet")}); err != nil {
 		return err
 	}

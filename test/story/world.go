@@ -62,7 +62,6 @@ type World struct {
 	ExtranetDir string
 	Camera      Camera
 	Operator    *Operator
-	OperatorLog struct{ Login, Password string }
 	// Now is the time that the machines have; nil: the system's.
 	Now func() time.Time
 	// FFprobe is the program's path.
@@ -205,10 +204,9 @@ func (w *World) people(ctx context.Context, b *Box, m *client.Client, names [3]s
 // SetUp registers the members, enrols both boxes by one-time codes, makes the
 // people and adds the camera.
 func (w *World) SetUp(ctx context.Context) (err error) {
-	if w.Operator, w.OperatorLog.Password, err = NewOperator(ctx, w.ExtranetURL, w.ExtranetDir); err != nil {
+	if w.Operator, err = NewOperator(ctx, w.ExtranetURL, w.ExtranetDir, w.A.Codes); err != nil {
 		return err
 	}
-	w.OperatorLog.Login = "operator"
 	members := []Member{
 		{ID: MemberA, Name: "Butik A", Town: "Odense", Region: "Syddanmark", Country: "DK", Trade: "Elektronik", Chain: "Eksempelkæden"},
 		{ID: MemberB, Name: "Butik B", Town: "Svendborg", Region: "Syddanmark", Country: "DK", Trade: "Elektronik", Chain: "Eksempelkæden"},

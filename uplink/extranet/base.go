@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/netip"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"veilbox/appliance/audit"
@@ -128,6 +129,8 @@ func (s *Server) unseal(context string, b []byte, v any) error {
 	return nil
 }
 
+const roleOperator = "operator"
+
 // AuditName is the name of the extranet's own audit log.
 const AuditName = "veilbox-extranet"
 
@@ -144,11 +147,22 @@ func (s *Server) openAudit(ctx context.Context) error {
 // byClock and byBox are who acted where no person did.
 func byClock() audit.Who    { return audit.Who{ID: "clock", Name: "clock", Role: "clock"} }
 func byBox(b box) audit.Who { return audit.Who{ID: string(b.ID), Name: b.Name, Role: "box"} }
+
+// operator is the operator of that log-in name; note adds the person's. Who acts on
+// the machine itself has a name that is no account's.
 func operator(name string) audit.Who {
-	return audit.Who{ID: name, Name: name, Role: "operator"}
+	if strings.HasPrefix(name, localPrefix) {
+		return audit.Who{ID: name, Name: strings.TrimPrefix(name, localPrefix) + " at the server", Role: "root"}
+	}
+	return audit.Who{ID: name, Name: name, Role: roleOperator}
 }
 
 func (s *Server) note(ctx context.Context, act string, who audit.Who, about map[string]string, why string) error {
+	if who.Role == roleOperator {
+		if a, err := s.account(ctx, s.db, who.ID); err == nil && a.Person != "" {
+			who.Name = a.Person
+		}
+	}
 	if len(why) > audit.MaxText {
 		why = why[:audit.MaxText]
 	}

@@ -7,7 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 	"time"
+
+	"golang.org/x/time/rate"
 
 	"veilbox/appliance/incident"
 	"veilbox/internal/problem"
@@ -112,6 +115,27 @@ func (s *Server) caller(r *http.Request) (box, error) {
 		return box{}, errBusy
 	}
 	return b, nil
+}
+
+// A limits lets each caller make a few calls at once, and then only so many.
+type limits struct {
+	every rate.Limit
+	burst int
+
+	mu sync.Mutex
+	by map[string]*rate.Limiter
+}
+
+func (l *limits) allow(who string, now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.by == nil || len(l.by) > 10_000 {
+		l.by = map[string]*rate.Limiter{}
+	}
+	if l.by[who] == nil {
+		l.by[who] = rate.NewLimiter(l.every, l.burst)
+	}
+	return l.by[who].AllowN(now, 1)
 }
 
 // A box may make this many calls a second, and as many more at once. A call reads

@@ -29,7 +29,8 @@
 //	POST  /v1/heartbeat                    HeartbeatRequest -> HeartbeatResponse
 //	GET   /healthz, /metrics               on the operator's listener
 //
-// The operator's API and pages are described in operator.go.
+// The operator's API and pages are described in operator.go, what root does on the
+// machine itself in local.go.
 //
 // # At rest
 //
@@ -67,6 +68,7 @@ import (
 	"veilbox/appliance/audit"
 	"veilbox/internal/clock"
 	"veilbox/internal/keys"
+	"veilbox/internal/passkey"
 	"veilbox/internal/sqlitedb"
 	"veilbox/uplink/wire"
 )
@@ -77,7 +79,7 @@ type Config struct {
 	BoxListen      string         // host:port for boxes
 	OperatorListen string         // host:port for the operator's pages
 	URL            string         // https address of BoxListen as boxes reach it
-	Hosts          []string       // names and addresses in the server certificate, beside URL's
+	Hosts          []string       // names and addresses in the server certificate, beside URL's; operators' passkeys are for the first name
 	AllowBoxes     []netip.Prefix // empty: from everywhere
 	AllowOperators []netip.Prefix // empty: from everywhere
 	MaxContent     int64          // bytes of one sealed video
@@ -85,6 +87,17 @@ type Config struct {
 	ViewingLife    time.Duration  // of a viewing's token
 	KeepAccess     time.Duration  // how long the access log is kept, a year at least (S6)
 	PentestEvery   time.Duration  // two a year at least (S3)
+}
+
+// rpid is the host name that operators' passkeys are made for: the first of Hosts
+// that is a name.
+func (c Config) rpid() string {
+	for _, h := range c.Hosts {
+		if passkey.CheckRPID(h) == nil {
+			return h
+		}
+	}
+	return ""
 }
 
 // Defaults returns the configuration that is used where nothing is set.
@@ -137,8 +150,12 @@ type Server struct {
 	met   *metrics
 
 	boxes, operators net.Listener
+	local            net.Listener // of this machine; nil where the folder's path is too long for one
 	enrols           *rate.Limiter
-	logins           limits     // guesses of passwords, by address
+	attempts         attempts   // log-ins that fail
+	questions        questions  // to passkeys, that wait for their answer
+	accounts         sync.Mutex // one change of an operator's account at a time
+	rpid             string     // the host name of the operators' passkeys; empty: none can be made
 	deriving         sync.Mutex // one password at a time, which bounds the memory
 	calls            limits     // by box
 
@@ -160,7 +177,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 		return nil, ErrClockUnset
 	}
 	s := &Server{o: o, enrols: rate.NewLimiter(5, 20),
-		logins: limits{every: rate.Every(10 * time.Second), burst: 6}, calls: limits{every: callsPerSecond, burst: callsAtOnce}}
+		rpid: o.rpid(), calls: limits{every: callsPerSecond, burst: callsAtOnce}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close())
@@ -206,6 +223,9 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	if s.operators, err = listen(o.OperatorListen, o.AllowOperators); err != nil {
 		return s, err
 	}
+	if s.local, err = s.listenLocal(); err != nil {
+		return s, err
+	}
 	if err := s.checkBlobs(ctx); err != nil {
 		return s, err
 	}
@@ -248,12 +268,20 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	serve(box, s.boxes)
 	serve(op, s.operators)
+	here := s.localServer()
+	if s.local != nil {
+		wg.Go(func() {
+			if err := here.Serve(s.local); !errors.Is(err, http.ErrServerClosed) {
+				cancel(fmt.Errorf("extranet: serve %s: %w", s.local.Addr(), err))
+			}
+		})
+	}
 	wg.Go(func() { s.sweeper(ctx) })
 	s.o.Log.Info("extranet ready", "boxes", s.boxes.Addr(), "operators", s.operators.Addr())
 	<-ctx.Done()
 	stop, done := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer done()
-	for _, h := range []*http.Server{box, op} {
+	for _, h := range []*http.Server{box, op, here} {
 		if err := h.Shutdown(stop); err != nil {
 			// Who is still connected after the grace is cut off; clients resume.
 			err = h.Close()
@@ -273,7 +301,7 @@ func (s *Server) Run(ctx context.Context) error {
 // Close ends what New began; Run calls it.
 func (s *Server) Close() error {
 	var errs []error
-	for _, l := range []net.Listener{s.boxes, s.operators} {
+	for _, l := range []net.Listener{s.boxes, s.operators, s.local} {
 		if l != nil {
 			if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
 				errs = append(errs, err)

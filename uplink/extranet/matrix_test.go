@@ -256,7 +256,12 @@ func operatorMoves(s shops, p *uplinktest.Parcel) map[string]any {
 	why := map[string]string{"reason": "x"}
 	return map[string]any{
 		"POST /api/v1/logout": struct{}{}, "POST /api/v1/password": map[string]string{"old": "x", "new": "en ny lang adgangskode"},
-		"POST /api/v1/operators": map[string]string{"name": "Mallory"}, "GET /api/v1/me": nil, "GET /api/v1/members": nil,
+		"POST /api/v1/account": map[string]string{"person": "Mallory"}, "POST /api/v1/passkeys/options": struct{}{}, "POST /api/v1/passkeys": map[string]any{"ceremony": "x", "name": "x", "response": struct{}{}},
+		"POST /api/v1/passkeys/{key}/remove": struct{}{}, "POST /api/v1/totp": struct{}{}, "POST /api/v1/totp/confirm": map[string]string{"code": "000000"}, "POST /api/v1/totp/remove": struct{}{},
+		"POST /api/v1/proof/options": struct{}{}, "POST /api/v1/proof": map[string]string{"password": "x", "code": "000000"}, "GET /api/v1/operators": nil, "POST /api/v1/operators/{name}/reset": why,
+		"GET /api/v1/changes": nil, "POST /api/v1/changes": map[string]any{"kind": "end", "day": "2026-03-01", "what": "x", "needed": false},
+		"POST /api/v1/changes/{id}/permission": map[string]string{"day": "2026-03-01", "number": "x"}, "POST /api/v1/changes/{id}/report": map[string]string{"day": "2026-03-01", "number": "x"},
+		"POST /api/v1/operators": map[string]string{"name": "mallory", "person": "Mallory"}, "GET /api/v1/me": nil, "GET /api/v1/members": nil,
 		"POST /api/v1/members":            map[string]any{"id": "m", "name": "M", "town": "t", "region": "r", "country": "DK", "trade": "x", "chain": "", "active": true},
 		"GET /api/v1/members/log":         nil,
 		"POST /api/v1/members/{id}/codes": struct{}{}, "GET /api/v1/boxes": nil, "POST /api/v1/boxes/{id}/revoke": why, "POST /api/v1/boxes/{id}/alarm": why,
@@ -280,7 +285,7 @@ func TestEveryOperatorRouteRefuses(t *testing.T) {
 		t.Errorf("%d rows for %d routes", len(moves), len(routes))
 	}
 	fill := strings.NewReplacer("/members/{id}", "/members/a", "/boxes/{id}", "/boxes/"+string(s.a.Identity.Box), "/disclosures/{id}", "/disclosures/"+string(p.Manifest.Disclosure),
-		"{member}", "a", "{key}", string(waiting.ID()), "{name}", "operator")
+		"{member}", "a", "{key}", string(waiting.ID()), "{name}", "operator", "/changes/{id}", "/changes/1")
 	before := s.acts(t, "member.put")
 	for who, b := range map[string]*uplinktest.Box{"nobody": nil, "a box": s.a} {
 		c := s.caller(b)

@@ -41,6 +41,7 @@ func newMetrics(s *Server) *metrics {
 		gauge("boxes", "Enrolled boxes that are not revoked.", "SELECT count(*) FROM box WHERE revoked IS NULL"),
 		gauge("audit_alarms", "Boxes whose audit log did not extend the one known.", "SELECT count(*) FROM box WHERE alarm IS NOT NULL"),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "veil_extranet", Name: "pentest_late", Help: "Whether a penetration test is due (two a year): 1 or 0."}, s.pentestLate),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "veil_extranet", Name: "changes_open", Help: "Essential changes and ends of operation that the agency has not been told of, or that lack a permission."}, s.openChanges),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "veil_extranet", Name: "deletions_missing", Help: "Members whose access ended two days ago and that have not recorded a deletion."}, s.undeleted),
 		gauge("audit_heads_late", "Boxes that speak and have not shown the head of their audit log for a day.", "SELECT count(*) FROM box WHERE "+lateHeads),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "veil_extranet", Name: "clock_behind_seconds", Help: "How far the clock lags the latest time seen."}, func() float64 { return s.behind().Seconds() }))

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"veilbox/internal/clock"
-	"veilbox/internal/problem"
 	"veilbox/uplink/extranet"
 	"veilbox/uplink/uplinktest"
 )
@@ -115,7 +114,7 @@ func TestPagesRender(t *testing.T) {
 	if _, err := s.view(t, s.b, p); err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range []string{"/members", "/boxes", "/assessors", "/disclosures", "/access", "/pentests", "/audit", "/account"} {
+	for _, path := range []string{"/members", "/boxes", "/assessors", "/disclosures", "/access", "/pentests", "/changes", "/audit", "/operators", "/account"} {
 		if body := s.Page(path); !strings.Contains(body, "</html>") || !strings.Contains(body, "<nav") {
 			t.Errorf("%s: %.200s", path, body)
 		}
@@ -131,29 +130,4 @@ func TestAllowList(t *testing.T) {
 	_, err := s.a.Link.Members(t.Context())
 	wantCode(t, err, "extranet.unreachable")
 	must(t, s.Op("GET", "/api/v1/me", nil, nil))
-}
-
-// Accounts are personal (S5): one is made, its password works and can be
-// changed, and it goes with its sessions.
-func TestOperators(t *testing.T) {
-	s := three(t, uplinktest.Noon)
-	var made struct{ Name, Password string }
-	must(t, s.Op("POST", "/api/v1/operators", map[string]string{"name": "Mia Juul"}, &made))
-	wantCode(t, s.Op("POST", "/api/v1/operators", map[string]string{"name": "Mia Juul"}, nil), "operator.exists")
-	mia := s.Operator(made.Name, made.Password)
-	must(t, mia("POST", "/api/v1/members", map[string]any{"id": "d", "name": "D", "town": "Odense", "region": "Syddanmark", "country": "DK", "trade": "byggemarked", "chain": "", "active": true}))
-	wantCode(t, mia("POST", "/api/v1/password", map[string]string{"old": "wrong", "new": "en ny lang adgangskode"}), "operator.login")
-	wantCode(t, mia("POST", "/api/v1/password", map[string]string{"old": made.Password, "new": "kort"}), "operator.password")
-	wantCode(t, mia("POST", "/api/v1/operators/Mia%20Juul/remove", map[string]string{"reason": "sig selv"}), "operator.input")
-	must(t, s.Op("POST", "/api/v1/operators/Mia%20Juul/remove", map[string]string{"reason": "fratrådt"}, nil))
-	wantCode(t, mia("GET", "/api/v1/me", nil), "operator.login")
-	// Guessing is slowed.
-	err := s.Op("POST", "/api/v1/login", map[string]string{"name": "operator", "password": "x"}, nil)
-	for range 10 {
-		if problem.Of(err).Code == "busy" {
-			return
-		}
-		err = s.Op("POST", "/api/v1/login", map[string]string{"name": "operator", "password": "x"}, nil)
-	}
-	t.Fatalf("ten wrong passwords in a row: %v", err)
 }

@@ -103,10 +103,42 @@ var (
 var (
 	errLogin = p(http.StatusUnauthorized, "operator.login", "Navn eller adgangskode passer ikke, eller log ind er udløbet.", "The name or password does not fit, or the log-in has run out.",
 		"Log ind igen.", "Log in again.")
+	errCode = p(http.StatusUnauthorized, "operator.code", "Der mangler en kode fra din kodeapp.", "A code of your authenticator app is missing.",
+		"Skriv den kode, appen viser nu, sammen med adgangskoden.", "Write the code that the app shows now, beside the password.")
+	errBadCode = p(http.StatusUnauthorized, "operator.bad-code", "Koden passer ikke, eller den er brugt.", "The code does not fit, or it has been used.",
+		"Vent på den næste kode, og se, om telefonens ur går rigtigt.", "Wait for the next code, and see whether the phone's clock is right.")
+	errUsePasskey = p(http.StatusUnauthorized, "operator.use-passkey", "Kontoen har en adgangsnøgle og ingen kodeapp; adgangskoden alene er ikke nok.", "The account has a passkey and no authenticator app; the password alone is not enough.",
+		"Log ind med adgangsnøglen.", "Log in with the passkey.")
+	errPasskey = p(http.StatusUnauthorized, "operator.passkey", "Adgangsnøglen passer ikke til nogen konto her.", "The passkey does not fit any account here.",
+		"Brug en anden adgangsnøgle, eller log ind med adgangskode og kode.", "Use another passkey, or log in with password and code.")
+	errPasskeyCopied = p(http.StatusUnauthorized, "operator.passkey-copied", "Adgangsnøglen tæller ikke, som den skal; der kan være en kopi af den.", "The passkey does not count as it should; there may be a copy of it.",
+		"Log ind på en anden måde, fjern adgangsnøglen, og lav en ny.", "Log in another way, remove the passkey and make a new one.")
+	errPasskeyMade = p(http.StatusUnprocessableEntity, "operator.passkey-made", "Adgangsnøglen kan ikke bruges her.", "The passkey cannot be used here.",
+		"Begynd forfra, eller brug en anden enhed.", "Begin again, or use another device.")
+	errNoPasskeys = p(http.StatusConflict, "operator.no-passkeys", "Ekstranettet har intet navn, som adgangsnøgler kan laves til.", "The extranet has no name that passkeys can be made for.",
+		"Sæt et værtsnavn først i hostnames i opsætningen, eller brug adgangskode og kodeapp.", "Put a host name first in hostnames in the settings, or use a password and an authenticator app.")
+	errNoPasskey = p(http.StatusConflict, "operator.no-passkey", "Kontoen har ingen adgangsnøgle.", "The account has no passkey.",
+		"Brug adgangskode og kode.", "Use the password and a code.")
+	errQuestion = p(http.StatusConflict, "operator.question", "Spørgsmålet til adgangsnøglen gælder ikke længere.", "The question to the passkey no longer holds.",
+		"Prøv igen; svar inden for fem minutter.", "Try again; answer within five minutes.")
+	errSetUp = p(http.StatusForbidden, "operator.set-up", "Kontoen er ikke sat op endnu.", "The account has not been set up yet.",
+		"Gør det færdigt på siden Konto: navn og en adgangsnøgle, eller egen adgangskode og kodeapp.", "Finish it on the page Account: a name and a passkey, or a password of your own and an authenticator app.")
+	errProof = p(http.StatusForbidden, "operator.proof", "Det kræver, at du lige har vist, at det er dig.", "That needs you to have just shown that it is you.",
+		"Brug din adgangsnøgle, eller adgangskode og kode, og gør det så igen inden for fem minutter.", "Use your passkey, or password and code, and then do it again within five minutes.")
+	errProofWrong = p(http.StatusForbidden, "operator.proof-wrong", "Adgangskoden passer ikke.", "The password does not fit.",
+		"Prøv igen, eller brug adgangsnøglen.", "Try again, or use the passkey.")
+	errLastFactor = p(http.StatusConflict, "operator.last-factor", "Det er kontoens sidste måde at logge sikkert ind på.", "That is the account's last way to log in securely.",
+		"Tilføj en anden adgangsnøgle, eller egen adgangskode og kodeapp, først.", "Add another passkey, or a password of your own and an authenticator app, first.")
+	errSelf = p(http.StatusUnprocessableEntity, "operator.self", "Det kan man ikke gøre ved sin egen konto.", "That cannot be done to one's own account.",
+		"Bed en anden operatør om det, eller gør det på serveren med veil-extranet.", "Ask another operator, or do it on the server with veil-extranet.")
+	errLocal = p(http.StatusForbidden, "operator.local", "Det kan kun root og tjenestens egen bruger.", "Only root and the service's own user may do that.",
+		"Kør kommandoen med sudo på serveren.", "Run the command with sudo on the server.")
 	errInput = p(http.StatusUnprocessableEntity, "operator.input", "Der mangler noget, eller en værdi er ikke gyldig.", "Something is missing, or a value is not valid.",
 		"Ret felterne, og prøv igen.", "Correct the fields and try again.")
 	errPassword = p(http.StatusUnprocessableEntity, "operator.password", "Adgangskoden er for kort; 14 tegn er det mindste.", "The password is too short; 14 characters are the least.",
 		"Vælg en længere.", "Choose a longer one.")
+	errPasswordKnown = p(http.StatusUnprocessableEntity, "operator.password-known", "Adgangskoden er en af dem, der prøves først.", "The password is one of those that are tried first.",
+		"Vælg fire eller flere tilfældige ord, eller lad en adgangskodehusker lave den.", "Choose four or more random words, or let a password manager make it.")
 	errExists = p(http.StatusConflict, "operator.exists", "Det findes allerede.", "It is there already.",
 		"Ret det, der er, eller vælg et andet navn.", "Change the one there is, or choose another name.")
 )

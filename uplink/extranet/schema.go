@@ -104,4 +104,37 @@ ALTER TABLE box ADD COLUMN people INTEGER NOT NULL DEFAULT 0;
 -- S8: how many of these have accepted which version of the conditions
 ALTER TABLE box ADD COLUMN accepted INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE box ADD COLUMN conditions TEXT NOT NULL DEFAULT '';
+`, `
+-- Operators log in with passkeys, or a password (none: an empty hash) and codes.
+-- An account is never removed; ended says since when it opens nothing.
+ALTER TABLE operator ADD COLUMN made INTEGER NOT NULL DEFAULT 0; -- the password is generated
+ALTER TABLE operator ADD COLUMN sealed BLOB; -- the person's name, the authenticator app
+ALTER TABLE operator ADD COLUMN ended INTEGER;
+ALTER TABLE operator ADD COLUMN ended_by TEXT NOT NULL DEFAULT '';
+UPDATE operator SET made = 1 WHERE created = changed;
+
+CREATE TABLE operator_passkey (
+	id BLOB PRIMARY KEY, operator TEXT NOT NULL REFERENCES operator (name), public BLOB NOT NULL, rpid TEXT NOT NULL,
+	name TEXT NOT NULL, file INTEGER NOT NULL, synced INTEGER NOT NULL, counter INTEGER NOT NULL, made INTEGER NOT NULL, used INTEGER
+) STRICT;
+CREATE INDEX operator_passkey_operator ON operator_passkey (operator);
+
+-- Where an operator has logged in; place is a hash. A stranger's failures do not
+-- count there.
+CREATE TABLE operator_place (
+	operator TEXT NOT NULL REFERENCES operator (name), place TEXT NOT NULL, at INTEGER NOT NULL,
+	PRIMARY KEY (operator, place)
+) STRICT;
+
+DELETE FROM session;
+ALTER TABLE session ADD COLUMN how TEXT NOT NULL DEFAULT 'password';
+ALTER TABLE session ADD COLUMN proved INTEGER NOT NULL DEFAULT 0;
+
+-- S10: essential changes and the end of operation. Days are dates.
+CREATE TABLE essential (
+	id INTEGER PRIMARY KEY, kind TEXT NOT NULL, day TEXT NOT NULL, what TEXT NOT NULL, needed INTEGER NOT NULL,
+	permitted TEXT NOT NULL DEFAULT '', permission TEXT NOT NULL DEFAULT '', -- when, and the agency's number
+	reported TEXT NOT NULL DEFAULT '', report TEXT NOT NULL DEFAULT '',
+	recorded INTEGER NOT NULL, operator TEXT NOT NULL
+) STRICT;
 `}

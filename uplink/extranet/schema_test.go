@@ -54,6 +54,8 @@ func TestUpgradedEqualsFresh(t *testing.T) {
 			"INSERT INTO assessor (key_id, member, person, key, sealed, state, registered) VALUES ('k', 'a', 'p', x'0102', x'03', 'confirmed', 1)",
 			"INSERT INTO disclosure (id, member, box, state, manifest, hash, size, received, ends, report_due) VALUES ('D', 'a', 'B', 'available', x'04', 'h', 1, 1, 2, 2)",
 			"INSERT INTO circle (disclosure, member) VALUES ('D', 'a')",
+			"INSERT INTO operator (name, salt, hash, created, changed) VALUES ('told', x'01', x'02', 5, 5), ('own', x'01', x'02', 5, 6)",
+			"INSERT INTO session (token, operator, created, used) VALUES ('t', 'own', 1, 1)",
 		} {
 			if _, err := old.Exec(q); err != nil {
 				t.Fatal(err)
@@ -72,6 +74,14 @@ func TestUpgradedEqualsFresh(t *testing.T) {
 		err := db.QueryRow("SELECT a.state, a.credential, b.people, c.deleted FROM assessor a, box b, circle c").Scan(&state, &credential, &people, &deleted)
 		if err != nil || state != "confirmed" || len(credential) != 0 || people.Int64 != 0 || deleted.Valid {
 			t.Errorf("from version %d: %v, %q %x %v %v", n, err, state, credential, people, deleted)
+		}
+		// Who was logged in with a password alone is so no longer, and a password that
+		// was never changed is still known to others.
+		var sessions int
+		var made string
+		err = db.QueryRow("SELECT (SELECT count(*) FROM session), (SELECT group_concat(name || made) FROM (SELECT name, made FROM operator ORDER BY name))").Scan(&sessions, &made)
+		if err != nil || sessions != 0 || made != "own0,told1" {
+			t.Errorf("from version %d: %v, %d sessions, passwords %s", n, err, sessions, made)
 		}
 	}
 }

@@ -4,6 +4,15 @@
 //	veil-extranet [--config FILE] check     read the settings and say what they are
 //	veil-extranet --version
 //
+// and by root on the server, over the socket of an extranet that runs, each act in
+// its audit log:
+//
+//	veil-extranet assessors                                  list the keys, and their names in groups
+//	veil-extranet assessors confirm|revoke MEMBER KEY REASON
+//	veil-extranet operators                                  list the operators
+//	veil-extranet operators add LOGIN NAME                   make an account, print its first password
+//	veil-extranet operators reset|end LOGIN REASON           reset: every way in is lost
+//
 // Everything else is done on the operator's pages or their API. The exit status
 // is 0 where all went well, else 1, with cause and remedy on standard error.
 package cli
@@ -32,7 +41,16 @@ func Main(ctx context.Context, args []string, out, errw io.Writer, clk clock.Clo
 	file := flags.String("config", "/etc/veilbox/extranet.toml", "the extranet's settings, TOML; empty: the defaults")
 	show := flags.Bool("version", false, "print the version and exit")
 	flags.Usage = func() {
-		fmt.Fprintln(errw, "veil-extranet [--config FILE] [check]\n\nServes the extranet; check reads the settings and exits.")
+		fmt.Fprint(errw, `veil-extranet [--config FILE] [COMMAND]
+
+Serves the extranet. Commands:
+  check                                        read the settings and exit
+  assessors                                    list the keys
+  assessors confirm|revoke MEMBER KEY REASON
+  operators                                    list the operators
+  operators add LOGIN NAME
+  operators reset|end LOGIN REASON
+`)
 		flags.PrintDefaults()
 	}
 	switch err := flags.Parse(args); {
@@ -54,7 +72,7 @@ func Main(ctx context.Context, args []string, out, errw io.Writer, clk clock.Clo
 		_, err := fmt.Fprintf(out, "ok: boxes %s, operators %s, data %s\n", cfg.BoxListen, cfg.OperatorListen, cfg.DataDir)
 		return err
 	case flags.NArg() > 0:
-		return fmt.Errorf("unknown command %q; see --help", flags.Arg(0))
+		return local(ctx, cfg.DataDir, flags.Args(), out)
 	}
 	// The register is small and uploads are streamed; a soft limit keeps a flood
 	// of calls from taking the machine's memory.

@@ -50,6 +50,16 @@ func TestMain_(t *testing.T) {
 	if _, err := run("--config", file, "dance"); err == nil {
 		t.Fatal("an unknown command was accepted")
 	}
+	for _, args := range [][]string{{"assessors"}, {"operators"}} {
+		if _, err := run(append([]string{"--config", file}, args...)...); err == nil || !strings.Contains(err.Error(), "systemctl start") {
+			t.Fatalf("%s without a service: %v", args, err)
+		}
+	}
+	for _, args := range [][]string{{"assessors", "confirm", "a"}, {"operators", "dance"}} {
+		if _, err := run(append([]string{"--config", file}, args...)...); err == nil || !strings.Contains(err.Error(), "--help") {
+			t.Fatalf("%s: %v", args, err)
+		}
+	}
 	write("box_lissen = \"x\"\n")
 	if _, err := run("--config", file); err == nil || !strings.Contains(err.Error(), "box_lissen") {
 		t.Fatalf("an unknown key: %v", err)

@@ -20,7 +20,7 @@ const stopTime = 5 * time.Second
 func (d *Daemon) servePages(ctx context.Context) error {
 	srv := newServer(d.handler, d.log)
 	srv.TLSConfig = d.ca.Config()
-	return serve(ctx, srv, func() error { return srv.ServeTLS(d.listener, "", "") })
+	return serve(ctx, srv, func() error { return srv.ServeTLS(bounded(d.listener, maxConns, maxConnsHere), "", "") })
 }
 
 // serveMetrics serves /metrics and /healthz, by default on loopback only.

@@ -29,6 +29,9 @@ var (
 	errTooMany = problem.New(http.StatusTooManyRequests, "request.too-many",
 		problem.Text{DA: "Der kommer for mange forespørgsler herfra lige nu.", EN: "There are too many requests from here just now."},
 		problem.Text{DA: "Vent et øjeblik og prøv igen.", EN: "Wait a moment and try again."})
+	errSlowBody = problem.New(http.StatusRequestTimeout, "request.slow",
+		problem.Text{DA: "Det, du sendte, var for længe undervejs.", EN: "What you sent took too long to arrive."},
+		problem.Text{DA: "Kontrollér forbindelsen og prøv igen.", EN: "Check the connection and try again."})
 	errMediaType = problem.New(http.StatusUnsupportedMediaType, "request.media-type",
 		problem.Text{DA: "Anmodningen er ikke i det ventede format.", EN: "The request is not in the expected format."},
 		problem.Text{DA: "Send JSON med Content-Type: application/json.", EN: "Send JSON with Content-Type: application/json."})

@@ -23,6 +23,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"time"
 
 	"veilbox/appliance/account"
 	"veilbox/appliance/casework"
@@ -61,6 +62,8 @@ type server struct {
 	pages  map[string]map[string]page // language, name
 	files  map[string]asset
 	limits *limits
+
+	bodyTime func(route) time.Duration
 }
 
 // New returns the handler of all pages and of the API. It fails only where the
@@ -70,6 +73,10 @@ func New(o Options) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	return s.handler(), nil
+}
+
+func (s *server) handler() http.Handler {
 	mux := http.NewServeMux()
 	for _, rt := range s.routes() {
 		mux.Handle(rt.method+" "+rt.path, s.guard(rt))
@@ -80,14 +87,14 @@ func New(o Options) (http.Handler, error) {
 	cop.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, errCrossOrigin)
 	}))
-	return s.headers(s.hosts(cop.Handler(mux))), nil
+	return s.headers(s.hosts(cop.Handler(mux)))
 }
 
 func newServer(o Options) (*server, error) {
 	if o.Box == nil || o.Log == nil || o.Clock == nil {
 		return nil, errors.New("web: Options needs Box, Log and Clock")
 	}
-	s := &server{Options: o, limits: newLimits()}
+	s := &server{Options: o, limits: newLimits(), bodyTime: bodyTimeOf}
 	var err error
 	if s.texts, err = loadTexts(); err != nil {
 		return nil, err
@@ -123,7 +130,10 @@ func (s *server) guard(rt route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		actor := casework.Actor{From: remote(r)}
 		most, all := bodyLimit(rt), paces(rt)
-		r.Body = http.MaxBytesReader(w, r.Body, most)
+		if err := bound(w, r, most, s.bodyTime(rt)); err != nil {
+			s.fail(w, r, err)
+			return
+		}
 		if r.ContentLength > most {
 			s.fail(w, r, tooLarge(most))
 			return
@@ -193,6 +203,9 @@ func remote(r *http.Request) string {
 // in the reader's language or, without a session, with the login page.
 func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := sqlitedb.ProblemOf(err)
+	if lateBody(r) {
+		p = errSlowBody.With(err)
+	}
 	if p.Status >= 500 && !errors.Is(err, context.Canceled) {
 		s.Log.Error("request failed", "method", r.Method, "route", r.Pattern, "code", p.Code, "error", err)
 	} else if p.Status < 500 && r.Method != http.MethodGet {

@@ -13,8 +13,9 @@
 // Version says which form it is. Times are UTC (RFC 3339); the PDF gives them in
 // Copenhagen's time. Hashes are SHA-256 in hexadecimal. Values are whole Danish
 // kroner. Audit names the signed head of the box's audit log when the file was
-// made: the log, which is handed out by itself, is checked against that head, and
-// each entry in Log against the log by its number.
+// made, and LogProofs shows of each entry in Log that this head covers it; the
+// whole log, which is handed out by itself, is checked against the same head.
+// Verify checks all that a file says which can be checked without a box.
 //
 // # Signatures
 //
@@ -79,6 +80,7 @@ type Proof struct {
 	Sound     bool     `json:"sound"` // kept in the copy
 	Reasons   []string `json:"reasons,omitempty"`
 	Mask      string   `json:"mask"` // SHA-256
+	Raw       string   `json:"raw"`  // the proof's own JSON, of which the copy names the SHA-256
 }
 
 // A Figure is the worst that was measured, and what was allowed.
@@ -171,7 +173,8 @@ type File struct {
 	MoreAccesses  int                          `json:"more_accesses,omitempty"`
 	// AccessesUnknown says that the extranet could not be asked.
 	AccessesUnknown bool          `json:"accesses_unknown,omitempty"`
-	Log             []audit.Entry `json:"log"` // the box's own record of the case, the oldest first
+	Log             []audit.Entry `json:"log"`        // the box's own record of the case, the oldest first
+	LogProofs       []LogProof    `json:"log_proofs"` // one for each entry of Log
 	MoreLog         int           `json:"more_log,omitempty"`
 	Hashes          []Hash        `json:"hashes"`
 	Audit           Head          `json:"audit"`
@@ -190,6 +193,7 @@ type Input struct {
 	Accesses   []Access
 	Unknown    bool          // the extranet could not be asked for the accesses
 	Log        []audit.Entry // the oldest first
+	LogProofs  []LogProof    // of the last MaxLog of them at least
 	Head       audit.Head
 	Verifier   string
 }
@@ -238,6 +242,12 @@ func Build(in Input) File {
 	}
 	if more := len(f.Log) - MaxLog; more > 0 {
 		f.Log, f.MoreLog = f.Log[more:], more
+	}
+	if f.LogProofs = in.LogProofs; f.LogProofs == nil {
+		f.LogProofs = []LogProof{}
+	}
+	if more := len(f.LogProofs) - MaxLog; more > 0 {
+		f.LogProofs = f.LogProofs[more:]
 	}
 	if f.Accesses == nil {
 		f.Accesses = []Access{}

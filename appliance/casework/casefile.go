@@ -86,6 +86,9 @@ func (s *Service) caseFile(ctx context.Context, a Actor, id incident.CaseID, for
 	if in.Head, err = s.o.Audit.Head(ctx); err != nil {
 		return casefile.File{}, fmt.Errorf("casework: %w", err)
 	}
+	if in.LogProofs, err = s.logProofs(ctx, in.Log, in.Head); err != nil {
+		return casefile.File{}, err
+	}
 	return casefile.Build(in), nil
 }
 
@@ -111,14 +114,26 @@ func figuresOf(r redact.Record) (*casefile.Proof, error) {
 	if err != nil {
 		return nil, errCopyOld.With(err)
 	}
-	f := p.Figures
-	return &casefile.Proof{
-		Passed: p.Pass, Frames: f.Frames, Shown: f.Shown, Unsure: f.Unsure, Flagged: f.Flagged, Seconds: f.Duration.Duration().Seconds(),
-		Width: f.Width, Height: f.Height, Cell: f.Cell, Sound: m.Sound, Reasons: p.Reasons, Mask: p.Mask.String(),
-		Deviation: casefile.Figure{Worst: f.Deviation.Value, Most: f.Tolerance.Deviation},
-		Energy:    casefile.Figure{Worst: f.Energy.Value, Most: f.Tolerance.Energy},
-		Ring:      casefile.Figure{Worst: f.Ring.Value, Most: f.Tolerance.Ring},
-	}, nil
+	f := casefile.Figures(p, string(r.Proof), m.Sound)
+	return &f, nil
+}
+
+// logProofs proves that the log's head covers the entries that a file lists.
+func (s *Service) logProofs(ctx context.Context, list []audit.Entry, head audit.Head) ([]casefile.LogProof, error) {
+	list = list[max(0, len(list)-casefile.MaxLog):]
+	out := make([]casefile.LogProof, 0, len(list))
+	for _, e := range list {
+		p, err := s.o.Audit.Prove(ctx, e.Seq)
+		if err != nil {
+			return nil, fmt.Errorf("casework: %w", err)
+		}
+		x := casefile.LogProof{Seq: e.Seq, Path: p.Path}
+		if p.Head != string(head.Note) {
+			x.Head = p.Head // somebody has acted since
+		}
+		out = append(out, x)
+	}
+	return out, nil
 }
 
 // memberNames returns the names of the members; none where they are not known.

@@ -131,7 +131,7 @@ func (u *uplink) Prepare(_ context.Context, id incident.DisclosureID, rel policy
 		return Approval{}, errors.New("there is no release")
 	}
 	b, err := json.Marshal(map[string]any{
-		"disclosure": id, "copy": rel.Copy().String(), "proof": rel.Proof().String(), "sheet": rel.Sheet().String(),
+		"case": rel.Case(), "disclosure": id, "copy": rel.Copy().String(), "proof": rel.Proof().String(), "sheet": rel.Sheet().String(),
 		"circle": rel.Circle(), "not_after": rel.NotAfter(), "assessor": rel.Assessor().Name,
 	})
 	sum := approvalSum(b)

@@ -22,6 +22,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -209,8 +210,8 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if p.Status >= 500 && !errors.Is(err, context.Canceled) {
 		s.Log.Error("request failed", "method", r.Method, "route", r.Pattern, "code", p.Code, "error", err)
 	} else if p.Status < 500 && r.Method != http.MethodGet {
-		// What lies behind may hold what a person wrote, so it is left out.
-		s.Log.Info("request refused", "method", r.Method, "route", r.Pattern, "code", p.Code, "cause", p.Cause.EN, "remedy", p.Remedy.EN)
+		// The code stands for cause and remedy, whose words may hold what a person wrote.
+		s.Log.Info("request refused", "method", methodOf(r), "route", r.Pattern, "code", p.Code)
 	}
 	if isAPI(r) {
 		problem.Write(w, p)
@@ -221,6 +222,14 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		return
 	}
 	s.errorPage(w, r, p)
+}
+
+// methodOf is the method for the log: one that is none may say anything.
+func methodOf(r *http.Request) string {
+	if slices.Contains([]string{get, http.MethodHead, post, put, patch, remove}, r.Method) {
+		return r.Method
+	}
+	return "other"
 }
 
 // other is the pattern of what no route serves.

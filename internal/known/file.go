@@ -21,7 +21,7 @@ type File struct {
 	size int64
 }
 
-// Open opens the list at path, and looks at its first line; an empty path is the
+// Open opens the list at path, and looks whether it is one, whole and in order; an empty path is the
 // zero File. The file must stay as it is while it is open.
 func Open(path string) (*File, error) {
 	if path == "" {
@@ -29,7 +29,7 @@ func Open(path string) (*File, error) {
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("account: known passwords: %w: give the file, or leave the setting out", err)
+		return nil, fmt.Errorf("known: %w: give the file, or leave the setting out", err)
 	}
 	info, err := f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
@@ -38,13 +38,72 @@ func Open(path string) (*File, error) {
 	var l *File
 	if err == nil {
 		l = &File{f, info.Size()}
-		_, err = l.line(0)
+		err = l.check()
 	}
 	if err != nil {
 		_ = f.Close() // the first error is the one to act on
-		return nil, fmt.Errorf("account: known passwords: %s: %w: give a sorted file of SHA-1 and count, as Pwned Passwords is", path, err)
+		return nil, fmt.Errorf("known: %s: %w: give a sorted file of SHA-1 and count, as Pwned Passwords is", path, err)
 	}
 	return l, nil
+}
+
+// Of a list that is not sorted, as the one by count, nothing would be found: looks
+// places all through it must be in order. A list of the size of Pwned Passwords
+// reaches the end of all hashes, unless the download was cut short.
+const (
+	looks = 256
+	whole = 1 << 30
+)
+
+var (
+	errOrder = errors.New("it is not in order of the SHA-1")
+	errShort = errors.New("it ends too early")
+)
+
+// check looks at the first line, the last and some between.
+func (f *File) check() error {
+	if f.size == 0 {
+		return errShort
+	}
+	before, last, err := "", int64(0), error(nil)
+	for i := range int64(looks) {
+		at := f.size / looks * i
+		if at, err = f.next(at); err != nil {
+			return err
+		}
+		if at >= f.size || i > 0 && at <= last {
+			continue // a short list: the same line again
+		}
+		hash, err := f.line(at)
+		if err != nil {
+			return err
+		}
+		if hash < before {
+			return errOrder
+		}
+		before, last = hash, at
+	}
+	for at := max(last, f.size-2*maxLine); ; {
+		if at, err = f.next(at); err != nil {
+			return err
+		}
+		if at >= f.size {
+			break
+		}
+		hash, err := f.line(at)
+		if err != nil {
+			return fmt.Errorf("%w: %w", errShort, err)
+		}
+		if hash < before {
+			return errOrder
+		}
+		before = hash
+		at++
+	}
+	if f.size >= whole && before < "FFFF" {
+		return errShort
+	}
+	return nil
 }
 
 // Contains reports whether password is on the list.
@@ -125,11 +184,11 @@ func (f *File) read(at int64, n int) ([]byte, error) {
 	b := make([]byte, n)
 	got, err := f.r.ReadAt(b, at)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("account: known passwords: %w", err)
+		return nil, fmt.Errorf("known: %w", err)
 	}
 	return b[:got], nil
 }
 
 func (f *File) bad(at int64) error {
-	return fmt.Errorf("account: known passwords: no line of SHA-1 and count at byte %d: download the file anew", at)
+	return fmt.Errorf("known: no line of SHA-1 and count at byte %d: download the file anew", at)
 }

@@ -3,6 +3,7 @@ package known
 import (
 	"crypto/sha1"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -160,16 +161,52 @@ func TestFileRefusals(t *testing.T) {
 			t.Errorf("%s was opened", name)
 		}
 	}
-	// A good first line, and rubbish after it: what cannot be read is no answer.
-	path := filepath.Join(dir, "torn")
-	if err := os.WriteFile(path, []byte(strings.Repeat("0", 40)+":1\n"+strings.Repeat("x", 10_000)), 0o600); err != nil {
-		t.Fatal(err)
+	line := func(i int) string { return fmt.Sprintf("%05X%035X:1\r\n", i, 0) }
+	list := func(n int) (text string) {
+		for i := range n {
+			text += line(i)
+		}
+		return text
 	}
-	f, err := Open(path)
+	for name, c := range map[string]struct {
+		text string
+		want error
+	}{
+		"by count":           {line(9) + line(3) + line(7), errOrder},
+		"swapped at the end": {list(5000) + line(17), errOrder},
+		"backwards":          {line(5000) + list(5000), errOrder},
+		"a line cut short":   {list(5000)[:5000*len(line(0))-30], errShort},
+		"rubbish after":      {strings.Repeat("0", 40) + ":1\n" + strings.Repeat("x", 10_000), nil},
+	} {
+		path := filepath.Join(dir, "bad")
+		if err := os.WriteFile(path, []byte(c.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(path); err == nil || c.want != nil && !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
+	}
+	// One of the size of all known passwords that has not all of them; the file
+	// has holes, and takes no room.
+	path := filepath.Join(dir, "huge")
+	big, err := os.Create(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.Contains("x"); err == nil {
+	defer big.Close()
+	if _, err := big.WriteString(list(3)); err != nil {
+		t.Fatal(err)
+	}
+	if err := big.Truncate(2 * whole); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(path); err == nil {
+		t.Error("a file with holes was opened")
+	}
+	// What is torn between the places looked at is no answer.
+	text := strings.Repeat("0", 40) + ":1\n" + strings.Repeat("x", 10_000)
+	torn := &File{strings.NewReader(text), int64(len(text))}
+	if _, err := torn.Contains("x"); err == nil {
 		t.Error("a torn file gave an answer")
 	}
 }

@@ -39,6 +39,13 @@ func (w *World) alert(ctx context.Context, b *client.Client) (casework.Alert, er
 	if err != nil {
 		return casework.Alert{}, err
 	}
+	accepted, err := b.AcceptedConditions(ctx)
+	if err == nil && !accepted.Accepted {
+		err = b.AcceptConditions(ctx, casework.ConditionsVersion)
+	}
+	if err != nil {
+		return casework.Alert{}, err
+	}
 	all, err := b.Alerts(ctx)
 	if err != nil {
 		return casework.Alert{}, err
@@ -116,6 +123,10 @@ func (w *World) Watch(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	_, err = c.Alerts(ctx)
+	if err := refused("a look at the alerts before the conditions are accepted", err, "conditions.accept"); err != nil {
+		return err
+	}
 	a, err := w.alert(ctx, c)
 	if err != nil {
 		return err
@@ -124,13 +135,6 @@ func (w *World) Watch(ctx context.Context) error {
 		return fmt.Errorf("story: the alert reads %+v", a)
 	}
 	const purpose = "Vagten skal kunne genkende ham"
-	_, err = c.View(ctx, a.ID, purpose)
-	if err := refused("a viewing before the conditions are accepted", err, "conditions.accept"); err != nil {
-		return err
-	}
-	if err := c.AcceptConditions(ctx, casework.ConditionsVersion); err != nil {
-		return err
-	}
 	viewing, err := c.View(ctx, a.ID, purpose)
 	if err != nil {
 		return err

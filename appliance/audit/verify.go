@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"time"
@@ -79,6 +80,10 @@ func readingFile(ctx context.Context, path string, f func(querier) error) error 
 		return fmt.Errorf("audit: %w", err)
 	}
 	q := url.Values{"mode": {"ro"}, "_query_only": {"on"}, "_busy_timeout": {"10000"}}
+	if _, err := os.Stat(path + "-wal"); errors.Is(err, fs.ErrNotExist) {
+		// Nobody has it open: a copy, it may be on a medium that takes nothing.
+		q.Set("immutable", "1")
+	}
 	db, err := sql.Open("sqlite3", (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String())
 	if err != nil {
 		return fmt.Errorf("audit: %w", err)

@@ -18,6 +18,7 @@ type auditCmd struct {
 	Export auditExportCmd `cmd:"" help:"Write the box's audit log to a file. That is on record."`
 	Prove  auditProveCmd  `cmd:"" help:"Take one entry out of a data folder with the proof that the log has it."`
 	Check  auditProofCmd  `cmd:"" help:"Check such a proof, without the log."`
+	Key    auditKeyCmd    `cmd:"" help:"Write the key of the log's entries for an auditor: with it and the verifier key a copy of audit.db is checked and read, and nothing else opened."`
 	Prune  auditPruneCmd  `cmd:"" help:"Drop what entries over a year old say, on the data folder of a stopped box. A running box does it by itself."`
 }
 
@@ -25,10 +26,14 @@ type auditCmd struct {
 type folderFlags struct {
 	Dir      string `arg:"" help:"Data folder of a box or of the extranet, or a copy of one." type:"existingdir"`
 	Key      string `help:"The master key's file, where it is not in DIR (a systemd credential)." placeholder:"FILE" type:"existingfile"`
+	Entries  string `help:"The key of the entries, as veilctl audit key writes it, in place of the master key; asks for --verifier." placeholder:"FILE" type:"existingfile"`
 	Verifier string `help:"The log's verifier key, kept since the first start. Better than the one in DIR: whoever changed the log could change that too." placeholder:"KEY"`
 }
 
 func (f folderFlags) keys() (logKeys, error) {
+	if f.Entries != "" {
+		return entriesKeys(f.Dir, f.Entries, f.Verifier)
+	}
 	k, err := keysOf(f.Dir, f.Key)
 	if f.Verifier != "" {
 		k.verifier = f.Verifier
@@ -40,6 +45,7 @@ type auditVerifyCmd struct {
 	Dir      string `arg:"" optional:"" help:"Data folder of a box or of the extranet, or a copy of one." type:"existingdir"`
 	API      bool   `help:"Ask the box that you are logged in to." name:"api"`
 	Key      string `help:"The master key's file, where it is not in DIR (a systemd credential)." placeholder:"FILE" type:"existingfile"`
+	Entries  string `help:"The key of the entries, as veilctl audit key writes it, in place of the master key; asks for --verifier." placeholder:"FILE" type:"existingfile"`
 	Verifier string `help:"The log's verifier key, kept since the first start. Better than the one in DIR: whoever changed the log could change that too." placeholder:"KEY"`
 	Head     string `help:"A signed head that was kept elsewhere: the log must go through it." placeholder:"FILE" type:"existingfile"`
 }
@@ -62,7 +68,7 @@ func (c *auditVerifyCmd) Run(e *env) error {
 		}
 		return e.verdict(r)
 	}
-	k, err := folderFlags{c.Dir, c.Key, c.Verifier}.keys()
+	k, err := folderFlags{c.Dir, c.Key, c.Entries, c.Verifier}.keys()
 	if err != nil {
 		return err
 	}

@@ -152,7 +152,7 @@ func (f File) checkLog(key string) error {
 			return fmt.Errorf("entry %d is about another case", e.Seq)
 		}
 	}
-	if n := len(f.Log); n == 0 || f.Log[n-1].Act != "case.file" || f.Log[n-1].Who.ID != string(f.By.ID) {
+	if n := len(f.Log); n == 0 || f.Log[n-1].Act != "case.file" || f.Log[n-1].Who.ID != string(f.By.ID) || f.Log[n-1].Who.Name != f.By.Name {
 		return errors.New("it does not end with the making of this file")
 	}
 	return nil

@@ -2,7 +2,7 @@
 //
 // What needs a box goes through its JSON API (package client) with a session
 // that "veilctl login" keeps; "camera simulate", "camera probe", "camera find
-// --here", "clip verify", "redact", "key new", "audit check" and what takes a data
+// --here", "clip verify", "verify", "redact", "key new", "audit check" and what takes a data
 // folder (check, audit verify, prove and prune) need none. Results go to standard
 // output, as a table or with --json as JSON; progress and notices go to standard
 // error. Secrets come from files, standard input or a prompt, never from flags.
@@ -61,6 +61,7 @@ type commands struct {
 	Clip     clipCmd     `cmd:"" help:"Recorded footage: export, verify." group:"footage"`
 	Redact   redactCmd   `cmd:"" help:"Make a veiled copy of any video file, without a box." group:"footage"`
 	Case     caseCmd     `cmd:"" help:"Cases: from the incident to the disclosure and its end." group:"cases"`
+	Verify   verifyCmd   `cmd:"" help:"Check a case file or a proof of deletion. Needs no box: for the agency, the police, a court." group:"cases"`
 	Alert    alertCmd    `cmd:"" help:"What other members have disclosed to this one." group:"cases"`
 	People   peopleCmd   `cmd:"" help:"Personal accounts on the box." group:"system"`
 	Enrol    enrolCmd    `cmd:"" help:"Join an extranet with a one-time code." group:"system"`

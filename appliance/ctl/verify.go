@@ -28,17 +28,26 @@ func verifierKey(given string) (note.Verifier, error) {
 	if given == "" {
 		return nil, nil
 	}
-	text := given
-	if b, err := os.ReadFile(given); err == nil && len(b) <= maxKey {
-		text = string(b)
-	} else if err != nil && !errors.Is(err, fs.ErrNotExist) && !strings.Contains(given, "+") {
-		return nil, fmt.Errorf("ctl: the verifier key: %w", err)
+	text, err := readVerifier(given)
+	if err != nil {
+		return nil, err
 	}
-	v, err := note.NewVerifier(strings.TrimSpace(text))
+	v, err := note.NewVerifier(text)
 	if err != nil {
 		return nil, usage("--key is neither a verifier key (NAME+HASH+KEY) nor a file with one, such as audit.pub of the box's data folder")
 	}
 	return v, nil
+}
+
+// readVerifier returns a verifier key's text, which is given itself or in a file.
+func readVerifier(given string) (string, error) {
+	text := given
+	if b, err := os.ReadFile(given); err == nil && len(b) <= maxKey {
+		text = string(b)
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) && !strings.Contains(given, "+") {
+		return "", fmt.Errorf("ctl: the verifier key: %w", err)
+	}
+	return strings.TrimSpace(text), nil
 }
 
 // readStatement returns what text states, and whether its signature was checked.

@@ -93,8 +93,8 @@ func (s *server) apiCaseFile(w http.ResponseWriter, r *http.Request, a casework.
 	if err != nil {
 		return err
 	}
-	attach(w, "sag-"+r.PathValue("id")+".json")
-	return writeJSON(w, http.StatusOK, v)
+	b, err := v.JSON() // its one spelling, which "veilctl verify" takes
+	return handOut(w, "application/json", "sag-"+r.PathValue("id")+".json", b, err)
 }
 
 func (s *server) apiCaseFilePDF(w http.ResponseWriter, r *http.Request, a casework.Actor) error {

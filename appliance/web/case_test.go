@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"veilbox/appliance/casefile"
 	"veilbox/appliance/casework"
 	"veilbox/appliance/incident"
 	"veilbox/internal/problem"
@@ -18,7 +19,7 @@ import (
 func TestDocumentsAreNeverShown(t *testing.T) {
 	s := newSite(t)
 	s.box.cases["CASE1"] = testCase(incident.Redacted)
-	for _, path := range []string{"/api/v1/cases/CASE1/documents/DOC1", "/api/v1/cases/CASE1/file.pdf", "/api/v1/cases/CASE1/deletion.txt"} {
+	for _, path := range []string{"/api/v1/cases/CASE1/documents/DOC1", "/api/v1/cases/CASE1/file.pdf", "/api/v1/cases/CASE1/file.json", "/api/v1/cases/CASE1/deletion.txt"} {
 		resp, body := s.do(t, req{method: get, path: path, as: "manager"})
 		if resp.StatusCode != http.StatusOK {
 			t.Fatalf("%s: %d %s", path, resp.StatusCode, body)
@@ -32,6 +33,16 @@ func TestDocumentsAreNeverShown(t *testing.T) {
 		if n := resp.Header.Get("X-Content-Type-Options"); n != "nosniff" {
 			t.Errorf("%s: X-Content-Type-Options %q", path, n)
 		}
+	}
+}
+
+// A case file is checked byte by byte by who gets it.
+func TestACaseFileGoesOutAsItIsSpelt(t *testing.T) {
+	s := newSite(t)
+	resp, body := s.do(t, req{method: get, path: "/api/v1/cases/CASE1/file.json", as: "manager"})
+	want, err := casefile.File{}.JSON()
+	if err != nil || resp.StatusCode != http.StatusOK || body != string(want) {
+		t.Errorf("%d %.200s, want %.200s", resp.StatusCode, body, want)
 	}
 }
 

@@ -2,9 +2,11 @@ package casework
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"veilbox/appliance/account"
 	"veilbox/appliance/audit"
@@ -24,10 +26,28 @@ func (s *Service) ExportAudit(ctx context.Context, a Actor, w io.Writer, format 
 	if format != audit.JSONL && format != audit.CSV {
 		return errAuditFormat
 	}
-	about := map[string]string{"format": string(format)}
+	about, err := chosen(f)
+	if err != nil {
+		return err
+	}
+	about["format"] = string(format)
+	for k, v := range map[string]int64{"after": f.After, "limit": int64(f.Limit)} {
+		if v > 0 {
+			about[k] = strconv.FormatInt(v, 10)
+		}
+	}
+	if err := s.record(ctx, a, "audit.export", "", about); err != nil {
+		return err
+	}
+	return s.o.Audit.Export(ctx, w, format, f)
+}
+
+// chosen tells the record what part of the log was chosen.
+func chosen(f audit.Filter) (map[string]string, error) {
+	about := map[string]string{}
 	for k, v := range map[string]string{"act": f.Act, "who": f.Who, "about": f.About} {
-		if len(v) > audit.MaxValue {
-			return badInput("audit.filter", "Det, du søger efter i loggen, er for langt.", "What you look for in the log is too long.")
+		if len(v) > audit.MaxValue || !utf8.ValidString(v) {
+			return nil, badInput("audit.filter", "Det, du søger efter i loggen, er for langt eller har ugyldige tegn.", "What you look for in the log is too long or has invalid characters.")
 		}
 		if v != "" {
 			about["only-"+k] = v
@@ -38,13 +58,35 @@ func (s *Service) ExportAudit(ctx context.Context, a Actor, w io.Writer, format 
 			about[k] = v.UTC().Format(time.RFC3339)
 		}
 	}
-	for k, v := range map[string]int64{"after": f.After, "limit": int64(f.Limit)} {
-		if v > 0 {
-			about[k] = strconv.FormatInt(v, 10)
-		}
+	return about, nil
+}
+
+// Audit returns entries of the audit log. They name people: that they were read,
+// and whose or what was looked for, is on record itself, once for all the pages
+// of one look.
+func (s *Service) Audit(ctx context.Context, a Actor, f audit.Filter) ([]audit.Entry, error) {
+	if err := s.allow(a, account.ReadAudit); err != nil {
+		return nil, err
 	}
-	if err := s.record(ctx, a, "audit.export", "", about); err != nil {
-		return err
+	about, err := chosen(f)
+	if err != nil {
+		return nil, err
 	}
-	return s.o.Audit.Export(ctx, w, format, f)
+	key := fmt.Sprint("audit.read\x00", a.Session.Person.ID, "\x00", a.From, about)
+	if err := s.recordOnce(ctx, a, key, seenFor, "audit.read", "", about); err != nil {
+		return nil, err
+	}
+	return s.o.Audit.Entries(ctx, f)
+}
+
+// VerifyAudit recomputes the audit log from its entries, and puts on record who
+// asked for it.
+func (s *Service) VerifyAudit(ctx context.Context, a Actor) (audit.Report, error) {
+	if err := s.allow(a, account.ReadAudit); err != nil {
+		return audit.Report{}, err
+	}
+	if err := s.record(ctx, a, "audit.verify", "", nil); err != nil {
+		return audit.Report{}, err
+	}
+	return s.o.Audit.Verify(ctx)
 }

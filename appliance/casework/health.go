@@ -6,8 +6,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"veilbox/appliance/account"
-	"veilbox/appliance/audit"
 	"veilbox/capture"
 	"veilbox/capture/footage"
 	"veilbox/internal/problem"
@@ -53,20 +51,4 @@ func (s *Service) Health(ctx context.Context) ([]Check, error) {
 func lower(s string) string {
 	r, n := utf8.DecodeRuneInString(s)
 	return string(unicode.ToLower(r)) + s[n:]
-}
-
-// Audit returns entries of the audit log.
-func (s *Service) Audit(ctx context.Context, a Actor, f audit.Filter) ([]audit.Entry, error) {
-	if err := s.allow(a, account.ReadAudit); err != nil {
-		return nil, err
-	}
-	return s.o.Audit.Entries(ctx, f)
-}
-
-// VerifyAudit recomputes the audit log from its entries.
-func (s *Service) VerifyAudit(ctx context.Context, a Actor) (audit.Report, error) {
-	if err := s.allow(a, account.ReadAudit); err != nil {
-		return audit.Report{}, err
-	}
-	return s.o.Audit.Verify(ctx)
 }

@@ -221,7 +221,7 @@ func actsOfCases() []act {
 		}},
 		{"Enrolment", account.ViewHealth, "", "operator", nil, func(b *box, a Actor, _ CaseView) (any, error) { return none(b.Enrolment(b.t.Context(), a)) }},
 		{"Enrol", account.ManageCameras, "box.enrol", "operator", nil, func(b *box, a Actor, _ CaseView) (any, error) { return none(b.Enrol(b.t.Context(), a, "code")) }},
-		{"Audit", account.ReadAudit, "", "auditor", nil, func(b *box, a Actor, _ CaseView) (any, error) {
+		{"Audit", account.ReadAudit, "audit.read", "auditor", nil, func(b *box, a Actor, _ CaseView) (any, error) {
 			return none(b.Audit(b.t.Context(), a, audit.Filter{}))
 		}},
 		{"ExportAudit", account.ReadAudit, "audit.export", "auditor", nil, func(b *box, a Actor, _ CaseView) (any, error) {
@@ -229,7 +229,7 @@ func actsOfCases() []act {
 			err := b.ExportAudit(b.t.Context(), a, &out, audit.CSV, audit.Filter{})
 			return jpeg(out.Bytes(), err)
 		}},
-		{"VerifyAudit", account.ReadAudit, "", "auditor", nil, func(b *box, a Actor, _ CaseView) (any, error) { return none(b.VerifyAudit(b.t.Context(), a)) }},
+		{"VerifyAudit", account.ReadAudit, "audit.verify", "auditor", nil, func(b *box, a Actor, _ CaseView) (any, error) { return none(b.VerifyAudit(b.t.Context(), a)) }},
 		{"People", account.ManagePeople, "", "manager", nil, func(b *box, a Actor, _ CaseView) (any, error) { return none(b.People(b.t.Context(), a)) }},
 		{"AddPerson", account.ManagePeople, "person.add", "manager", nil, func(b *box, a Actor, _ CaseView) (any, error) {
 			return none(b.AddPerson(b.t.Context(), a, NewPerson{Login: "nynne", Name: "Nynne Toft", Roles: []account.Role{account.Staff}}))

@@ -104,3 +104,33 @@ func TestConditionsAreAcceptedByThePerson(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Who reads the log leaves a trace in it: whom or what he looked for, once for
+// all the pages of it.
+func TestTheRecordSaysWhoReadIt(t *testing.T) {
+	b := newBox(t)
+	a := b.people["auditor"]
+	for _, f := range []audit.Filter{{}, {After: 3}, {Who: "Anders Bech"}, {Who: "Anders Bech", After: 2, Newest: true}, {About: "case=X"}} {
+		if _, err := b.Audit(t.Context(), a, f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	log := b.recorded("audit.read")
+	if len(log) != 3 || log[1].About["only-who"] != "Anders Bech" || log[2].About["only-about"] != "case=X" {
+		t.Errorf("%+v", log)
+	}
+	b.clock.Advance(seenFor)
+	if _, err := b.Audit(t.Context(), a, audit.Filter{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.VerifyAudit(t.Context(), a); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(b.recorded("audit.read")); n != 4 || len(b.recorded("audit.verify")) != 1 {
+		t.Errorf("%d looks are on record", n)
+	}
+	_, err := b.Audit(t.Context(), a, audit.Filter{Who: strings.Repeat("x", audit.MaxValue+1)})
+	refused(t, err, "audit.filter")
+	_, err = b.Audit(t.Context(), a, audit.Filter{Act: "\xff"})
+	refused(t, err, "audit.filter")
+}

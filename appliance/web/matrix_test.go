@@ -75,7 +75,7 @@ var either = map[string][]account.Permission{
 
 // both are the routes that ask for several permissions at once.
 var both = map[string][]account.Permission{
-	"POST /api/v1/rights/find": {account.CaseFile, account.ViewCases},
+	"GET /rights": {account.CaseFile, account.ViewCases}, "POST /api/v1/rights/find": {account.CaseFile, account.ViewCases},
 }
 
 func TestEveryRouteHasARow(t *testing.T) {

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/mod/sumdb/tlog"
+
 	"veilbox/appliance/account"
 	"veilbox/appliance/audit"
 	"veilbox/appliance/casefile"
@@ -53,6 +55,9 @@ func schemaOf(t reflect.Type) map[string]any {
 	}
 	if m := reflect.TypeFor[interface{ MarshalText() ([]byte, error) }](); t.Implements(m) {
 		return map[string]any{"type": "string"}
+	}
+	if t == reflect.TypeFor[tlog.Hash]() {
+		return map[string]any{"type": "string", "contentEncoding": "base64"}
 	}
 	switch t.Kind() {
 	case reflect.Pointer:

@@ -22,7 +22,7 @@ var templateFiles embed.FS
 
 type page = *template.Template
 
-var pageNames = []string{"login", "start", "camera", "timeline", "case", "alerts", "alert", "admin", "people", "audit", "account", "conditions", "error"}
+var pageNames = []string{"login", "start", "camera", "timeline", "case", "alerts", "alert", "admin", "people", "audit", "rights", "account", "conditions", "error"}
 
 // loadPages parses each page once per language, with the layout around it.
 func loadPages(texts map[string]catalogue) (map[string]map[string]page, error) {
@@ -100,6 +100,9 @@ func navFor(session account.Session, now time.Time) []string {
 	}
 	if session.Allow(account.ViewShared, now) == nil {
 		nav = append(nav, "alerts")
+	}
+	if session.Allow(account.CaseFile, now) == nil && session.Allow(account.ViewCases, now) == nil {
+		nav = append(nav, "rights")
 	}
 	if session.Allow(account.ManagePeople, now) == nil {
 		nav = append(nav, "people")

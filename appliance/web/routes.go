@@ -36,6 +36,7 @@ func (s *server) pageRoutes() []route {
 		{get, "/admin", fullPage, s.adminPage},
 		{get, "/people", fullPage, s.peoplePage},
 		{get, "/audit", fullPage, s.auditPage},
+		{get, "/rights", fullPage, s.rightsPage},
 		{get, "/assets/{file...}", anyone, s.assetFile},
 		{get, "/healthz", anyone, s.healthz},
 	}

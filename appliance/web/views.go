@@ -34,6 +34,8 @@ type startData struct {
 	// for whoever has no cases to see.
 	Reads  bool
 	Health []casework.Check
+	// Tags says that this person may make cases.
+	Tags bool
 	// NoAuthorisation says why there may be nothing to see (V7).
 	NoAuthorisation bool
 }
@@ -100,6 +102,7 @@ func (s *server) startPage(w http.ResponseWriter, r *http.Request, a casework.Ac
 	d.Review = s.Clock.Now().Add(keepFor).In(clock.Copenhagen)
 	d.NoAuthorisation = a.Session.Can(account.ViewCases) && !a.Session.Person.Authorisation.Valid(s.Clock.Now())
 	d.Manager = a.Session.Allow(account.ManageCameras, s.Clock.Now()) == nil
+	d.Tags = a.Session.Allow(account.Tag, s.Clock.Now()) == nil
 	return s.render(w, r, http.StatusOK, "start", a, d)
 }
 
@@ -108,6 +111,7 @@ type cameraData struct {
 	Offences  []incident.Offence
 	Elsewhere []incident.Offence // that this permission doesn't cover
 	Ranges    []int              // of the time line, in minutes
+	Quick     []int              // the last minutes that are picked with one press
 	// MayTag, MayExport and MayManage say which buttons are this person's.
 	MayTag, MayExport, MayManage bool
 	Review                       time.Time // suggested for what is kept for the police
@@ -142,13 +146,14 @@ func (s *server) cameraPage(w http.ResponseWriter, r *http.Request, a casework.A
 	if i < 0 {
 		return errNotFound
 	}
-	return s.render(w, r, http.StatusOK, "camera", a, cameraData{Camera: all[i], Offences: covered, Elsewhere: uncovered, Ranges: ranges,
+	return s.render(w, r, http.StatusOK, "camera", a, cameraData{Camera: all[i], Offences: covered, Elsewhere: uncovered, Ranges: ranges, Quick: quick,
 		MayTag: a.Session.Can(account.Tag), MayExport: a.Session.Can(account.ExportFootage), MayManage: a.Session.Allow(account.ManageCameras, s.Clock.Now()) == nil,
 		Review: s.Clock.Now().Add(keepFor).In(clock.Copenhagen)})
 }
 
 // ranges and overviews are what time lines show, in minutes.
 var (
+	quick     = []int{1, 2, 5, 10}
 	ranges    = []int{10, 60, 360, 1440, 10080}
 	overviews = []int{360, 1440, 10080, 43200}
 )

@@ -118,7 +118,7 @@ func TestPagesHaveNoInlineScriptOrStyle(t *testing.T) {
 	s := newSite(t)
 	s.box.cases["CASE1"] = testCase(incident.Redacted)
 	s.box.alerts = []casework.Alert{{ID: "D1", What: "<script>alert(1)</script>", Offence: incident.Theft, NotAfter: testNow}}
-	for _, p := range []struct{ path, as string }{{"/login", ""}, {"/", "staff"}, {"/cameras/kasse-1", "staff"}, {"/cameras/kasse-1", "manager"}, {"/timeline", "staff"}, {"/cases/CASE1", "staff"}, {"/cases/CASE1", "assessor"}, {"/alerts", "staff"}, {"/alerts/D1", "staff"}, {"/admin", "manager"}, {"/people", "manager"}, {"/audit", "auditor"}, {"/account", "staff"}, {"/conditions", "staff"}} {
+	for _, p := range []struct{ path, as string }{{"/login", ""}, {"/", "staff"}, {"/cameras/kasse-1", "staff"}, {"/cameras/kasse-1", "manager"}, {"/timeline", "staff"}, {"/cases/CASE1", "staff"}, {"/cases/CASE1", "assessor"}, {"/alerts", "staff"}, {"/alerts/D1", "staff"}, {"/admin", "manager"}, {"/people", "manager"}, {"/audit", "auditor"}, {"/rights", "manager"}, {"/account", "staff"}, {"/conditions", "staff"}} {
 		for _, lang := range languages {
 			resp, body := s.do(t, req{method: get, path: p.path, as: p.as, header: http.Header{"Cookie": {"lang=" + lang}}})
 			if resp.StatusCode != http.StatusOK || !strings.Contains(body, `<html lang="`+lang+`">`) {

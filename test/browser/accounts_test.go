@@ -43,9 +43,10 @@ func (p *person) keyboard(name string) {
 	p.t.Helper()
 	n := get[int](p, `(() => { document.activeElement?.blur(); window.scrollTo(0, 0); window.veilboxSeen = new Set();
 		window.veilboxAll = [...document.querySelectorAll('a[href], button, input, select, textarea, summary, [tabindex="0"]')].filter((e) => e.checkVisibility() && !e.disabled && e.type !== 'hidden' && e.tabIndex >= 0);
-		return window.veilboxAll.length; })()`)
+		// A field for a date has several stops, and so has a video.
+		return 4 + window.veilboxAll.length + 8 * document.querySelectorAll('input[type^=date], video[controls]').length; })()`)
 	var dark []string
-	for range n + 12 { // a field for a date has several stops
+	for range n {
 		p.do("go on", chromedp.KeyEvent(kb.Tab))
 		if bad := get[string](p, `(() => { const e = document.activeElement; if (!e || e === document.body || window.veilboxSeen.has(e)) return ''; window.veilboxSeen.add(e);
 			const s = getComputedStyle(e); return s.outlineStyle === 'none' || parseFloat(s.outlineWidth) < 2 ? e.outerHTML.slice(0, 120) : ''; })()`); bad != "" {

@@ -185,10 +185,10 @@ func TestSheetPage(t *testing.T) {
 func TestTrainingPage(t *testing.T) {
 	s, p := act(t)
 	s.copied(incident.Redacted, incident.Copy{Media: incident.MediaVideo, Mode: subject.BlurEverything})
-	p.open("/cases/STAGE")
+	p.open("/cases/STAGE#who")
 	p.sees(id("training"))
 	p.sees(id("download"))
-	if get[bool](p, `Boolean(document.querySelector('[data-testid=submit]'))`) {
+	if get[bool](p, node(id("submit"))+`?.disabled === false`) {
 		t.Error("a copy for training can be handed over")
 	}
 	p.scroll("#copy", "start")
@@ -198,7 +198,7 @@ func TestTrainingPage(t *testing.T) {
 func TestStillPages(t *testing.T) {
 	s, p := act(t)
 	s.copied(incident.Redacted, incident.Copy{Media: incident.MediaPicture, Mode: subject.SubjectOnly, Subjects: 1, Outdated: true})
-	p.open("/cases/STAGE")
+	p.open("/cases/STAGE#who")
 	p.until("the picture", soon, node(id("copy-still"))+`?.naturalWidth > 0`)
 	p.sees(id("outdated"))
 	p.scroll("#copy", "start")

@@ -135,9 +135,10 @@ export function toLocal(date) {
   return `${p.year}-${p.month}-${p.day}T${p.hour}:${p.minute}:${p.second}`;
 }
 
-/** fromLocal reads such a field; null where it is empty or no time. */
+/** fromLocal reads such a field; null where it is empty or no time. A year has
+ *  other than four digits only while it is being typed. */
 export function fromLocal(value) {
-  if (!value) return null;
+  if (!/^[1-9]\d{3}-/.test(value ?? '')) return null;
   const naive = Date.parse(`${value}${value.length === 10 ? 'T00:00:00' : ''}Z`);
   if (Number.isNaN(naive)) return null;
   const shift = (at) => Date.parse(`${toLocal(new Date(at))}Z`) - at;

@@ -64,24 +64,46 @@ function says() {
   $('export-span').textContent = t('camera.span', clockOf(p.from), clockOf(p.to), seconds((p.to - p.from) / 1000));
 }
 
-function fields() {
-  $('from').value = toLocal(new Date(line.pick.from));
-  $('to').value = toLocal(new Date(line.pick.to));
+function fields(typing) { // the field that somebody types into is left alone
+  for (const side of ['from', 'to']) if (side !== typing) $(side).value = toLocal(new Date(line.pick[side]));
   says();
 }
 line.addEventListener('pick', (e) => { following = following && !e.detail.done; fields(); });
 
+// A field of a date changes with every part of it that is typed: what is half
+// typed is held back until the field is left.
+const oldest = Date.UTC(2000, 0, 1);
 for (const side of ['from', 'to']) {
-  $(side).addEventListener('change', () => {
+  let read = $(side).value;
+  const take = (typing) => {
     const at = fromLocal($(side).value)?.getTime();
-    if (!at) return;
-    const other = line.pick ?? { from: at, to: at + 60e3 };
-    line.set({ ...other, [side]: at }, side);
-    fields();
+    if (!at || at < oldest || (!typing && $(side).value === read)) return;
+    const pick = { ...(line.pick ?? { from: at, to: at + 60e3 }), [side]: at };
+    if (pick.to <= pick.from) { // the end that was typed stands
+      if (typing) return;
+      if (side === 'from') pick.to = at + 60e3; else pick.from = at - 60e3;
+    }
+    line.set(pick, side);
+    fields(typing);
+    if (!typing) read = $(side).value;
     following = false;
     if (at < line.from || at > line.to) go(Math.min(Date.now(), at + minutes * 30e3));
-  });
+  };
+  $(side).addEventListener('focus', () => { read = $(side).value; });
+  $(side).addEventListener('change', () => take(document.activeElement === $(side) ? side : undefined));
+  $(side).addEventListener('blur', () => take());
 }
+
+// last picks the newest minutes, as far as they are recorded.
+async function last(n) {
+  if (minutes < n) minutes = 10;
+  await go(Date.now());
+  const until = Math.min(Date.now(), line.recorded.at(-1)?.to ?? Infinity), since = until - n * 60e3;
+  line.set({ from: Math.max(since, line.recorded.find((r) => r.to > since)?.from ?? since), to: until });
+  following = false;
+  fields();
+}
+for (const b of document.querySelectorAll('[data-last]')) b.addEventListener('click', () => last(Number(b.dataset.last)));
 
 const query = () => `from=${iso(new Date(line.pick.from))}&to=${iso(new Date(line.pick.to))}`;
 
@@ -120,6 +142,9 @@ fold($('open-case'), $('newcase'));
 fold($('open-export'), $('export'));
 $('open-case').addEventListener('click', () => { $('newcase').elements.happened.value = toLocal(new Date(line.pick.from)); });
 
+$('newcase').addEventListener('keydown', (e) => {
+  if (e.key === 'Enter' && (e.ctrlKey || e.metaKey)) $('newcase').requestSubmit();
+});
 onSubmit($('newcase'), async (f) => {
   const made = await send('POST', '/api/v1/cases', {
     camera: cam, from: iso(new Date(line.pick.from)), to: iso(new Date(line.pick.to)), what: f.what.value.trim(),
@@ -155,4 +180,6 @@ if (at > 0) { // from the overview: the place that was pressed
 }
 new ResizeObserver(() => strip.show()).observe($('strip'));
 says();
-load();
+const newest = Number(new URLSearchParams(location.search).get('last'));
+if (newest > 0 && newest <= 10) last(newest).then(() => { if (!$('open-case').hidden) $('open-case').click(); }); // from the start page: a case at once
+else load();

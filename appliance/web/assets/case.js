@@ -32,9 +32,18 @@ for (const name of ['fact', 'inform', 'handout', 'delete']) {
   filing({ path, version: () => face.version(), disclosed: Boolean(current.disclosure) });
   break;
 }
+// A link to one of them opens it, and what it lies in.
+const unfold = () => {
+  const on = location.hash.length > 1 && document.getElementById(location.hash.slice(1));
+  if (on?.tagName !== 'DETAILS' || on.closest('.pane')) return;
+  for (let d = on; d; d = d.parentElement?.closest('details')) d.open = true;
+  on.scrollIntoView({ block: 'start' });
+};
+addEventListener('hashchange', unfold);
 const holdings = document.getElementById('holdings');
 holdings?.addEventListener('toggle', async () => {
   if (!holdings.open) return;
   const { showHoldings } = await import('./filing.js');
   try { await showHoldings(path); } catch (e) { showProblem(document.getElementById('holdings-list'), e); }
 });
+unfold();

@@ -56,11 +56,14 @@ export async function begin({ root, path, current }) {
   if (current.state === 'tagged') follow(path).then(() => again());
 
   function members(all) {
-    $('narrow-members')?.replaceChildren(...(current.evidence.circle?.members ?? []).map((id) => {
-      const m = all.find((x) => x.id === id);
-      return el('label', { className: 'check' }, el('input', { type: 'checkbox', name: 'drop', value: id, 'data-testid': `drop-${id}` }), el('span', {}, m?.name ?? id, el('small', {}, [m?.town, m?.trade].filter(Boolean).join(' · '))));
-    }));
+    for (const [place, act] of [[$('narrow-members'), 'drop'], [$('reassess-members'), 'reassess-drop']]) {
+      place?.replaceChildren(...(current.evidence.circle?.members ?? []).map((id) => {
+        const m = all.find((x) => x.id === id);
+        return el('label', { className: 'check' }, el('input', { type: 'checkbox', name: 'drop', value: id, 'data-testid': `${act}-${id}` }), el('span', {}, m?.name ?? id, el('small', {}, [m?.town, m?.trade].filter(Boolean).join(' · '))));
+      }));
+    }
   }
+  const dropped = (form) => [...form.querySelectorAll('[name=drop]:checked')].map((x) => x.value);
 
   const now = () => toLocal(new Date()).slice(0, 16);
   if ($('report-form')) $('report-form').elements.at.value = now();
@@ -73,11 +76,13 @@ export async function begin({ root, path, current }) {
     again('share');
   });
   onSubmit($('reassess-form'), async (f) => {
-    await send('POST', `${path}/reassessments`, { version: current.version, reasons: f.reasons.value.trim(), next: iso(fromLocal(`${f.next.value}T12:00:00`)) });
+    const drop = dropped($('reassess-form'));
+    if (drop.length > 0 && !(await sure(t('narrow.sure', drop.length), t('reassess.button')))) return;
+    await send('POST', `${path}/reassessments`, { version: current.version, reasons: f.reasons.value.trim(), next: iso(fromLocal(`${f.next.value}T12:00:00`)), ...(drop.length > 0 && { drop }) });
     again('share');
   });
   onSubmit($('narrow-form'), async (f) => {
-    const drop = [...$('narrow-form').querySelectorAll('[name=drop]:checked')].map((x) => x.value);
+    const drop = dropped($('narrow-form'));
     if (drop.length === 0) throw new Problem(0, 'nobody', t('narrow.nobody'), t('narrow.nobodyremedy'));
     if (!(await sure(t('narrow.sure', drop.length), t('narrow.button')))) return;
     await send('POST', `${path}/narrowings`, { version: current.version, drop, reason: f.reason.value.trim() });

@@ -13,6 +13,7 @@ export class Steps {
   constructor(leave) {
     this.leave = leave;
     addEventListener('hashchange', () => this.follow(true));
+    document.getElementById('evidence-form').addEventListener('keydown', (e) => this.keys(e));
     for (const b of document.querySelectorAll('[data-go]')) b.addEventListener('click', () => this.go(b.dataset.go));
   }
 
@@ -47,7 +48,24 @@ export class Steps {
     }
     if (!focus) return;
     scrollTo({ top: Math.max(0, document.getElementById('stepbar').getBoundingClientRect().top + scrollY - 80) });
-    pane(name).querySelector('h2').focus({ preventScroll: true });
+    (this.begin(pane(name)) ?? pane(name).querySelector('h2')).focus({ preventScroll: true });
+  }
+
+  // Where a keyboard is at hand the first field that waits for words has the
+  // cursor, if it can be seen; else the heading has the focus.
+  begin(on) {
+    if (!matchMedia('(hover: hover) and (pointer: fine)').matches) return null;
+    const field = [...on.querySelectorAll('textarea')].find((x) => x.checkVisibility() && !x.disabled && x.value === '');
+    return field && field.getBoundingClientRect().bottom < innerHeight ? field : null;
+  }
+
+  // Enter in a field of one line, and with Ctrl in words too, goes on.
+  keys(e) {
+    const line = e.target.matches('input:not([type=checkbox]):not([type=radio]):not([type=file])');
+    if (e.key !== 'Enter' || e.isComposing || !(line || (e.target.matches('textarea') && (e.ctrlKey || e.metaKey)))) return;
+    e.preventDefault();
+    const next = names[names.indexOf(this.at) + 1];
+    if (next) this.go(next);
   }
 
   /** mark says how each step stands: {name: {missing: n, begun: bool}}. */

@@ -22,8 +22,12 @@ export class Follower extends EventTarget {
     this.edited();
   }
 
+  /** early opens ahead of the first act, so that who is found can be pressed at
+   * once. Where the box cannot, it is told when somebody begins. */
+  early() { this.open(true); }
+
   /** open has the box take the clip into memory, while the first box is drawn. */
-  open() {
+  open(quietly = false) {
     this.opening ??= this.wait(() => send('POST', `${this.path}/marking`)).then((v) => {
       this.opened = true;
       this.marker.finds = v.detects;
@@ -34,7 +38,7 @@ export class Follower extends EventTarget {
       if (e.code === 'marking.off') { $('follow').hidden = true; $('follow-says').textContent = t('follow.off'); return null; }
       throw e;
     });
-    this.opening.catch((e) => showProblem($('follow-problem'), e));
+    this.opening.catch((e) => { if (!quietly) showProblem($('follow-problem'), e); });
     return this.opening;
   }
 

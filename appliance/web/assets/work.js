@@ -86,6 +86,7 @@ export async function begin({ root, path, current }) {
     follower = new Follower(marker, path);
     const choices = new Choices(marker, answers.current.choice, root.dataset.camera);
     const opened = () => { if (details.open && !$('step-who').hidden) marker.open(); };
+    marker.video.addEventListener('loadeddata', () => follower.early(), { once: true });
     details.addEventListener('toggle', opened);
     addEventListener('hashchange', opened);
     opened();

@@ -25,6 +25,7 @@ func (k *walk) caseID() string { return "case-" + k.caseURL[strings.LastIndex(k.
 func (k *walk) refuse() {
 	p := k.assessor
 	a := k.approvalKey()
+	k.key = a
 	p.leave(a)
 	p.enter(a)
 	p.accept()
@@ -55,6 +56,7 @@ func (k *walk) approve() {
 	p.sees(id("sign"))
 	p.shot("sign")
 	p.all("sign")
+	k.unverified()
 	p.click(id("sign-now"))
 	p.until("the case is released", soon, `['released', 'disclosed'].includes(document.getElementById('case')?.dataset.state)`)
 	k.state(p, "disclosed", later)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
@@ -91,6 +92,7 @@ type person struct {
 	album   *album
 	clicks  int
 	keys    int // fields that were typed into
+	chars   int // characters that were typed
 }
 
 func newPerson(t *testing.T, browser context.Context, a *album, name, base string) *person {
@@ -242,6 +244,7 @@ func (p *person) types(selector, text string) {
 	p.t.Helper()
 	p.click(selector)
 	p.keys++
+	p.chars += utf8.RuneCountInString(text)
 	p.do("go to the end of "+selector, chromedp.KeyEvent(kb.End, chromedp.KeyModifiers(chromedp.ModifierCtrl)))
 	p.do("type into "+selector, chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
 		_, err := cdp.Call(ctx, t, input.InsertText, input.InsertTextParams{Text: text})

@@ -76,6 +76,13 @@ func (j *journal) complaints() []string {
 	return append([]string(nil), j.bad...)
 }
 
+// forget drops the complaints so far, which were looked at.
+func (j *journal) forget() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.bad = nil
+}
+
 // tail returns the newest lines.
 func (j *journal) tail(n int) string {
 	j.mu.Lock()

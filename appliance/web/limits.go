@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 var (
 	paceAll   = pace{"all", 600, time.Second / 200} // all but the files of the pages
 	paceEnter = pace{"enter", 40, time.Second}      // what needs no log-in and costs a password hash or a signature
+	paceKey   = pace{"key", 60, time.Second}        // as enter, for passkeys: who guesses at passwords is not in their way
 	paceHeavy = pace{"heavy", 40, time.Second}      // what keeps the box at work for seconds
 )
 
@@ -58,6 +60,8 @@ func paces(rt route) []pace {
 	switch {
 	case rt.path == "/assets/{file...}":
 		return nil
+	case strings.HasPrefix(rt.path, "/api/v1/session/passkey") && rt.access == anyone:
+		return []pace{paceAll, paceKey}
 	case rt.access == anyone && rt.method != get:
 		return []pace{paceAll, paceEnter}
 	case heavy[rt.method+" "+rt.path]:

@@ -217,6 +217,19 @@ func TestPace(t *testing.T) {
 	if n != paceEnter.burst {
 		t.Errorf("%d log-ins from one address at once, want %d", n, paceEnter.burst)
 	}
+	// Who guesses at passwords keeps nobody at the same address from a passkey.
+	if resp, code := s.answered(t, req{method: post, path: "/api/v1/session/passkey/options", kind: "application/json"}); resp.StatusCode != http.StatusOK {
+		t.Errorf("a passkey meanwhile: %d %s", resp.StatusCode, code)
+	}
+	n = 0
+	for range 2 * paceKey.burst {
+		if resp, _ := s.do(t, req{method: post, path: "/api/v1/session/passkey/options"}); resp.StatusCode != http.StatusTooManyRequests {
+			n++
+		}
+	}
+	if n != paceKey.burst-1 {
+		t.Errorf("%d passkey log-ins from one address at once, want %d", n, paceKey.burst-1)
+	}
 }
 
 func TestHeavyRoutesAreServed(t *testing.T) {

@@ -163,7 +163,7 @@ func (p *page) room(h float64) {
 
 func (p *page) section(id string) {
 	p.part++
-	p.room(22)
+	p.room(46) // with the first lines of what follows
 	p.Ln(5)
 	title := fmt.Sprintf("%d. %s", p.part, p.t(id))
 	p.Bookmark(title, 0, -1)

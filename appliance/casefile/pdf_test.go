@@ -137,6 +137,21 @@ func TestPDFCarriesTheJSON(t *testing.T) {
 	}
 }
 
+// A heading is never the last on a page.
+func TestHeadingsStayWithWhatTheyHead(t *testing.T) {
+	alone := regexp.MustCompile(`([0-9]+\. \p{Lu}\pL*( \pL+)*|Loggens hoved) SHA-256 case\.json`)
+	for n := range 45 {
+		in := sample()
+		in.Accesses, in.Log = in.Accesses[:n%5], in.Log[:3]
+		in.Case.What = strings.Repeat("En linje mere.\n", n)
+		for i, p := range extract(t, write(t, Build(in), "da")) {
+			if h := alone.FindString(p); h != "" {
+				t.Errorf("%d lines more: page %d ends with %q", n, i+1, h)
+			}
+		}
+	}
+}
+
 // The heading of a table is on every page that it goes on to.
 func TestTablesGoOnWithTheirHeading(t *testing.T) {
 	in := sample()

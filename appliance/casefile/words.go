@@ -156,7 +156,7 @@ var texts = map[string]problem.Text{
 	"accesses-unknown": {DA: "Systemejerens server svarede ikke, da mappen blev dannet; dan den igen for at få adgangene med.", EN: "The operator's server did not answer when the file was made; make it again to have the accesses."},
 	"when":             {DA: "Tidspunkt", EN: "Time"}, "person": {DA: "Person", EN: "Person"}, "purpose": {DA: "Formål", EN: "Purpose"}, "more": {DA: "Ældre poster, der ikke er med:", EN: "Older entries that are not listed:"},
 
-	"log": {DA: "Boksens log over sagen", EN: "The box's log of the case"}, "log-note": {DA: "Hver post kan efterprøves i boksens log ved sit nummer.", EN: "Each entry can be checked in the box's log by its number."},
+	"log": {DA: "Boksens log over sagen", EN: "The box's log of the case"}, "log-note": {DA: "At hver post står i boksens log, viser den vedhæftede fil: veilctl verify case.json --key BOKSENS-NØGLE.", EN: "The attached file shows that each entry is in the box's log: veilctl verify case.json --key THE-BOX'S-KEY."},
 	"no": {DA: "Nr.", EN: "No."}, "who": {DA: "Hvem", EN: "Who"}, "act": {DA: "Handling", EN: "Act"},
 
 	"hashes": {DA: "Kontroltal", EN: "Hashes"}, "of": {DA: "Af", EN: "Of"}, "audit-head": {DA: "Loggens hoved", EN: "Head of the log"},

@@ -95,7 +95,7 @@ func (s *Service) sweepOne(ctx context.Context, id incident.CaseID) error {
 			if err != nil {
 				return err
 			}
-			return s.undoRelease(ctx, c, "not queued")
+			return s.undoRelease(ctx, c, "den nåede ikke at blive sendt")
 		}
 	}
 	ending, ends := policy.Ends(c, s.deadlineNow())
@@ -128,7 +128,7 @@ func (s *Service) remind(ctx context.Context, c incident.Case) error {
 	if err := c.Move(incident.ActRemind, incident.ByClock); err != nil {
 		return err
 	}
-	if err := s.recordAs(ctx, clockWho, "", "disclosure.reassessment-due", "the date of the next reassessment is near", caseAbout(c)); err != nil {
+	if err := s.recordAs(ctx, clockWho, "", "disclosure.reassessment-due", "datoen for næste vurdering nærmer sig", caseAbout(c)); err != nil {
 		return err
 	}
 	_, err := s.save(ctx, c)
@@ -137,7 +137,7 @@ func (s *Service) remind(ctx context.Context, c incident.Case) error {
 
 // Delivered is called when the extranet has taken a disclosure.
 func (s *Service) Delivered(ctx context.Context, id incident.DisclosureID, at time.Time) error {
-	return s.onDisclosure(ctx, id, "disclosure.delivered", "the extranet has it", func(c *incident.Case) bool {
+	return s.onDisclosure(ctx, id, "disclosure.delivered", "ekstranettet har modtaget den", func(c *incident.Case) bool {
 		if c.Move(incident.ActDeliver, incident.ByExtranet) != nil {
 			return false
 		}

@@ -83,9 +83,9 @@ func (s *Service) expiredCase(c incident.Case, held bool, now time.Time) (why st
 		if c.Disclosure != nil && c.Disclosure.Ended != nil {
 			end = *c.Disclosure.Ended
 		}
-		return "kept its time", !now.Before(end.Add(keep))
+		return "opbevaringstiden er udløbet", !now.Before(end.Add(keep))
 	case incident.Draft, incident.Redacted, incident.Refused:
-		return "never shared and its footage gone", !held && !now.Before(c.Changed.Add(keepOpen))
+		return "aldrig delt, og optagelsen findes ikke længere", !held && !now.Before(c.Changed.Add(keepOpen))
 	}
 	return "", false
 }

@@ -166,7 +166,7 @@ func TestAnEndedCaseIsDeletedByTheClock(t *testing.T) {
 			}
 			b.sweep()
 			b.sweep()
-			b.gone(v, clockName, "kept its time")
+			b.gone(v, clockName, "opbevaringstiden er udløbet")
 			c := b.kept(v)
 			if d := c.Disclosure; d == nil || d.ID != v.Disclosure.ID || d.Ended == nil || d.EndReason != "" || d.EndedBy != "" {
 				t.Errorf("%+v", d)
@@ -197,7 +197,7 @@ func TestADraftIsKeptAsLongAsItsFootage(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.sweep()
-	b.gone(v, clockName, "never shared and its footage gone")
+	b.gone(v, clockName, "aldrig delt, og optagelsen findes ikke længere")
 }
 
 func TestADeletionThatIsCutOffIsFinished(t *testing.T) {

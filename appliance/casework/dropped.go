@@ -112,7 +112,7 @@ func (s *Service) keepDropped(ctx context.Context, id incident.CaseID, said []in
 	for what, list := range news {
 		about[what] = named(list)
 	}
-	if err := s.recordAs(ctx, extranetWho, "", "disclosure.dropped", "members that were taken out of the circle", about); err != nil {
+	if err := s.recordAs(ctx, extranetWho, "", "disclosure.dropped", "medlemmer, der er taget ud af kredsen", about); err != nil {
 		return err
 	}
 	_, err = s.save(ctx, c)

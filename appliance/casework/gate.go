@@ -110,7 +110,7 @@ func (s *Service) unrelease(ctx context.Context, id incident.CaseID, why error) 
 	if c.State != incident.Released {
 		return nil
 	}
-	return s.undoRelease(ctx, c, problem.Of(why).Cause.EN)
+	return s.undoRelease(ctx, c, problem.Of(why).Cause.DA)
 }
 
 // undoRelease sets a released case back to the assessor, without the approval.

@@ -273,7 +273,7 @@ func (s *Service) runJobs(ctx context.Context) {
 			return // the case stays "tagged" and is taken up at the next start
 		}
 		if err != nil {
-			s.o.Log.Warn("no copy was made", "case", id, "error", err)
+			s.o.Log.Warn("der blev ikke lavet en kopi", "case", id, "error", err)
 			s.jobs.set(id, Progress{Stage: "failed", Problem: viewOf(err)})
 			if err := s.settle(ctx, id, nil); err != nil {
 				s.o.Log.Error("the case could not be set back to draft", "case", id, "error", err)
@@ -366,10 +366,10 @@ func (s *Service) settle(ctx context.Context, id incident.CaseID, m *finished) e
 	if c.State != incident.Tagged {
 		return nil
 	}
-	act, move, why := "case.redact.none", incident.ActCancel, "no copy was made"
+	act, move, why := "case.redact.none", incident.ActCancel, "der blev ikke lavet en kopi"
 	c.Copy = nil
 	if m != nil {
-		act, move, why = "case.redact.done", incident.ActMade, "the copy is made and its proof holds"
+		act, move, why = "case.redact.done", incident.ActMade, "kopien er lavet, og beviset holder"
 		if c.Assessing {
 			move = incident.ActReturn
 		}

@@ -29,7 +29,7 @@ func Open(path string) (*File, error) {
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("known: %w: give the file, or leave the setting out", err)
+		return nil, fmt.Errorf("known: list of known passwords: %w: give the file, or leave the setting out", err)
 	}
 	info, err := f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
@@ -42,7 +42,7 @@ func Open(path string) (*File, error) {
 	}
 	if err != nil {
 		_ = f.Close() // the first error is the one to act on
-		return nil, fmt.Errorf("known: %s: %w: give a sorted file of SHA-1 and count, as Pwned Passwords is", path, err)
+		return nil, fmt.Errorf("known: list of known passwords: %s: %w: give a sorted file of SHA-1 and count, as Pwned Passwords is", path, err)
 	}
 	return l, nil
 }
@@ -184,11 +184,11 @@ func (f *File) read(at int64, n int) ([]byte, error) {
 	b := make([]byte, n)
 	got, err := f.r.ReadAt(b, at)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("known: %w", err)
+		return nil, fmt.Errorf("known: list of known passwords: %w", err)
 	}
 	return b[:got], nil
 }
 
 func (f *File) bad(at int64) error {
-	return fmt.Errorf("known: no line of SHA-1 and count at byte %d: download the file anew", at)
+	return fmt.Errorf("known: list of known passwords: no line of SHA-1 and count at byte %d: download the file anew", at)
 }

@@ -81,3 +81,28 @@ func TestNoSessionOutlivesAReset(t *testing.T) {
 		f.clock.Advance(time.Minute)
 	}
 }
+
+// A page that is left open and asks by itself keeps no assessor logged in, and
+// takes nothing from one who works.
+func TestAPageAloneKeepsNobodyLoggedIn(t *testing.T) {
+	f := open(t)
+	_, password := f.add(t, "eva", "Eva Friis", Assessor)
+	token, _ := f.in(t, "eva", password)
+	idle := Unattended(t.Context())
+	for range 29 {
+		f.clock.Advance(time.Minute)
+		if _, err := f.Authenticate(idle, token); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := f.Authenticate(t.Context(), token); err != nil {
+		t.Fatal(err)
+	}
+	f.clock.Advance(29 * time.Minute)
+	if _, err := f.Authenticate(idle, token); err != nil {
+		t.Errorf("29 minutes after an act: %v", err)
+	}
+	f.clock.Advance(time.Minute)
+	_, err := f.Authenticate(idle, token)
+	wants(t, "half an hour after an act", err, ErrSession)
+}

@@ -171,8 +171,16 @@ func (a *Accounts) over(x store.Session, assessor bool) bool {
 	return !now.Before(x.Created.Add(SessionLife)) || now.Before(x.Used.Add(-backwards)) || assessor && !now.Before(x.Used.Add(AssessorIdle))
 }
 
+type unattended struct{}
+
+// Unattended returns a context in which Authenticate counts as no act: a page asks
+// by itself, and perhaps nobody sits before it.
+func Unattended(ctx context.Context) context.Context {
+	return context.WithValue(ctx, unattended{}, true)
+}
+
 // Authenticate returns the session of token, or ErrSession, and counts as an act
-// of it. Roles and authorisation are those of now, not of the log-in.
+// of it unless ctx is Unattended. Roles and authorisation are those of now, not of the log-in.
 func (a *Accounts) Authenticate(ctx context.Context, token string) (Session, error) {
 	if len(token) != tokenLen {
 		return Session{}, ErrSession
@@ -194,7 +202,7 @@ func (a *Accounts) Authenticate(ctx context.Context, token string) (Session, err
 		}
 		return Session{}, ErrSession
 	}
-	if now := a.now(); now.Sub(x.Used) >= touchEvery {
+	if now := a.now(); now.Sub(x.Used) >= touchEvery && ctx.Value(unattended{}) == nil {
 		if err := a.o.Store.TouchSession(ctx, x.Token, now); errors.Is(err, store.ErrNotFound) {
 			return Session{}, ErrSession // ended meanwhile
 		} else if err != nil && !sqlitedb.DiskFault(err) {

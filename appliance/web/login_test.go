@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"veilbox/appliance/account"
 	"veilbox/appliance/audit"
@@ -159,5 +160,33 @@ func TestAuditPages(t *testing.T) {
 	}
 	if resp, _ := s.do(t, req{method: get, path: "/audit?before=-1", as: "auditor"}); resp.StatusCode != http.StatusBadRequest {
 		t.Errorf("before nothing: %d", resp.StatusCode)
+	}
+}
+
+// What a page asks by itself ends the session of an assessor who has gone, on the
+// real box.
+func TestAPageAloneKeepsNobodyLoggedIn(t *testing.T) {
+	b := newRealBox(t)
+	ask := func(h http.Header) int {
+		resp, _ := b.do(t, req{method: get, path: "/api/v1/session", as: b.tokens["assessor"], header: h})
+		return resp.StatusCode
+	}
+	alone := http.Header{unattended: {"1"}}
+	for range 29 {
+		b.ticks.Advance(time.Minute)
+		if got := ask(alone); got != http.StatusOK {
+			t.Fatal(got)
+		}
+	}
+	if got := ask(nil); got != http.StatusOK {
+		t.Fatal(got)
+	}
+	b.ticks.Advance(29 * time.Minute)
+	if got := ask(alone); got != http.StatusOK {
+		t.Errorf("29 minutes after an act: %d", got)
+	}
+	b.ticks.Advance(time.Minute)
+	if got := ask(alone); got != http.StatusUnauthorized {
+		t.Errorf("half an hour after an act: %d", got)
 	}
 }

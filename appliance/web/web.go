@@ -184,12 +184,20 @@ func (s *server) guard(rt route) http.Handler {
 	})
 }
 
+// unattended is the header by which a page says that it asks by itself. Whoever
+// sends it without need is logged out the sooner.
+const unattended = "Veilbox-Unattended"
+
 func (s *server) session(r *http.Request) (account.Session, error) {
 	token := sessionToken(r)
 	if token == "" {
 		return account.Session{}, errNoSession
 	}
-	return s.Box.Authenticate(r.Context(), token)
+	ctx := r.Context()
+	if r.Header.Get(unattended) != "" {
+		ctx = account.Unattended(ctx)
+	}
+	return s.Box.Authenticate(ctx, token)
 }
 
 func remote(r *http.Request) string {

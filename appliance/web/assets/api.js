@@ -28,11 +28,17 @@ async function problemOf(answer) {
   return new Problem(answer.status, 'http', t('js.unexpected', answer.status), t('js.tryagain'));
 }
 
+// When somebody last did something here. What a page asks by itself after that
+// says so, and keeps nobody logged in.
+let acted = Date.now();
+for (const e of ['pointerdown', 'pointermove', 'keydown', 'wheel', 'touchstart']) addEventListener(e, () => { acted = Date.now(); }, { capture: true, passive: true });
+const alone = () => (Date.now() - acted > 60000 ? { 'Veilbox-Unattended': '1' } : {});
+
 /** ask fetches from the box; a Problem is thrown where it refuses or is away. */
 export async function ask(path, options = {}) {
   let answer;
   try {
-    answer = await fetch(path, { credentials: 'same-origin', cache: 'no-store', ...options });
+    answer = await fetch(path, { credentials: 'same-origin', cache: 'no-store', ...options, headers: { ...alone(), ...options.headers } });
   } catch (e) {
     if (e.name === 'AbortError') throw e;
     throw new Problem(0, 'away', t('js.away'), t('js.awayremedy'));

@@ -213,6 +213,9 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 	if err := s.firstOperator(ctx); err != nil {
 		return s, err
 	}
+	if s.rpid == "" {
+		o.Log.Warn("no name of the extranet's is set that passkeys can be made for: operators log in with password and code; put a host name first in hostnames")
+	}
 	if s.tus, err = s.newTus(); err != nil {
 		return s, err
 	}

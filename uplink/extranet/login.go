@@ -93,6 +93,12 @@ func (s *Server) session(r *http.Request) (seat, error) {
 func (s *Server) begin(w http.ResponseWriter, r *http.Request, a account, how string) (any, error) {
 	ctx, token, now, at := r.Context(), secret(), ms(s.now()), place(r.RemoteAddr)
 	err := sqlitedb.Tx(ctx, s.db, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, "DELETE FROM session WHERE used < ? OR created < ?", now-sessionIdle.Milliseconds(), now-sessionLife.Milliseconds()); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, "DELETE FROM operator_place WHERE at < ?", now-knownFor.Milliseconds()); err != nil {
+			return err
+		}
 		if _, err := tx.ExecContext(ctx, "INSERT INTO session (token, operator, created, used, how, proved) VALUES (?,?,?,?,?,?)", hashOf(token), a.Name, now, now, how, now); err != nil {
 			return err
 		}
@@ -210,6 +216,9 @@ func (s *Server) loginPasskey(w http.ResponseWriter, r *http.Request) (any, erro
 		return nil, err
 	}
 	a, err := s.signed(r.Context(), in, askLogin, "", "")
+	if err != nil && len(try.taken) == 0 {
+		return nil, err // it was not counted, so it must not be able to fill the log
+	}
 	if err != nil {
 		return nil, s.failed(r.Context(), at, err)
 	}

@@ -195,7 +195,12 @@ func (p *person) spot(selector string) rect {
 		p.scroll(selector, "center")
 	}
 	p.until("reach "+selector, soon, fmt.Sprintf(`(() => {
-		const e = %s, r = e.getBoundingClientRect(), was = e.veilboxWas;
+		const e = %s, was = e.veilboxWas;
+		let r = e.getBoundingClientRect();
+		if (r.bottom <= 0 || r.top >= innerHeight) { // what came above it, or the place of a page that was left, moved it away
+			e.scrollIntoView({ block: 'center', behavior: 'instant' });
+			r = e.getBoundingClientRect();
+		}
 		e.veilboxWas = r.top + ':' + r.left;
 		const top = document.elementFromPoint(r.left + r.width / 2, Math.min(innerHeight - 1, r.top + r.height / 2));
 		return was === e.veilboxWas && !e.disabled && (e.contains(top) || top?.contains(e) || e.closest('label')?.contains(top));

@@ -109,8 +109,12 @@ func (s *Service) AddPerson(ctx context.Context, a Actor, n NewPerson) (PersonVi
 	if err := errors.Join(checkWords("login", n.Login, maxName), checkWords("name", n.Name, maxName), checkRights(n.Roles, n.Function, n.Need)); err != nil {
 		return PersonView{}, err
 	}
-	about := map[string]string{"login": n.Login, "name": n.Name}
-	rights(about, &n.Roles, &n.Function, n.Until, n.Qualification)
+	about, until := map[string]string{"login": n.Login, "name": n.Name}, n.Until
+	if until == nil && n.Function != "" {
+		year := account.DefaultAuthorisation(s.o.Clock.Now())
+		until = &year
+	}
+	rights(about, &n.Roles, &n.Function, until, n.Qualification)
 	if err := s.record(ctx, a, "person.add", n.Need, about); err != nil {
 		return PersonView{}, err
 	}

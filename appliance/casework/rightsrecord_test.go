@@ -28,6 +28,11 @@ func TestTheRecordSaysWhatRights(t *testing.T) {
 	}
 	is(t, b.recorded("person.change")[0], need, map[string]string{"person": string(p.ID), "name": "Nynne Toft", "roles": "staff manager", "roles-was": "staff", "function": "Souschef", "function-was": "Kasse", "active": "true"})
 
+	if _, err := b.AddPerson(t.Context(), chief, NewPerson{Login: "otto", Name: "Otto Toft", Roles: roles, Function: "Kasse", Need: "Vikar"}); err != nil {
+		t.Fatal(err)
+	}
+	is(t, b.recorded("person.add")[1], "Vikar", map[string]string{"until": account.DefaultAuthorisation(b.clock.Now()).UTC().Format(time.RFC3339)})
+
 	// What the accounts refuse was asked for, and is on record as refused.
 	name := "Kasse"
 	_, err = b.ChangePerson(t.Context(), chief, p.ID, PersonChange{Name: &name})

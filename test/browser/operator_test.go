@@ -80,10 +80,7 @@ func TestOperatorOfTheExtranet(t *testing.T) {
 	p.until("it asks who is there", soon, `document.querySelector('.prove [data-passkey]') && location.pathname.endsWith('/confirm')`)
 	look("proof")
 	p.click(`.prove [data-passkey]`)
-	p.until("back on the page", soon, `location.pathname === '/assessors' && !document.querySelector('.prove')`)
-	p.types(row+` form[action$=confirm] input`, "læst op på 12 34 56 78")
-	p.click(row + ` form[action$=confirm] button`)
-	p.until("the key is confirmed", soon, `document.querySelector('tbody tr').innerText.includes('Confirmed')`)
+	p.until("back on the page, and the key is confirmed", soon, `location.pathname === '/assessors' && !document.querySelector('.prove') && document.querySelector('tbody tr').innerText.includes('Confirmed')`)
 	var rows []struct {
 		State    uplink.AssessorState `json:"state"`
 		Operator string               `json:"operator"`

@@ -196,9 +196,17 @@ func (s *Server) problemPage(w http.ResponseWriter, r *http.Request, p *problem.
 	}
 	type told struct {
 		Cause, Remedy string
-		Prove         bool // by a proof here and now
+		Prove         bool              // by a proof here and now
+		Again         string            // where the form that waits for it goes
+		Fields        map[string]string // and what was in it
 	}
-	t := told{p.Cause.DA, p.Remedy.DA, p.Code == errProof.Code}
+	t := told{Cause: p.Cause.DA, Remedy: p.Remedy.DA, Prove: p.Code == errProof.Code}
+	if t.Prove && isForm(r) && r.ParseForm() == nil {
+		t.Again, t.Fields = r.URL.Path, map[string]string{}
+		for k, v := range r.PostForm {
+			t.Fields[k] = v[len(v)-1]
+		}
+	}
 	if language(r) == "en" {
 		t.Cause, t.Remedy = p.Cause.EN, p.Remedy.EN
 	}

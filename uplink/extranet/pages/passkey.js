@@ -53,8 +53,10 @@ async function run(button, work, done) {
 for (const button of document.querySelectorAll('[data-passkey]')) {
   const path = button.dataset.passkey;
   button.addEventListener('click', () => run(button, () => use(path), () => {
+    const again = document.querySelector('[data-again]');
     const back = document.querySelector('[data-back]');
-    if (back) location.assign(back.href);
+    if (again) again.submit();
+    else if (back) location.assign(back.href);
     else if (path === 'proof') location.reload();
     else location.assign('/');
   }));

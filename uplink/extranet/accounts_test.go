@@ -223,9 +223,9 @@ func TestActsThatOthersTrustInAskForAProof(t *testing.T) {
 	}
 }
 
-// Guessing is slowed, and nobody locks another out: an operator goes on logging in
-// from where they have before, and with the passkey from anywhere.
-func TestGuessingIsSlowedForTheGuesserAlone(t *testing.T) {
+// Guessing is slowed, for a name that is not there too; a passkey goes on logging in
+// from where it has before.
+func TestGuessingIsSlowed(t *testing.T) {
 	s := three(t, uplinktest.Noon)
 	guess := func(name string) string {
 		for range 10 {

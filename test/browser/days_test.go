@@ -318,7 +318,10 @@ func (k *walk) audit() {
 	for _, a := range get[[]string](p, acts) {
 		found[a] = true
 	}
-	p.shot("audit-case")
+	p.wide()
+	if p.album.dir != "" {
+		p.album.keep(p, "audit-case") // whose acts are named as the texts are
+	}
 	for _, want := range []string{"case.create", "case.submit", "case.refuse", "case.approve", "case.report", "disclosure.narrow", "disclosure.reassess", "case.fact"} {
 		if !found[want] {
 			k.t.Errorf("the log of the case lacks %s: %v", want, found)
@@ -342,9 +345,8 @@ func (k *walk) audit() {
 	cam := "/api/v1/cameras/" + story.CameraID
 	when := fmt.Sprintf("from=%s&to=%s", k.from.UTC().Format(time.RFC3339), k.to.UTC().Format(time.RFC3339))
 	for _, path := range []string{
-		path + "/clip.mp4", path + "/copy.mp4", path + "/sheet", path + "/sheet/0", path + "/preview.jpg", path + "/marking",
-		cam + "/footage.mp4?" + when, cam + "/picture.jpg?at=" + k.from.UTC().Format(time.RFC3339), cam + "/still.jpg", cam + "/timeline?" + when,
-		"/cameras/" + story.CameraID, "/timeline",
+		path + "/clip.mp4", path + "/copy.mp4", path + "/sheet", path + "/sheet/0.jpg", path + "/preview.jpg", path + "/marking",
+		cam + "/footage.mp4?" + when, cam + "/picture.jpg?at=" + k.from.UTC().Format(time.RFC3339), cam + "/still.jpg", cam + "/timeline?" + when, "/timeline",
 	} {
 		if got := fetch(path); got.Status != 403 {
 			k.t.Errorf("the auditor gets %d from %s, want 403", got.Status, path)

@@ -4,13 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/netip"
 	"strings"
 	"sync"
 	"time"
 
 	"veilbox/appliance/incident"
 	"veilbox/appliance/store"
+	"veilbox/internal/place"
 )
 
 // How fast attempts may fail. Each bucket holds burst attempts and gets one back
@@ -138,27 +138,6 @@ func (l *limits) sweep(ctx context.Context, now time.Time) error {
 	return l.store.DropAttempts(ctx, now.Add(-knownFor), 2*maxBuckets)
 }
 
-// place is what of an address counts: IPv6 by its /64, which is one customer.
-func place(address string) string {
-	if ap, err := netip.ParseAddrPort(address); err == nil {
-		address = ap.Addr().String()
-	}
-	a, err := netip.ParseAddr(address)
-	if err != nil {
-		if len(address) > 64 {
-			address = address[:64]
-		}
-		return address
-	}
-	a = a.Unmap().WithZone("")
-	if a.Is6() {
-		if p, err := a.Prefix(64); err == nil {
-			return p.String()
-		}
-	}
-	return a.String()
-}
-
 // A try is one attempt that was counted. end must be called; where good was not,
 // the attempt failed and is kept.
 type try struct {
@@ -173,7 +152,7 @@ type try struct {
 
 // login takes an attempt with a password, or is ErrSlow.
 func (l *limits) login(login, from string, now time.Time) (*try, error) {
-	at := place(from)
+	at := place.Of(from)
 	want := []string{here.of(login, at), address.of(at)}
 	if !l.knows(login, at, now) {
 		want = append(want, away.of(login))
@@ -183,7 +162,7 @@ func (l *limits) login(login, from string, now time.Time) (*try, error) {
 
 // code takes an attempt with a code of an authenticator app.
 func (l *limits) code(login, from string, now time.Time) (*try, error) {
-	at := place(from)
+	at := place.Of(from)
 	if l.knows(login, at, now) {
 		return l.try("", now, codeHere.of(login, at))
 	}
@@ -194,7 +173,7 @@ func (l *limits) code(login, from string, now time.Time) (*try, error) {
 // is known, so that no stranger's attempts are in the way of those who belong.
 // There is nothing to guess: a restart may forget it, and a flood writes nothing.
 func (l *limits) passkey(from string, now time.Time) (*try, error) {
-	at := place(from)
+	at := place.Of(from)
 	if l.placeKnown(at, now) {
 		return l.try(at, now)
 	}

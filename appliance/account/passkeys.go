@@ -11,6 +11,7 @@ import (
 
 	"veilbox/appliance/incident"
 	"veilbox/internal/passkey"
+	"veilbox/internal/place"
 )
 
 const (
@@ -33,7 +34,7 @@ func (a *Accounts) PasskeyLoginOptions(_ context.Context, address string) (Cerem
 	if err := a.on(); err != nil {
 		return Ceremony{}, err
 	}
-	at := place(trimmed(address))
+	at := place.Of(trimmed(address))
 	c := ceremony{kind: kindLogin, challenge: newChallenge(), from: at, known: a.limits.placeKnown(at, a.now())}
 	options, err := passkey.RequestOptions(a.o.RPID, c.challenge, CeremonyLife)
 	if err != nil {

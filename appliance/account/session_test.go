@@ -195,17 +195,6 @@ func TestFailuresAreSlowedAndLockNobodyOut(t *testing.T) {
 	wants(t, "after a step back", try("guess", "10.0.0.66"), ErrSlow)
 }
 
-func TestPlace(t *testing.T) {
-	for in, want := range map[string]string{
-		"10.0.0.1": "10.0.0.1", "10.0.0.1:99": "10.0.0.1", "[2001:db8::1]:99": "2001:db8::/64", "2001:db8::2": "2001:db8::/64",
-		"::ffff:10.0.0.1": "10.0.0.1", "": "", "pipe": "pipe", strings.Repeat("x", 99): strings.Repeat("x", 64),
-	} {
-		if got := place(in); got != want {
-			t.Errorf("%q: %q, want %q", in, got, want)
-		}
-	}
-}
-
 func TestLimitsAreBounded(t *testing.T) {
 	l, err := newLimits(nil, start)
 	if err != nil {

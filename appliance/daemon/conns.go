@@ -2,8 +2,9 @@ package daemon
 
 import (
 	"net"
-	"net/netip"
 	"sync"
+
+	"veilbox/internal/place"
 )
 
 // How many connections to the pages may be open at once, in all and of one
@@ -19,12 +20,12 @@ type boundedListener struct {
 	all, here int
 
 	mu   sync.Mutex
-	open map[netip.Addr]int
+	open map[string]int
 	n    int
 }
 
 func bounded(l net.Listener, all, here int) *boundedListener {
-	return &boundedListener{Listener: l, all: all, here: here, open: map[netip.Addr]int{}}
+	return &boundedListener{Listener: l, all: all, here: here, open: map[string]int{}}
 }
 
 func (l *boundedListener) Accept() (net.Conn, error) {
@@ -33,7 +34,7 @@ func (l *boundedListener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		at := addressOf(c)
+		at := place.Of(c.RemoteAddr().String())
 		if l.take(at) {
 			return &boundedConn{Conn: c, gone: func() { l.give(at) }}, nil
 		}
@@ -41,7 +42,7 @@ func (l *boundedListener) Accept() (net.Conn, error) {
 	}
 }
 
-func (l *boundedListener) take(at netip.Addr) bool {
+func (l *boundedListener) take(at string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.n >= l.all || l.open[at] >= l.here {
@@ -52,28 +53,13 @@ func (l *boundedListener) take(at netip.Addr) bool {
 	return true
 }
 
-func (l *boundedListener) give(at netip.Addr) {
+func (l *boundedListener) give(at string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.n--
 	if l.open[at]--; l.open[at] == 0 {
 		delete(l.open, at)
 	}
-}
-
-// addressOf is whom a connection counts for: IPv6 by its /64, which is one customer.
-func addressOf(c net.Conn) netip.Addr {
-	ap, err := netip.ParseAddrPort(c.RemoteAddr().String())
-	if err != nil {
-		return netip.Addr{}
-	}
-	a := ap.Addr().Unmap().WithZone("")
-	if a.Is6() {
-		if p, err := a.Prefix(64); err == nil {
-			return p.Addr()
-		}
-	}
-	return a
 }
 
 type boundedConn struct {

@@ -3,7 +3,6 @@ package web
 import (
 	"math"
 	"net/http"
-	"net/netip"
 	"strconv"
 	"strings"
 	"sync"
@@ -119,21 +118,6 @@ func (l *limits) prune(now time.Time) {
 	if len(l.buckets) >= maxCallers {
 		clear(l.buckets)
 	}
-}
-
-// callerAt is what of an address counts: IPv6 by its /64, which is one customer.
-func callerAt(address string) string {
-	a, err := netip.ParseAddr(address)
-	if err != nil {
-		return "address"
-	}
-	a = a.Unmap().WithZone("")
-	if a.Is6() {
-		if p, err := a.Prefix(64); err == nil {
-			return p.String()
-		}
-	}
-	return a.String()
 }
 
 // slow refuses a caller who asks too often and says when to come back.

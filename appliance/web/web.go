@@ -30,6 +30,7 @@ import (
 	"veilbox/appliance/casework"
 	"veilbox/capture/footage"
 	"veilbox/internal/clock"
+	"veilbox/internal/place"
 	"veilbox/internal/problem"
 	"veilbox/internal/sqlitedb"
 )
@@ -140,11 +141,11 @@ func (s *server) guard(rt route) http.Handler {
 			return
 		}
 		// By address first: finding out who asks costs a look into the database.
-		if wait := s.limits.take(callerAt(actor.From), s.Clock.Now(), all[:min(len(all), 1)]); wait > 0 {
+		if wait := s.limits.take(place.Of(actor.From), s.Clock.Now(), all[:min(len(all), 1)]); wait > 0 {
 			s.fail(w, r, slow(w, wait))
 			return
 		}
-		who := callerAt(actor.From)
+		who := place.Of(actor.From)
 		if rt.access != anyone {
 			session, err := s.session(r)
 			if err != nil {

@@ -403,7 +403,7 @@ func (p *page) log() {
 	p.more(p.f.MoreLog)
 	rows := [][]string{}
 	for _, e := range p.f.Log {
-		rows = append(rows, []string{fmt.Sprint(e.Seq), p.short(e.At), join(e.Who.Name, p.name("role.", e.Who.Role)), e.Act, cut(e.Why)})
+		rows = append(rows, []string{fmt.Sprint(e.Seq), p.short(e.At), join(e.Who.Name, p.name("role.", e.Who.Role)), p.act(e.Act), cut(e.Why)})
 	}
 	if len(rows) == 0 {
 		p.paragraph(p.t("none"))

@@ -221,6 +221,11 @@ func TestPDFOfAnEmptyAndOfADeletedCase(t *testing.T) {
 }
 
 func TestEveryTextIsInBothLanguages(t *testing.T) {
+	for act := range acts {
+		if x, ok := ActText(act); !ok || x.DA == "" || x.EN == "" || len(x.DA) > 40 || len(x.EN) > 40 {
+			t.Errorf("%s is missing in a language, or too long for its column: %+v", act, x)
+		}
+	}
 	for key, x := range texts {
 		if strings.TrimSpace(x.DA) == "" || strings.TrimSpace(x.EN) == "" {
 			t.Errorf("%s is missing in a language", key)

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"slices"
+	"strings"
 	"testing"
 
 	"veilbox/appliance/audit"
@@ -129,6 +131,29 @@ func TestAllThatACaseFileSaysHolds(t *testing.T) {
 		if _, _, err := casefile.Verify(bad, key); !errors.Is(err, casefile.ErrFile) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// A case file names what was done in words.
+func TestEveryActAboutACaseHasAName(t *testing.T) {
+	n := 0
+	for _, a := range acts() {
+		kind, _, _ := strings.Cut(a.records, ".")
+		if !slices.Contains([]string{"case", "copy", "clip", "sheet", "disclosure"}, kind) || a.records == "disclosure.view" { // another's
+			continue
+		}
+		n++
+		if _, ok := casefile.ActText(a.records); !ok {
+			t.Errorf("%s has no name", a.records)
+		}
+	}
+	for _, act := range moveActs {
+		if _, ok := casefile.ActText(act); !ok {
+			t.Errorf("%s has no name", act)
+		}
+	}
+	if n < 15 {
+		t.Errorf("only %d acts", n)
 	}
 }
 

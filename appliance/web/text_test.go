@@ -33,7 +33,7 @@ var (
 func valuesOf() map[string][]string {
 	modes := []string{subject.SubjectOnly.String(), subject.StillScene.String(), subject.BlurEverything.String()}
 	all := map[string][]string{
-		"nav.": {"start", "timeline", "alerts", "rights", "people", "admin", "audit"}, "rights.step": {"1", "2", "3", "4", "5"}, "decision.": {string(incident.Approve), string(incident.Refuse)},
+		"nav.": {"start", "timeline", "alerts", "rights", "people", "admin", "audit"}, "rights.step.": {"1", "2", "3", "4", "5"}, "decision.": {string(incident.Approve), string(incident.Refuse)},
 		"range.": {"10", "60", "360", "1440", "10080", "43200"}, "camera.accept.": {"pin", "device"}, "statenext.": {""}, "step.": caseData{}.Steps(), "conditions.": conditionsData{}.Rules(),
 		"competence.": competences, "how.": {string(account.ByPasskey), string(account.ByCode), string(account.ByPassword)}, "acts.": auditActs,
 		"due.": {account.DueReview, account.DueEnds, account.DueEnded, account.DueQualified, account.DueIdle, account.DueSelfGiven, account.DueSetUp}, "factor.": {"passkey", "totp", "both", "none"},

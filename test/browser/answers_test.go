@@ -162,9 +162,7 @@ func (r *round) jump() {
 	p.must("start the box", r.l.StartBox("a"))
 	p = newPerson(r.t, launch(r.t, pin(r.t, r.l.World.A.URL)), r.album, "manager-later", p.base) // its certificate had run out
 	r.p = p
-	c, err := r.l.World.A.As(r.t.Context(), r.l.World.A.Manager)
-	p.must("log in by the API", err)
-	p.carries(c.Token())
+	p.holds(r.l.World.A.Manager)
 	p.open("/")
 	p.sees("body.page-start")
 	p.appears("the doubt", id("clock-doubt"))

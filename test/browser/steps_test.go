@@ -39,6 +39,8 @@ type caseDesk struct {
 	facts []casework.NewFact
 	drops []casework.Narrow
 	asked []casework.Verdict
+	found []casework.FindQuery
+	again []casework.Reassess
 }
 
 func newCaseDesk(t *testing.T, expected ...string) (*caseDesk, *person) {
@@ -98,6 +100,8 @@ func (d *caseDesk) seen() (casework.CaseView, error) {
 	}
 	v := d.view()
 	switch d.c.State {
+	case incident.Tagged:
+		v.May = []string{"change", "document"}
 	case incident.Draft, incident.Redacted, incident.Refused:
 		v.May = []string{"change", "redact", "submit", "document"}
 	case incident.Disclosed, incident.Narrowed:

@@ -1,5 +1,5 @@
 // A person's request for access: when the answer is due, and what there is.
-import { dayOf, el, fromLocal, iso, onSubmit, send, t, toLocal, whenOf } from './api.js';
+import { el, fromLocal, iso, lang, onSubmit, send, t, toLocal, whenOf } from './api.js';
 
 const $ = (id) => document.getElementById(id);
 
@@ -10,8 +10,9 @@ function due(day) {
   return new Date(Date.UTC(y, m, Math.min(d, last), 12));
 }
 
+const whole = new Intl.DateTimeFormat(lang, { timeZone: 'Europe/Copenhagen', day: 'numeric', month: 'long', year: 'numeric' });
 const got = $('got');
-function by() { $('answer-by').textContent = got.value ? t('rights.by', dayOf(due(got.value))) : t('rights.bymonth'); }
+function by() { $('answer-by').textContent = got.value ? t('rights.by', whole.format(due(got.value))) : t('rights.bymonth'); }
 got.value = toLocal(new Date()).slice(0, 10);
 got.max = got.value;
 got.addEventListener('change', by);

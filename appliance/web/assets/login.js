@@ -14,9 +14,10 @@ function enter() {
 }
 
 async function offer() {
+  const { signal } = offered; // the button may be pressed before the offer stands
   if (!(await PublicKeyCredential.isConditionalMediationAvailable?.())) return;
   const c = await send('POST', `${path}/options`);
-  const response = await use(c.options, { mediation: 'conditional', signal: offered.signal });
+  const response = await use(c.options, { mediation: 'conditional', signal });
   await during(document.getElementById('passkey-button'), place, async () => {
     await send('POST', path, { ceremony: c.id, response });
     enter();

@@ -21,7 +21,8 @@ const (
 	// CeremonyLife is how long a question may be answered.
 	CeremonyLife  = 5 * time.Minute
 	maxCeremonies = 4096
-	maxHere       = 24 // of one place or session
+	maxHere       = 24  // of one session
+	maxPlace      = 512 // of one place: more than web lets it ask for in CeremonyLife
 )
 
 type ceremonyKind int
@@ -73,7 +74,11 @@ func (w *ceremonies) add(c ceremony, now time.Time) (id string) {
 			oldest = name
 		}
 	}
-	if here >= maxHere {
+	most := maxHere
+	if c.kind == kindLogin {
+		most = maxPlace
+	}
+	if here >= most {
 		delete(w.m, oldestHere)
 	} else if len(w.m) >= maxCeremonies {
 		delete(w.m, oldest)

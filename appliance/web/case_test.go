@@ -124,7 +124,7 @@ func TestAnEndedAlertAsksForDeletion(t *testing.T) {
 
 // alike are texts that are the same word in both languages.
 var alike = map[string]bool{
-	"audit.person": true, "audit.who": true, "doc.kb": true, "doc.mb": true, "find.firmware": true, "js.minutes": true,
+	"audit.person": true, "audit.who": true, "camera.minutes": true, "doc.kb": true, "doc.mb": true, "find.firmware": true, "js.minutes": true,
 	"mark.pause": true, "mark.person": true, "nav.audit": true, "progress.cancel": true, "start.alarm": true,
 }
 

@@ -153,7 +153,7 @@ func (s *server) cameraPage(w http.ResponseWriter, r *http.Request, a casework.A
 
 // ranges and overviews are what time lines show, in minutes.
 var (
-	quick     = []int{1, 2, 5, 10}
+	quick     = []int{1, 2, 5}
 	ranges    = []int{10, 60, 360, 1440, 10080}
 	overviews = []int{360, 1440, 10080, 43200}
 )

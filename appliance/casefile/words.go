@@ -186,7 +186,7 @@ var texts = map[string]problem.Text{
 	"fact.report-withdrawn": {DA: "Anmeldelsen er trukket", EN: "The report is withdrawn"}, "fact.report-groundless": {DA: "Politiet fandt anmeldelsen grundløs", EN: "The police found the report groundless"},
 	"informed.sign": {DA: "Ved skiltning", EN: "By signs"}, "informed.letter": {DA: "Skriftligt", EN: "In writing"}, "informed.in-person": {DA: "Mundtligt", EN: "In person"}, "informed.exempt": {DA: "Undladt", EN: "Left out"},
 	"role.staff": {DA: "medarbejder", EN: "staff"}, "role.manager": {DA: "butikschef", EN: "manager"}, "role.assessor": {DA: "fagperson", EN: "assessor"}, "role.auditor": {DA: "revisor", EN: "auditor"},
-	"role.operator": {DA: "drift", EN: "operator"}, "role.system": {DA: "boksen selv", EN: "the box itself"},
+	"role.operator": {DA: "drift", EN: "operator"}, "role.system": {DA: "automatisk", EN: "automatic"},
 	"hash.clip": {DA: "Optagelsen", EN: "Recording"}, "hash.copy": {DA: "Den slørede kopi", EN: "Veiled copy"}, "hash.proof": {DA: "Beviset", EN: "Proof"}, "hash.sheet": {DA: "Kontaktarket", EN: "Reveal sheet"},
 	"hash.mask": {DA: "Masken", EN: "Mask"}, "hash.document": {DA: "Dokument", EN: "Document"}, "hash.statement": {DA: "Det underskrevne", EN: "Signed statement"}, "hash.answers": {DA: "Svarene i sagen", EN: "The answers"},
 }

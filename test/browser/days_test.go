@@ -197,6 +197,18 @@ func (k *walk) report() {
 	}
 }
 
+// unfolds opens what is folded; a page that grows moves it away now and then.
+func (p *person) unfolds(selector string) {
+	p.t.Helper()
+	for range 3 {
+		p.click(selector)
+		if get[bool](p, node(selector)+`.closest('details').open`) {
+			return
+		}
+	}
+	p.t.Fatalf("%s: %s stays folded", p.name, selector)
+}
+
 // receipt is a PDF of one empty page.
 func receipt() []byte {
 	objects := []string{"<< /Type /Catalog /Pages 2 0 R >>", "<< /Type /Pages /Kids [3 0 R] /Count 1 >>", "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 200 200] >>"}
@@ -237,7 +249,7 @@ func (p *person) chooses(selector, file string) {
 func (k *walk) narrow() {
 	p := k.assessor
 	p.open(k.caseURL)
-	p.click(id("narrow-open"))
+	p.unfolds(id("narrow-open"))
 	p.click(id("drop-" + string(story.MemberB)))
 	p.types(id("narrow-reason"), "Butikken har skiftet sortiment og er ikke udsat mere.")
 	p.click(id("narrow-save"))
@@ -268,7 +280,7 @@ func (k *walk) narrow() {
 // reassess is the assessor who finds that the rest still holds.
 func (k *walk) reassess() {
 	p := k.assessor
-	p.click(id("reassess-open"))
+	p.unfolds(id("reassess-open"))
 	p.types(id("reassess-reasons"), "Han er set igen i går; alle vilkår er stadig opfyldt for dem, der er tilbage.")
 	p.click(id("reassess-save"))
 	p.until("the new look is on the page", soon, `document.querySelector('[aria-labelledby=h-since]')?.textContent.includes('set igen i går')`)
@@ -282,7 +294,7 @@ func (k *walk) reassess() {
 func (k *walk) charge() {
 	p := k.staff
 	p.open(k.caseURL)
-	p.click(id("fact-open"))
+	p.unfolds(id("fact-open"))
 	p.click(id("fact-charged"))
 	p.types(id("fact-words"), "Brev fra Fyns Politi i dag.")
 	p.click(id("fact-save"))

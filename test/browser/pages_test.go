@@ -77,7 +77,7 @@ func TestPages(t *testing.T) {
 		{"3 mark the subject", k.mark}, {"4 progress, copy, reveal sheet", k.look},
 		{"5 answer the nine conditions", k.answer}, {"5 refuse", k.refuse}, {"5 approve", k.approve}, {"8 watch at box B", k.watch},
 		{"6 the report and its receipt", k.report}, {"7 narrow", k.narrow}, {"7 look again", k.reassess}, {"7 the police have charged", k.charge},
-		{"9 audit", k.audit}, {"every page", k.crawl},
+		{"9 audit", k.audit},
 	} {
 		began := time.Now()
 		step.do()

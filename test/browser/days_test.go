@@ -183,6 +183,7 @@ func (k *walk) report() {
 	}
 	p := k.staff
 	p.open(k.caseURL)
+	p.settles()
 	p.types(id("report-number"), "0700-12345-00001-26")
 	p.click(id("report-save"))
 	p.until("the report is kept", soon, `!`+node(id("report-form"))+` && document.querySelector('[data-clock=report].good')`)
@@ -195,6 +196,12 @@ func (k *walk) report() {
 	if c := k.kept(); c.Evidence.Report == nil || len(c.Documents) != 1 || c.Documents[0].Kind != incident.DocumentReceipt {
 		k.t.Errorf("kept: %+v, %+v", c.Evidence.Report, c.Documents)
 	}
+}
+
+// settles waits until a case's page has all that makes it grow.
+func (p *person) settles() {
+	p.t.Helper()
+	p.until("the whole case", soon, `document.querySelectorAll('.finding').length === 9 && (!document.getElementById('sheet') || document.querySelectorAll('#sheet img').length > 0)`)
 }
 
 // unfolds opens what is folded; a page that grows moves it away now and then.
@@ -249,6 +256,7 @@ func (p *person) chooses(selector, file string) {
 func (k *walk) narrow() {
 	p := k.assessor
 	p.open(k.caseURL)
+	p.settles()
 	p.unfolds(id("narrow-open"))
 	p.click(id("drop-" + string(story.MemberB)))
 	p.types(id("narrow-reason"), "Butikken har skiftet sortiment og er ikke udsat mere.")
@@ -273,6 +281,7 @@ func (k *walk) narrow() {
 	}
 	p.must("six minutes later", k.l.Shift(6*time.Minute))
 	p.open(k.caseURL)
+	p.settles()
 	p.until("the deletion is on record", soon, `document.querySelector('[data-testid=dropped] li')?.textContent.includes('har slettet')`)
 	p.shot("dropped")
 }
@@ -294,6 +303,7 @@ func (k *walk) reassess() {
 func (k *walk) charge() {
 	p := k.staff
 	p.open(k.caseURL)
+	p.settles()
 	p.unfolds(id("fact-open"))
 	p.click(id("fact-charged"))
 	p.types(id("fact-words"), "Brev fra Fyns Politi i dag.")

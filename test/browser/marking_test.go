@@ -51,6 +51,7 @@ func TestMarkingPage(t *testing.T) {
 	p.until("the box", soon, `document.querySelectorAll('#keyframes li[data-at]').length === 1`)
 	// Who the box has found can be pressed.
 	p.until("who is found", soon, `document.querySelectorAll('.found').length === 3`)
+	p.until("the next thing to do is told", soon, `!`+node(id("follow-says"))+`.textContent.includes('læser')`)
 	p.shot("marker-found")
 	p.click(id("follow"))
 	p.sees(id("tracks"))

@@ -83,11 +83,9 @@ export class Strip {
   }
 
   cell(key, moment) {
+    // Too narrow for a picture: recorded, and nothing to press.
+    if (moment === null) return el('span', { className: 'thumb', 'data-cell': key });
     const b = el('button', { type: 'button', className: 'thumb', 'data-cell': key, tabIndex: -1 });
-    if (moment === null) {
-      b.disabled = true;
-      return b;
-    }
     b.setAttribute('aria-label', t('strip.pick', clockOf(moment)));
     b.addEventListener('click', () => this.picked(moment));
     thumb(this.cam, moment, 160).then((url) => {

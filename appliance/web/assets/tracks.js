@@ -32,6 +32,7 @@ export class Follower extends EventTarget {
       this.opened = true;
       this.marker.finds = v.detects;
       this.marker.look();
+      this.edited(); // the clip is read: what is to be done next is said again
       return v;
     }).catch((e) => {
       this.opening = null;

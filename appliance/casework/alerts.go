@@ -22,10 +22,15 @@ func (s *Service) Alerts(ctx context.Context, a Actor) ([]Alert, error) {
 	return s.o.Uplink.Alerts(ctx)
 }
 
-// allowShared is allow for what other members share, which asks for the
-// conditions as they stand to be accepted (S8).
+// allowShared is allowAccepted for what other members share.
 func (s *Service) allowShared(ctx context.Context, a Actor) error {
-	if err := s.allow(a, account.ViewShared); err != nil {
+	return s.allowAccepted(ctx, a, account.ViewShared)
+}
+
+// allowAccepted is allow for what is disclosed, here and elsewhere, which asks for
+// the conditions as they stand to be accepted (S8). An end asks for nothing.
+func (s *Service) allowAccepted(ctx context.Context, a Actor, p account.Permission) error {
+	if err := s.allow(a, p); err != nil {
 		return err
 	}
 	ok, err := s.AcceptedConditions(ctx, a)

@@ -8,10 +8,11 @@ import (
 	"time"
 
 	"veilbox/appliance/audit"
+	"veilbox/appliance/incident"
 )
 
 func TestViewAsksForTheConditionsFirst(t *testing.T) {
-	b := newBox(t)
+	b := newHouse(t)
 	staff := b.people["staff"]
 	if ok, err := b.AcceptedConditions(t.Context(), staff); err != nil || ok {
 		t.Fatal("accepted by nobody", err)
@@ -109,4 +110,20 @@ func TestViewingsAreBounded(t *testing.T) {
 	if err := view(); err != nil {
 		t.Errorf("those that have run out still count: %v", err)
 	}
+}
+
+// Nobody submits, approves or lets a disclosure go on who has not accepted the
+// conditions; to end one asks for nothing.
+func TestDisclosingAsksForTheConditionsFirst(t *testing.T) {
+	b := newHouse(t)
+	_, err := b.Submit(t.Context(), b.people["staff"], "CASE", 1)
+	refused(t, err, "conditions.accept")
+	_, err = b.PrepareApproval(t.Context(), b.people["assessor"], "CASE", Verdict{Decision: incident.Approve, Reasons: "alle ni holder"})
+	refused(t, err, "conditions.accept")
+	_, err = b.Assess(t.Context(), b.people["assessor"], "CASE", Verdict{Decision: incident.Refuse, Reasons: "det holder ikke"})
+	refused(t, err, "conditions.accept")
+	_, err = b.Reassess(t.Context(), b.people["assessor"], "CASE", Reassess{Reasons: "det holder stadig"})
+	refused(t, err, "conditions.accept")
+	_, err = b.Withdraw(t.Context(), b.people["manager"], "CASE", "det var en anden")
+	refused(t, err, "case.missing")
 }

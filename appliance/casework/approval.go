@@ -144,7 +144,7 @@ func (s *Service) unchanged(c incident.Case, version int) error {
 // PrepareApproval puts the case to the gate with v added to it and says what the
 // assessor's passkey is to sign. Nothing is done before Assess has the signature.
 func (s *Service) PrepareApproval(ctx context.Context, a Actor, id incident.CaseID, v Verdict) (ApprovalView, error) {
-	if err := s.allow(a, account.Assess); err != nil {
+	if err := s.allowAccepted(ctx, a, account.Assess); err != nil {
 		return ApprovalView{}, err
 	}
 	if err := checkVerdict(v); err != nil {
@@ -219,7 +219,7 @@ func (s *Service) put(ctx context.Context, c *incident.Case, v Verdict, x incide
 // assessor's passkey (PrepareApproval); where all nine conditions are met at this
 // moment as well, the copy is released, sealed to the circle and queued.
 func (s *Service) Assess(ctx context.Context, a Actor, id incident.CaseID, v Verdict) (CaseView, error) {
-	if err := s.allow(a, account.Assess); err != nil {
+	if err := s.allowAccepted(ctx, a, account.Assess); err != nil {
 		return CaseView{}, err
 	}
 	if err := checkVerdict(v); err != nil {

@@ -30,7 +30,7 @@ func missingProblem(missing []policy.Refusal) *problem.Problem {
 // Submit hands a case to the assessor. What only the assessor can meet may
 // still be missing.
 func (s *Service) Submit(ctx context.Context, a Actor, id incident.CaseID, version int) (CaseView, error) {
-	if err := s.allow(a, account.Submit); err != nil {
+	if err := s.allowAccepted(ctx, a, account.Submit); err != nil {
 		return CaseView{}, err
 	}
 	enrolled, err := s.o.Uplink.Enrolment(ctx)

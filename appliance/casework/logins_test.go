@@ -164,7 +164,7 @@ func TestCodesAreOnRecord(t *testing.T) {
 
 // The first log-in leads to the own account and to nothing else.
 func TestSetUpFirst(t *testing.T) {
-	b := newBox(t)
+	b := newHouse(t)
 	a := b.fresh("staff")
 	_, err := b.Cameras(t.Context(), a)
 	refused(t, err, "password.change")
@@ -313,7 +313,7 @@ func TestReviewIsOnRecord(t *testing.T) {
 
 // The conditions are asked again when they change, and who accepted is on record.
 func TestAcceptanceIsOfOneVersion(t *testing.T) {
-	b := newBox(t)
+	b := newHouse(t)
 	ctx, a := t.Context(), b.people["staff"]
 	p := a.Session.Person
 	if err := b.opt.Store.PutAcceptance(ctx, store.Acceptance{Person: p.ID, Name: p.Name, Version: "2019-1", At: start}); err != nil {

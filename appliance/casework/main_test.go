@@ -116,7 +116,21 @@ var names = map[string]string{
 	"auditor": "Rita Skov", "operator": "Ole Dahl", "idle": "Ida Juhl", "second": "Sanne Krog",
 }
 
+// newBox is a box whose people have accepted the conditions.
 func newBox(t *testing.T) *box {
+	t.Helper()
+	b := newHouse(t)
+	for _, a := range b.people {
+		p := a.Session.Person
+		if err := b.opt.Store.PutAcceptance(t.Context(), store.Acceptance{Person: p.ID, Name: p.Name, Version: ConditionsVersion, At: start}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return b
+}
+
+// newHouse is a box whose people have accepted nothing yet.
+func newHouse(t *testing.T) *box {
 	t.Helper()
 	dir, key, c := t.TempDir(), keys.New(), clock.NewFake(start)
 	b := &box{t: t, clock: c, rec: &recorder{}, red: &redactor{}, mark: &marker{}, people: map[string]Actor{}, secrets: map[string]string{},

@@ -90,7 +90,7 @@ func TestTheRecordSaysWhichKey(t *testing.T) {
 // Who comes in with a password that another knows, or knows the password alone,
 // accepts nothing in the person's name.
 func TestConditionsAreAcceptedByThePerson(t *testing.T) {
-	b := newBox(t)
+	b := newHouse(t)
 	for need, code := range map[account.Need]string{account.NeedPassword: "password.change", account.NeedFactor: "factor.missing"} {
 		a := b.people["staff"]
 		a.Session.Must = []account.Need{need}

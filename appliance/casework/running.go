@@ -151,7 +151,7 @@ func delivered(c incident.Case) bool { return c.State.Running() && c.State != in
 // an assessor, with reasons, and they must hold. It prolongs nothing: the
 // disclosure ends when it was to end.
 func (s *Service) Reassess(ctx context.Context, a Actor, id incident.CaseID, r Reassess) (CaseView, error) {
-	if err := s.allow(a, account.Assess); err != nil {
+	if err := s.allowAccepted(ctx, a, account.Assess); err != nil {
 		return CaseView{}, err
 	}
 	r.Reasons = strings.TrimSpace(r.Reasons)

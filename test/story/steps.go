@@ -258,6 +258,9 @@ func (w *World) Ask(ctx context.Context, reported bool) error {
 	if err != nil {
 		return err
 	}
+	if err := c.AcceptConditions(ctx, casework.ConditionsVersion); err != nil {
+		return err
+	}
 	_, err = c.Submit(ctx, v.ID, v.Version)
 	if err := refused("a submission with conditions missing", err, "gate.missing"); err != nil {
 		return err
@@ -318,6 +321,9 @@ func (w *World) Approve(ctx context.Context) error {
 	}
 	c, err := w.A.As(ctx, w.A.Assessor)
 	if err != nil {
+		return err
+	}
+	if err := c.AcceptConditions(ctx, casework.ConditionsVersion); err != nil {
 		return err
 	}
 	_, err = c.Approve(ctx, v.ID, verdict, w.B.Assessor.Key)

@@ -131,6 +131,7 @@ func (d *caseDesk) elsewhere(change func(*incident.Case)) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	change(&d.c)
+	d.c.ChangedBy = &incident.Changer{ID: "bo", Name: "Bo Friis"}
 	d.c.Version++
 }
 
@@ -373,7 +374,7 @@ func TestTwoPeopleAtOnce(t *testing.T) {
 	d.elsewhere(func(c *incident.Case) { c.Evidence.ValueDKK = new(900); c.Evidence.Doubtful = true })
 	p.types(id("repeat-reasons"), "Mine grunde")
 	p.sees(id("merged"))
-	p.until("the message names what changed", soon, node(id("merged"))+`.textContent.includes('Værdi')`)
+	p.until("the message names what changed", soon, node(id("merged"))+`.textContent.includes('Værdi') && `+node(id("merged"))+`.textContent.includes('Bo Friis')`)
 	p.shot("merged")
 	p.saved()
 	e := d.kept().Evidence

@@ -57,7 +57,7 @@ func (s *Service) SetFact(ctx context.Context, a Actor, id incident.CaseID, n Ne
 			return wrongState("Sagen er afsluttet.", "The case has ended.")
 		case report && c.Evidence.Report == nil:
 			return wrongState("Der er ingen anmeldelse i sagen endnu.", "The case has no report to the police yet.")
-		case n.At.Before(c.HappenedAt):
+		case n.At.Before(c.HappenedAt.Truncate(time.Minute)): // a page's field has whole minutes
 			return badInput("fact.at", "Tidspunktet ligger før hændelsen.", "The time is before the incident.")
 		case len(c.Facts) >= maxFacts:
 			return badInput("fact.many", "Sagen har for mange oplysninger.", "The case has too many facts.")

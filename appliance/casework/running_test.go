@@ -301,3 +301,20 @@ func TestWhoDroppedOutIsToldAndDeletes(t *testing.T) {
 		t.Errorf("asked again: %s", b.up.calls[n:])
 	}
 }
+
+// A page's field has whole minutes: what comes in the minute of the incident is
+// not before it.
+func TestFactInTheMinuteOfTheIncident(t *testing.T) {
+	b := newBox(t)
+	n := theft()
+	n.HappenedAt = n.HappenedAt.Truncate(time.Minute).Add(40 * time.Second)
+	v, err := b.NewCase(t.Context(), b.people["staff"], n)
+	b.must(v, err)
+	f := NewFact{Version: v.Version, What: incident.FactCharged, Words: "Politiet har tiltalt ham.", At: n.HappenedAt.Truncate(time.Minute)}
+	if v, err = b.SetFact(t.Context(), b.people["staff"], v.ID, f); err != nil || v.Evidence.Charged == nil {
+		t.Errorf("%v %v", v.Evidence.Charged, err)
+	}
+	f.Version, f.At = v.Version, f.At.Add(-time.Second)
+	_, err = b.SetFact(t.Context(), b.people["staff"], v.ID, f)
+	refused(t, err, "fact.at")
+}

@@ -252,7 +252,7 @@ func (w *World) SetUp(ctx context.Context) (err error) {
 		ID: CameraID, Name: "Indgangen", URL: w.Camera.URL, SubURL: w.Camera.SubURL,
 		Username: w.Camera.Username, Password: w.Camera.Password,
 	})
-	w.recording = time.Now().Add(time.Second)
+	w.recording = time.Now().Add(3 * time.Second) // the first keyframe is in the ring by then
 	return err
 }
 

@@ -40,7 +40,7 @@ function facts(c, path, view) {
 /** dossier draws all nine into place. With steps, what is missing links to where it is answered. */
 export function dossier(place, c, path, { steps = false, members = [], people = 0 } = {}) {
   const held = facts(c, path, { members, people });
-  place.replaceChildren(...(c.findings ?? []).map((f) => {
+  const drawn = (c.findings ?? []).map((f) => {
     const lacks = (c.missing ?? []).filter((m) => m.condition === f.condition);
     const mine = lacks.filter((m) => !m.by_assessor);
     const state = lacks.length === 0 ? 'met' : mine.length > 0 ? 'unmet' : 'waits';
@@ -53,5 +53,18 @@ export function dossier(place, c, path, { steps = false, members = [], people = 
       steps && state === 'unmet' ? el('p', {}, el('a', { href: `#${stepOf[f.condition]}`, className: 'button', 'data-testid': `fix-${f.condition}` }, t('dossier.fix'))) : null,
       held[f.condition].length > 0 ? el('dl', { className: 'held' }, ...held[f.condition].map(([k, v]) => el('div', {}, el('dt', {}, k), el('dd', {}, v)))) : null,
       state !== 'unmet' ? el('details', { className: 'whyasked' }, el('summary', {}, t('dossier.whylaw')), el('p', { className: 'hint' }, `${say(f.why ?? f.asks)} (${f.source})`)) : null);
-  }));
+  });
+  // What says the same stays where it is: it may be open, or have the focus.
+  drawn.forEach((now, i) => {
+    const old = place.children[i];
+    if (!old) place.append(now);
+    else if (!now.isEqualNode(folded(old))) old.replaceWith(now);
+  });
+  while (place.children.length > drawn.length) place.lastElementChild.remove();
+}
+
+function folded(e) {
+  const c = e.cloneNode(true);
+  for (const d of c.querySelectorAll('details[open]')) d.open = false;
+  return c;
 }

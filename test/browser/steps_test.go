@@ -246,9 +246,7 @@ func TestStepsOfACase(t *testing.T) {
 	}
 	p.types(id("repeat-reasons"), "Han gik målrettet efter dyre varer med en foret taske og er set i butikken før.")
 	p.click(id("next-report"))
-	if got := get[string](p, `document.activeElement.id`); got != "h-report" {
-		t.Errorf("the focus is on %q, want the step's heading", got)
-	}
+	p.until("the focus on the step's heading", soon, `(document.activeElement.id) === 'h-report'`)
 	look("report")
 	p.click(id("today-next"))
 	p.sees(id("area"))
